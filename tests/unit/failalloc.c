@@ -33,12 +33,12 @@ static bool fails(void)
 	return true;
 }
 
-#define WRAP(type, name, params, args)                                                             \
-	type __real_##name params;                                                                 \
-	type __wrap_##name params;                                                                 \
-	type __wrap_##name params                                                                  \
-	{                                                                                          \
-		return fails() ? NULL : __real_##name args;                                        \
+#define WRAP(type, name, params, args)                      \
+	type __real_##name params;                          \
+	type __wrap_##name params;                          \
+	type __wrap_##name params                           \
+	{                                                   \
+		return fails() ? NULL : __real_##name args; \
 	}
 
 WRAP(void *, malloc, (size_t size), (size))

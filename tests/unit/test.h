@@ -14,9 +14,9 @@ struct weir_test {
 	void (*run)(void);
 };
 
-#define TEST(sentence)                                                                             \
-	{                                                                                          \
-		.name = #sentence, .run = test_##sentence                                          \
+#define TEST(sentence)                                    \
+	{                                                 \
+		.name = #sentence, .run = test_##sentence \
 	}
 
 static inline int weir_tests_run(const char *suite_name, const struct weir_test *tests, size_t n)
@@ -41,10 +41,10 @@ static inline int weir_tests_run(const char *suite_name, const struct weir_test 
 	return failed != 0;
 }
 
-#define WEIR_TESTS(suite_name, ...)                                                                \
-	int main(void)                                                                             \
-	{                                                                                          \
-		static const struct weir_test tests[] = {__VA_ARGS__};                             \
-                                                                                                   \
-		return weir_tests_run(suite_name, tests, sizeof(tests) / sizeof(tests[0]));        \
+#define WEIR_TESTS(suite_name, ...)                                                         \
+	int main(void)                                                                      \
+	{                                                                                   \
+		static const struct weir_test tests[] = {__VA_ARGS__};                      \
+                                                                                            \
+		return weir_tests_run(suite_name, tests, sizeof(tests) / sizeof(tests[0])); \
 	}
