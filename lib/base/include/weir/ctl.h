@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <weir/why.h>
 
 /** Clients at a time; one more is told so and disconnected. */
 #define WEIR_CTL_CLIENTS_MAX 16
@@ -29,15 +30,6 @@
 #define WEIR_CTL_DEPTH_MAX 32
 /** Time to send a whole request, and to take some bytes of an answer. */
 #define WEIR_CTL_IDLE_NS UINT64_C(30000000000)
-
-/** One sentence for a person. */
-struct weir_ctl_error {
-	char text[256];
-};
-
-/** Write the sentence. @return @p rc, so that a handler can return weir_ctl_fail(...). */
-int weir_ctl_fail(struct weir_ctl_error *err, int rc, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 
 /** Who asks, as the kernel says (SO_PEERCRED): the process that connected. */
 struct weir_ctl_peer {
@@ -58,11 +50,11 @@ struct weir_ctl_request {
  * Answers a command.
  * @param ctx    As registered.
  * @param reply  Takes a new reference to the answer's data; left alone means null.
- * @param err    Takes the sentence that the client is told if the result is negative.
+ * @param why    Takes the sentence that the client is told if the result is negative.
  * @return 0 or -errno. Without a sentence the client is told weir_error_text() of it.
  */
 typedef int weir_ctl_handler(void *ctx, const struct weir_ctl_request *request, json_t **reply,
-			     struct weir_ctl_error *err);
+			     struct weir_why *why);
 
 /**
  * Told of each command that changes state, after its handler ran; writes the audit log.
@@ -81,12 +73,12 @@ struct weir_ctl_server;
  * A socket file that a killed process left is replaced; one that is answered is not.
  * @param path  Of the socket, at most 107 bytes. The folder must exist.
  * @param mode  Its permissions whatever the umask is, such as 0660.
- * @param err   Takes a sentence if this fails; NULL is allowed.
+ * @param why   Takes a sentence if this fails; NULL is allowed.
  * @return 0; -EADDRINUSE if another process answers there; -EEXIST if the path is something other
  *         than a socket; -ENAMETOOLONG, -ENOMEM or what the system said.
  */
-int weir_ctl_server_create(const char *path, mode_t mode, struct weir_ctl_error *err,
-			   struct weir_ctl_server **out);
+int weir_ctl_server_create(const char *path, mode_t mode, struct weir_ctl_server **out,
+			   struct weir_why *why);
 
 /** Disconnect everybody, remove the socket file if it is still ours, free. NULL is allowed. */
 void weir_ctl_server_free(struct weir_ctl_server *s);
@@ -119,10 +111,10 @@ int weir_ctl_server_poll(struct weir_ctl_server *s, uint64_t now_ns);
  * @param args        An object, or NULL for none; still the caller's.
  * @param timeout_ns  For all of it, at most 24 days.
  * @param data        Takes a new reference to the answer's data; NULL if it is not wanted.
- * @param err         Takes a sentence if this fails; NULL is allowed.
- * @return 0; -EREMOTEIO if the server refused (its sentence is in @p err); -ETIMEDOUT;
+ * @param why         Takes a sentence if this fails; NULL is allowed.
+ * @return 0; -EREMOTEIO if the server refused (its sentence is in @p why); -ETIMEDOUT;
  *         -EPROTO if the answer is none; -ENOENT or -ECONNREFUSED if nobody listens there; -ENOMEM
  *         or what the system said.
  */
 int weir_ctl_call(const char *path, const char *cmd, json_t *args, uint64_t timeout_ns,
-		  json_t **data, struct weir_ctl_error *err);
+		  json_t **data, struct weir_why *why);
