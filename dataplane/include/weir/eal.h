@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * DPDK's environment, begun from a few facts instead of a command line.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/why.h>
+
+/** Where memory comes from. */
+enum weir_hugepages { WEIR_HUGEPAGES_2M, WEIR_HUGEPAGES_1G, WEIR_HUGEPAGES_NONE };
+
+/** What EAL needs to know. */
+struct weir_eal_conf {
+	const char *program;
+	const uint16_t *cores; /**< one worker on each, in order; worker i runs as lcore i + 1 */
+	uint16_t n_cores;
+	enum weir_hugepages hugepages;
+	uint32_t memory_mib; /**< how much will be used: too few free pages is said at once */
+	const char *const
+		*pci; /**< addresses of PCI devices to probe; NULL-terminated; NULL: none */
+	const char *const *plugins; /**< drivers to load (-d); NULL-terminated; NULL: none */
+	const char *const *extra;   /**< further EAL arguments; NULL-terminated; NULL: none */
+	bool verbose;
+};
+
+/**
+ * Begin. Nothing is left in the file system (in-memory mode), so a killed process leaves nothing.
+ * The calling thread becomes the control thread (lcore 0), on the cores that no worker has.
+ * @return 0 or -errno with a sentence and the remedy. Once per process.
+ */
+int weir_eal_init(const struct weir_eal_conf *conf, struct weir_why *why);
+
+/** End it. No port, pool or worker may be left. */
+void weir_eal_done(void);
+
+/** The lcore id of a worker. */
+static inline unsigned weir_eal_lcore(unsigned worker)
+{
+	return worker + 1;
+}

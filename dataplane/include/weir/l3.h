@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * Interfaces, addresses, next hops and routes as the stages read them in a pass.
+ *
+ * Built by the routing table of the control thread (rib.h), immutable while a worker can see it.
+ */
+
+#include <rte_fib.h>
+#include <rte_fib6.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/addr.h>
+#include <weir/meta.h>
+
+#define WEIR_PORTS_MAX	32
+#define WEIR_IFACES_MAX 1024
+#define WEIR_VLANS	4096
+/** Next hop numbers are 15 bits wide in the forwarding tables. */
+#define WEIR_HOPS_MAX	     32767
+#define WEIR_IFACE_ADDRS_MAX 16
+
+/** A layer-3 interface: a port, or a VLAN (or a VLAN in a VLAN) of it. */
+struct weir_iface {
+	char name[32];
+	uint16_t port;
+	uint16_t mtu;	  /**< largest IP packet, bytes */
+	uint16_t vlan[2]; /**< outer, inner; 0: none */
+	uint8_t mac[6];
+	uint8_t n_addrs;
+	bool kernel; /**< 95_punt may give its packets to the kernel */
+	struct weir_prefix addr[WEIR_IFACE_ADDRS_MAX]; /**< ours, with the subnet's length */
+	struct weir_addr link_local; /**< IPv6 fe80:: address made from the MAC (RFC 4291 A) */
+};
+
+/** What a route leads to. */
+enum weir_hop_kind {
+	WEIR_HOP_NONE,	      /**< number 0: no route */
+	WEIR_HOP_LOCAL,	      /**< an address of ours */
+	WEIR_HOP_LINK,	      /**< a connected subnet: the destination itself is the neighbour */
+	WEIR_HOP_GATEWAY,     /**< through a router */
+	WEIR_HOP_GROUP,	      /**< one of several, by the flow's hash (ECMP) */
+	WEIR_HOP_BLACKHOLE,   /**< drop silently */
+	WEIR_HOP_UNREACHABLE, /**< drop and answer: unreachable */
+	WEIR_HOP_PROHIBIT,    /**< drop and answer: prohibited */
+	WEIR_HOP_BROADCAST,   /**< the broadcast address of a connected subnet */
+};
+
+/** A next hop. weir_meta.hop is its index in weir_l3.hops. */
+struct weir_hop {
+	uint8_t kind;		  /**< enum weir_hop_kind */
+	uint8_t group_n;	  /**< GROUP: members, at most 64 */
+	uint16_t iface;		  /**< LINK, GATEWAY, BROADCAST */
+	uint16_t mtu;		  /**< of that interface, or the route's own if lower */
+	uint16_t group_at;	  /**< GROUP: first of its members in weir_l3.members */
+	struct weir_addr gateway; /**< GATEWAY */
+};
+
+/** The layer-3 part of a generation. */
+struct weir_l3 {
+	struct rte_fib *fib4; /**< destination -> hop number; 0 is WEIR_HOP_NONE */
+	struct rte_fib6 *fib6;
+	const struct weir_hop *hops;
+	const uint16_t *members; /**< of ECMP groups: hop numbers */
+	const struct weir_iface *ifaces;
+	uint16_t n_hops;
+	uint16_t n_ifaces;
+	uint16_t untagged[WEIR_PORTS_MAX]; /**< interface of untagged frames, or WEIR_NO_IFACE */
+	const uint16_t
+		*tagged[WEIR_PORTS_MAX]; /**< by VLAN id (WEIR_VLANS of them), NULL: no VLANs */
+	const uint16_t *const
+		*inner[WEIR_PORTS_MAX]; /**< by outer, then inner VLAN id; NULLs: none */
+};
+
+/** The interface of a frame by its port and tags, or WEIR_NO_IFACE. A worker's thread. */
+static inline uint16_t weir_l3_iface(const struct weir_l3 *l3, uint16_t port, uint16_t outer,
+				     uint16_t inner)
+{
+	if (outer == 0)
+		return l3->untagged[port];
+	if (inner == 0)
+		return l3->tagged[port] == NULL ? WEIR_NO_IFACE : l3->tagged[port][outer];
+	if (l3->inner[port] == NULL || l3->inner[port][outer] == NULL)
+		return WEIR_NO_IFACE;
+	return l3->inner[port][outer][inner];
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * A port: where packets come from and go to. Any DPDK device (port_eth) or plain memory (port_mem).
+ *
+ * Opened, configured, started, stopped and closed by the control thread; a queue is polled by one
+ * worker at a time.
+ */
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/why.h>
+
+/** What a port can do; everything that it cannot, software does. */
+enum weir_port_cap {
+	WEIR_PORT_RX_CSUM_IP4 =
+		1 << 0, /**< says of received IPv4 header checksums if they are good */
+	WEIR_PORT_RX_CSUM_L4 = 1 << 1,
+	WEIR_PORT_TX_CSUM_IP4 = 1 << 2,
+	WEIR_PORT_TX_CSUM_L4 = 1 << 3, /**< TCP and UDP */
+	WEIR_PORT_TX_SEGS = 1 << 4,    /**< sends chains of mbufs */
+	WEIR_PORT_RX_SCATTER = 1 << 5, /**< receives frames into chains of mbufs */
+	WEIR_PORT_RSS = 1 << 6,	       /**< spreads flows over its queues, both directions alike */
+	WEIR_PORT_INTR = 1 << 7,       /**< a worker can sleep until a queue has packets */
+	WEIR_PORT_TSO = 1 << 8,
+};
+
+/** Counters since start. */
+struct weir_port_stats {
+	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
+	uint64_t rx_missed; /**< the device had no room or no buffer for */
+	uint64_t rx_errors;
+	uint64_t rx_no_mbuf;
+	uint64_t tx_errors;
+};
+
+struct weir_port;
+
+/** What a kind of port does. Control thread unless said. */
+struct weir_port_ops {
+	int (*start)(struct weir_port *p, struct weir_why *why);
+	void (*stop)(struct weir_port *p);
+	void (*close)(struct weir_port *p); /**< frees @p p */
+	int (*stats)(struct weir_port *p, struct weir_port_stats *out);
+	bool (*link_up)(struct weir_port *p);
+	/** One named device counter after the other (xstats); may be NULL. */
+	int (*each_xstat)(struct weir_port *p,
+			  void (*emit)(void *ctx, const char *name, uint64_t value), void *ctx);
+	/**
+	 * Wake-ups for a queue, added to the calling thread's epoll set (rte_epoll, per thread).
+	 * @return 0, or -ENOTSUP if the port has none. The worker's thread.
+	 */
+	int (*intr_add)(struct weir_port *p, uint16_t queue);
+	/** Arm or disarm the queue's wake-up. The worker's thread; no-op where not needed. */
+	void (*intr_arm)(struct weir_port *p, uint16_t queue, bool on);
+	/** Take it out of the calling thread's epoll set. The worker's thread. */
+	void (*intr_del)(struct weir_port *p, uint16_t queue);
+};
+
+/** The part that is read for every burst; the rest belongs to the kind. */
+struct weir_port {
+	/** Take up to n packets of a queue. @return how many. The queue's worker. */
+	uint16_t (*rx)(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+	/** Send; those taken are the port's. @return how many were taken. The queue's worker. */
+	uint16_t (*tx)(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+	uint32_t caps;	     /**< enum weir_port_cap */
+	uint16_t id;	     /**< index among weir's ports */
+	uint16_t dpdk_id;    /**< ethdev port id, UINT16_MAX: none */
+	uint16_t rxqs, txqs; /**< queues it got */
+	uint16_t mtu;	     /**< largest layer-3 packet, bytes */
+	int numa;
+	struct rte_ether_addr mac;
+	char name[32];	 /**< as in the configuration */
+	char driver[64]; /**< "net_af_xdp", "memory" */
+	const struct weir_port_ops *ops;
+};
+
+/** How a port is wanted. Zero means: the default. */
+struct weir_port_conf {
+	const char *name;      /**< as in the configuration; WEIR_NO_PORT-free, at most 31 bytes */
+	const char *interface; /**< a Linux device taken through AF_XDP; or */
+	const char *device;    /**< a DPDK device: "0000:01:00.0", "net_memif0,...", "net_null0" */
+	const char *driver;    /**< for interface: af_xdp (default), af_packet, tap */
+	uint16_t rxqs, txqs;   /**< default 1 */
+	uint16_t rxd, txd;     /**< descriptors a queue */
+	uint16_t mtu;	       /**< default 1500, at most 9000 */
+	bool promiscuous;
+};
+
+/**
+ * Open any DPDK device. It is probed, configured and its queues are set up, not yet started.
+ * @param pool buffers for what it receives; outlives the port.
+ * @param id   weir's index for it.
+ * @return 0 or -errno with a sentence and the remedy (no such interface, busy, no permission).
+ */
+int weir_port_eth_open(const struct weir_port_conf *conf, uint16_t id, struct rte_mempool *pool,
+		       struct weir_port **out, struct weir_why *why);
+
+/**
+ * The text that EAL is given for a port: "net_af_xdp0,iface=eth0,start_queue=0,...".
+ * What `--plan` shows, and what tells a testpmd user the same port.
+ * @return length as snprintf.
+ */
+int weir_port_eth_devargs(const struct weir_port_conf *conf, uint16_t id, char *buf, size_t len);
+
+/* The same calls for every kind: */
+
+static inline int weir_port_start(struct weir_port *p, struct weir_why *why)
+{
+	return p->ops->start(p, why);
+}
+
+/** Stop and close. NULL is allowed. */
+void weir_port_close(struct weir_port *p);
+
+/* port_mem: for tests and simulation. */
+
+/** What a memory port does to packets besides passing them on. Chances are in 1/2^16. */
+struct weir_port_mem_faults {
+	uint16_t lose; /**< of sent packets */
+	uint16_t duplicate;
+	uint16_t reorder;   /**< hold one back behind the next */
+	uint16_t corrupt;   /**< flip one bit */
+	uint16_t tx_refuse; /**< a tx call takes nothing */
+	uint64_t seed;
+};
+
+/**
+ * A port made of memory: what is injected is received, what is sent can be inspected.
+ * @param depth packets each queue holds, a power of two.
+ * No EAL device; buffers come from whoever injects.
+ */
+int weir_port_mem_create(const char *name, uint16_t id, uint16_t rxqs, uint16_t txqs,
+			 uint16_t depth, struct weir_port **out);
+/** Put packets where rx will find them. @return how many fit; the rest stays the caller's. */
+uint16_t weir_port_mem_inject(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts,
+			      uint16_t n);
+/** Take what was sent; it is the caller's. @return how many. */
+uint16_t weir_port_mem_sent(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts,
+			    uint16_t n);
+/** Connect: what one sends the other receives, queue by queue. */
+int weir_port_mem_wire(struct weir_port *a, struct weir_port *b);
+/** Set its faults; all zero: none. */
+void weir_port_mem_faults(struct weir_port *p, const struct weir_port_mem_faults *f);

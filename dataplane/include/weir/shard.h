@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * What one worker owns: its buffers, timers, queues, neighbours, counters. Nobody else writes it.
+ */
+
+#include <rte_mbuf.h>
+#include <stdint.h>
+#include <weir/drop.h>
+#include <weir/l3.h>
+#include <weir/node.h>
+#include <weir/wheel.h>
+
+#define WEIR_WORKERS_MAX 64
+
+struct weir_frags;
+struct weir_gens;
+struct weir_handoff;
+struct weir_neigh_table;
+struct weir_origin;
+struct weir_port;
+struct weir_punt;
+
+/** Sizes that an operator may set; each reached one is a counted, named drop. */
+struct weir_limits {
+	uint32_t neighbours;	  /**< entries of a worker's neighbour table */
+	uint32_t neighbour_queue; /**< packets that wait for one neighbour */
+	uint32_t fragments;	  /**< datagrams being reassembled by a worker */
+	uint64_t fragment_timeout_ns;
+	uint64_t icmp_errors_per_s; /**< errors and RSTs that a worker sends */
+	uint64_t punt_pps;	    /**< packets that a worker gives to the kernel */
+};
+
+/** The defaults, as the manual prints them. */
+#define WEIR_LIMITS_DEFAULT                                                    \
+	((struct weir_limits){.neighbours = 4096,                              \
+			      .neighbour_queue = 16,                           \
+			      .fragments = 1024,                               \
+			      .fragment_timeout_ns = 5 * UINT64_C(1000000000), \
+			      .icmp_errors_per_s = 1000,                       \
+			      .punt_pps = 100000})
+
+/** Counters of a worker beside its stages'. One writer (the worker); read with relaxed loads. */
+struct weir_counters {
+	uint64_t drops[WEIR_DROPS];
+	uint64_t icmp_errors_sent;
+	uint64_t neigh_learned;
+	uint64_t neigh_requests;
+	uint64_t reassembled;
+	uint64_t fragmented;
+	uint64_t tx_copied;	/**< frames copied because the port cannot send segments */
+	uint64_t csum_software; /**< checksums that no port would do */
+};
+
+/** A queue of a port. */
+struct weir_queue {
+	struct weir_port *port;
+	uint16_t queue;
+};
+
+/** Everything one worker owns. Made by the engine; nodes keep a pointer to it. */
+struct weir_shard {
+	uint16_t worker;  /**< 0 to workers - 1 */
+	uint16_t workers; /**< how many share the ports */
+	uint16_t burst;	  /**< packets asked of a queue at once */
+	int numa;	  /**< node of the worker's core */
+	struct rte_mempool *pool;
+	struct weir_wheel *wheel;   /**< runs after each pass */
+	struct weir_origin *origin; /**< what it sends itself: next pass's 02_origin */
+	struct weir_neigh_table *neigh;
+	struct weir_handoff *handoff; /**< rings from and to the other workers, NULL if alone */
+	struct weir_punt *punt;	      /**< kernel path, NULL if none */
+	struct weir_gens *gens;
+	const struct weir_queue *rxqs; /**< the queues that it polls */
+	uint16_t n_rxqs;
+	struct weir_queue txq[WEIR_PORTS_MAX]; /**< its queue of each port; port NULL: by handoff */
+	struct weir_limits limits;
+	uint64_t secret[2]; /**< keys every hash of what an attacker may choose */
+	struct weir_counters counters;
+};
+
+/** Add to a counter that only this thread writes and others read. */
+static inline void weir_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/** Read a counter of another thread. */
+static inline uint64_t weir_counted(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/** Count and free a packet that a node holds outside a burst. The worker's thread. */
+static inline void weir_drop(struct weir_shard *s, struct rte_mbuf *m, enum weir_drop why)
+{
+	weir_count(&s->counters.drops[why], 1);
+	rte_pktmbuf_free(m);
+}
+
+/**
+ * Send a packet round: it enters the next pass at 02_origin, which says @p verdict of it.
+ * @param verdict WEIR_NEXT (parse it), WEIR_OUT (hop is set) or WEIR_TX (port_out is set).
+ * The packet is owned by the queue; when that is full, or the packet went round more than twice,
+ * it is dropped and counted (ORIGIN_FULL, LOOP). The worker's thread.
+ */
+void weir_origin_push(struct weir_origin *o, struct rte_mbuf *m, enum weir_verdict verdict);
+
+/** A new packet buffer with cleared metadata and WEIR_META_OURS, or NULL (counted as NO_MBUF). */
+struct rte_mbuf *weir_shard_alloc(struct weir_shard *s);
