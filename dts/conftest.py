@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What every suite has: fixtures, capabilities that are checked, and a limit on each test's time."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from weir.caps import Cap
+from weir.lab import Lab, Line, remove_leftovers
+from weir.sut import Sut
+from weir.tg import TrafficGenerator
+
+_LIMIT_S = 60
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(f"signal {number}")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """SIGTERM ends a run as Ctrl-C does, with every lab removed."""
+    signal.signal(signal.SIGTERM, _stop)
+    if Cap.NETNS.found() and not session.config.option.collectonly:
+        for name in remove_leftovers():
+            print(f"removed {name}, which a killed run left")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("requires"):
+        for cap in marker.args:
+            if not cap.found():
+                pytest.skip(cap.remedy)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that does not end fails, and the next one runs."""
+    marker = item.get_closest_marker("limit")
+    seconds = marker.args[0] if marker else _LIMIT_S
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"the test took more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failure's report has the logs of the apps."""
+    outcome = yield
+    report = outcome.get_result()
+    sut = getattr(item, "funcargs", {}).get("sut")
+    if report.when == "call" and report.failed and sut is not None:
+        report.sections.append(("logs of the apps", sut.report()))
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """An empty lab."""
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture
+def line(lab: Lab) -> Line:
+    """left === wan [sut] lan === right."""
+    return lab.line()
+
+
+@pytest.fixture
+def tg() -> Iterator[TrafficGenerator]:
+    with TrafficGenerator() as made:
+        yield made
+
+
+@pytest.fixture
+def sut(lab: Lab, tmp_path: Path) -> Iterator[Sut]:
+    """Depends on the lab, so that apps end before their interfaces go."""
+    made = Sut(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()

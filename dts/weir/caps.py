@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a test needs of the machine. A test that cannot run here is skipped, and says why."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from enum import Enum
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+AF_XDP = 44
+
+
+def _root() -> bool:
+    return os.geteuid() == 0
+
+
+def _netns() -> bool:
+    return _root() and subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0
+
+
+def _af_xdp() -> bool:
+    try:
+        socket.socket(AF_XDP, socket.SOCK_RAW).close()
+    except OSError:
+        return False
+    return True
+
+
+def _hugepages() -> bool:
+    free = [line for line in Path("/proc/meminfo").read_text().splitlines() if "HugePages_Free" in line]
+    return bool(free) and int(free[0].split()[1]) > 0
+
+
+def _testpmd() -> bool:
+    return shutil.which("dpdk-testpmd") is not None
+
+
+class Cap(Enum):
+    """A capability: how it is found, and what to do where it is missing."""
+
+    ROOT = ("not root: run as root", _root)
+    NETNS = ("no network namespaces: run as root, in a privileged container if in one", _netns)
+    AF_XDP = ("no AF_XDP: boot a kernel with CONFIG_XDP_SOCKETS=y, run as root", _af_xdp)
+    HUGEPAGES = ("no free hugepages: echo 512 > /proc/sys/vm/nr_hugepages", _hugepages)
+    TESTPMD = ("no dpdk-testpmd: apt-get install dpdk", _testpmd)
+
+    def __init__(self, remedy: str, found: Callable[[], bool]) -> None:
+        self.remedy = remedy
+        self.found = cache(found)
+
+
+def requires(*caps: Cap) -> pytest.MarkDecorator:
+    """Mark a test, or with `pytestmark = requires(...)` a file, with what it needs."""
+    return pytest.mark.requires(*caps)

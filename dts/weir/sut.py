@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The system under test: one of weir's apps, inside a namespace of the lab."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from weir.netns import Netns
+from weir.wait import until
+
+BUILD = Path(os.environ.get("WEIR_BUILD", Path(__file__).parents[2] / "build"))
+_FOLDERS = {"weir-router": "router", "weir-bench": "bench", "weir-pump": "pump", "weirctl": "ctl"}
+
+# One line of Prometheus text: name{label="value",...} number
+_METRIC = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+Metrics = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def program(name: str) -> str:
+    """The path of one of our programs in the build directory."""
+    path = BUILD / "apps" / _FOLDERS[name] / name
+    assert path.is_file(), f"{path} is not built: ninja -C {BUILD}, or set WEIR_BUILD"
+    return str(path)
+
+
+def parse_metrics(text: str) -> Metrics:
+    """Prometheus text as a dictionary of (name, labels)."""
+    found: Metrics = {}
+    for line in text.splitlines():
+        metric = _METRIC.match(line)
+        if metric and not line.startswith("#"):
+            labels = frozenset((label[1], label[2]) for label in _LABEL.finditer(metric[2] or ""))
+            found[metric[1], labels] = float(metric[3])
+    return found
+
+
+class App:
+    """A running app. Its figures are counted from start() on."""
+
+    HTTP_PORT = 9180
+
+    def __init__(self, name: str, config: dict[str, Any], netns: Netns, directory: Path) -> None:
+        self.name = name
+        self.netns = netns
+        self.socket = directory / "control.sock"
+        self.config_file = directory / "config.yaml"
+        self.log_file = directory / "log"
+        self._process: subprocess.Popen[str] | None = None
+        self._before: Metrics = {}
+        self.write(config)
+
+    def write(self, config: dict[str, Any]) -> None:
+        """The configuration file; JSON is YAML. The control section is ours unless it is given."""
+        control = {"socket": str(self.socket), "http": f"127.0.0.1:{self.HTTP_PORT}"}
+        whole = {"control": control, "log": {"level": "debug", "to": "stderr"}} | config
+        self.config_file.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process.pid
+
+    def start(self, args: tuple[str, ...] = (), timeout: float = 20.0) -> None:
+        """Start, and return when it says that it is ready. Its end before that is an error."""
+        with self.log_file.open("a", encoding="utf-8") as log:
+            self._process = self.netns.popen(
+                program(self.name), "-c", str(self.config_file), *args, stdout=log, stderr=log
+            )
+        until(lambda: self._is_ready(), timeout, f"{self.name} to be ready")
+        self._before = self.metrics()
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        status = self._process.poll()
+        assert status is None, f"{self.name} ended with status {status}:\n{self.log}"
+        try:
+            return self.get("/ready")[0] == 200
+        except OSError:
+            return False
+
+    def get(self, path: str) -> tuple[int, str]:
+        """GET from the management address: status and body."""
+        with self.netns.inside():
+            connection = http.client.HTTPConnection("127.0.0.1", self.HTTP_PORT, timeout=5)
+            try:
+                connection.request("GET", path)
+                response = connection.getresponse()
+                return response.status, response.read().decode()
+            finally:
+                connection.close()
+
+    def ctl(self, *command: str, timeout: float = 10.0) -> Any:
+        """What `weirctl --json COMMAND` answers."""
+        answer = self.netns.run(
+            program("weirctl"), "-s", str(self.socket), "--json", *command, timeout=timeout
+        )
+        return json.loads(answer.stdout)
+
+    def metrics(self) -> Metrics:
+        status, text = self.get("/metrics")
+        assert status == 200, f"/metrics: status {status}"
+        return parse_metrics(text)
+
+    def since_start(self, name: str, label: str) -> dict[str, int]:
+        """How far each counter of one name rose since start(), by one of its labels; the others summed."""
+        rose: dict[str, int] = {}
+        for key, value in self.metrics().items():
+            labels = dict(key[1])
+            grown = int(value - self._before.get(key, 0))
+            if key[0] == name and label in labels and grown != 0:
+                rose[labels[label]] = rose.get(labels[label], 0) + grown
+        return rose
+
+    def drops_since_start(self) -> dict[str, int]:
+        """Dropped packets by reason; a reason that dropped nothing is not in it."""
+        return self.since_start("weir_drops_total", "reason")
+
+    def reload(self, config: dict[str, Any]) -> Any:
+        """Write a new configuration and have it loaded. Returns weirctl's answer."""
+        self.write(config)
+        return self.ctl("reload")
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None, f"{self.name} was not started"
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = 10.0) -> int:
+        """The exit status, which must come in time."""
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process.wait(timeout)
+
+    def stop(self, timeout: float = 10.0) -> int:
+        """SIGTERM: it drains and ends. Returns the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait(timeout)
+
+    def kill(self) -> None:
+        """kill -9, as a crash would."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
+
+
+class Sut:
+    """Starts apps for one test, and ends those that the test left running."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._apps: list[App] = []
+
+    def start(
+        self, name: str, config: dict[str, Any], netns: Netns, args: tuple[str, ...] = (), timeout: float = 20.0
+    ) -> App:
+        """An app with a configuration, ready for traffic."""
+        app = self.prepare(name, config, netns)
+        app.start(args, timeout)
+        return app
+
+    def prepare(self, name: str, config: dict[str, Any], netns: Netns) -> App:
+        """An app with its files written, not started."""
+        directory = self._directory / f"{name}-{len(self._apps)}"
+        directory.mkdir()
+        app = App(name, config, netns, directory)
+        self._apps.append(app)
+        return app
+
+    def close(self) -> None:
+        for app in self._apps:
+            app.kill()
+
+    def report(self) -> str:
+        """What the apps of this test logged, for the report of a failure."""
+        return "\n".join(f"--- {app.name}: {app.log_file}\n{app.log[-8000:]}" for app in self._apps)
