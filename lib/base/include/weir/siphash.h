@@ -44,21 +44,25 @@ static inline struct weir_siphash_state weir_siphash_begin(const struct weir_sip
 	};
 }
 
+/** @p x turned left by @p bits, 1 to 63. */
+static inline uint64_t weir_siphash_turn(uint64_t x, unsigned bits)
+{
+	return x << bits | x >> (64 - bits);
+}
+
 /** One SipRound. */
 static inline void weir_siphash_round(struct weir_siphash_state *s)
 {
-#define WEIR_ROTL(x, n) ((x) << (n) | (x) >> (64 - (n)))
 	s->v0 += s->v1;
-	s->v1 = WEIR_ROTL(s->v1, 13) ^ s->v0;
-	s->v0 = WEIR_ROTL(s->v0, 32);
+	s->v1 = weir_siphash_turn(s->v1, 13) ^ s->v0;
+	s->v0 = weir_siphash_turn(s->v0, 32);
 	s->v2 += s->v3;
-	s->v3 = WEIR_ROTL(s->v3, 16) ^ s->v2;
+	s->v3 = weir_siphash_turn(s->v3, 16) ^ s->v2;
 	s->v0 += s->v3;
-	s->v3 = WEIR_ROTL(s->v3, 21) ^ s->v0;
+	s->v3 = weir_siphash_turn(s->v3, 21) ^ s->v0;
 	s->v2 += s->v1;
-	s->v1 = WEIR_ROTL(s->v1, 17) ^ s->v2;
-	s->v2 = WEIR_ROTL(s->v2, 32);
-#undef WEIR_ROTL
+	s->v1 = weir_siphash_turn(s->v1, 17) ^ s->v2;
+	s->v2 = weir_siphash_turn(s->v2, 32);
 }
 
 /** Take in one word with one round (the 1 of SipHash-1-3). */

@@ -49,8 +49,8 @@ void weir_wheel_free(struct weir_wheel *w);
 /**
  * Let a timer fire at or after @p at_ns; one that is armed already is moved.
  *
- * A time in the past means at the next run. From within fire() it means the next tick, so that a
- * timer that always arms itself for the past cannot hold up the run.
+ * A time in the past means at the next run. From within fire() it means the tick after the run's
+ * now, so that a timer that always arms itself for the past cannot hold up the run.
  */
 void weir_wheel_arm(struct weir_wheel *w, struct weir_timer *t, uint64_t at_ns);
 
