@@ -8,6 +8,7 @@
  * Built by the routing table of the control thread (rib.h), immutable while a worker can see it.
  */
 
+#include <assert.h>
 #include <rte_fib.h>
 #include <rte_fib6.h>
 #include <stdbool.h>
@@ -21,6 +22,8 @@
 /** Next hop numbers are 15 bits wide in the forwarding tables. */
 #define WEIR_HOPS_MAX	     32767
 #define WEIR_IFACE_ADDRS_MAX 16
+/** Most members of an ECMP group. */
+#define WEIR_GROUP_MAX 64
 
 /** A layer-3 interface: a port, or a VLAN (or a VLAN in a VLAN) of it. */
 struct weir_iface {
@@ -45,26 +48,33 @@ enum weir_hop_kind {
 	WEIR_HOP_BLACKHOLE,   /**< drop silently */
 	WEIR_HOP_UNREACHABLE, /**< drop and answer: unreachable */
 	WEIR_HOP_PROHIBIT,    /**< drop and answer: prohibited */
-	WEIR_HOP_BROADCAST,   /**< the broadcast address of a connected subnet */
+	WEIR_HOP_BROADCAST, /**< broadcast address of a connected subnet, or a group that we hear */
+	WEIR_HOP_MULTICAST, /**< a group that nobody here hears */
+	WEIR_HOP_LINK_LOCAL, /**< fe80::/10: means something only together with an interface */
+	WEIR_HOP_KINDS
 };
 
-/** A next hop. weir_meta.hop is its index in weir_l3.hops. */
+/** A next hop. weir_meta.hop is its index in weir_l3.hops; of a GROUP, that of the member. */
 struct weir_hop {
 	uint8_t kind;		  /**< enum weir_hop_kind */
-	uint8_t group_n;	  /**< GROUP: members, at most 64 */
-	uint16_t iface;		  /**< LINK, GATEWAY, BROADCAST */
+	uint8_t group_n;	  /**< GROUP: members, 2 to WEIR_GROUP_MAX */
+	uint16_t iface;		  /**< LINK, GATEWAY, BROADCAST (WEIR_NO_IFACE: heard on all) */
 	uint16_t mtu;		  /**< of that interface, or the route's own if lower */
-	uint16_t group_at;	  /**< GROUP: first of its members in weir_l3.members */
-	struct weir_addr gateway; /**< GATEWAY */
+	struct weir_addr gateway; /**< GATEWAY; IPv4 may go through an IPv6 one (RFC 8950) */
 };
+static_assert(sizeof(struct weir_hop) == 24, "hops share cache lines");
 
 /** The layer-3 part of a generation. */
 struct weir_l3 {
 	struct rte_fib *fib4; /**< destination -> hop number; 0 is WEIR_HOP_NONE */
 	struct rte_fib6 *fib6;
-	const struct weir_hop *hops;
-	const uint16_t *members; /**< of ECMP groups: hop numbers */
+	const struct weir_hop *hops; /**< n_hops; a free number has kind WEIR_HOP_NONE */
+	const uint16_t (*members)[WEIR_GROUP_MAX]; /**< hop numbers, by the GROUP's number */
+	/** n_ifaces by index. An index that is free has port WEIR_NO_PORT and no addresses. */
 	const struct weir_iface *ifaces;
+	/** By interface: number of its LINK hop, for what goes to a group or fe80:: address there.
+	 */
+	const uint16_t *link_hop;
 	uint16_t n_hops;
 	uint16_t n_ifaces;
 	uint16_t untagged[WEIR_PORTS_MAX]; /**< interface of untagged frames, or WEIR_NO_IFACE */
