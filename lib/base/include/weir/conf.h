@@ -7,7 +7,8 @@
  *
  * A schema lists the keys of one struct: the type of each, its default, what is allowed and what
  * it means. From it come the loader, the reference manual and the print of what is in force.
- * Loading is whole or nothing, and what is wrong is said once, in one sentence:
+ * Loading is whole or nothing, and what is wrong is said once, in a sentence of struct weir_why
+ *that names file, line, key, what was found and what is allowed:
  *
  *	weir.yaml:12: runtime.burst is 0, must be 1 to 512
  *
@@ -38,6 +39,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <weir/why.h>
+
 /** What a key holds, and the C type that its struct member must have. */
 enum weir_conf_type {
 	WEIR_CONF_BOOL,	    /**< bool: true or false */
@@ -58,7 +61,8 @@ enum weir_conf_type {
 enum weir_conf_many {
 	WEIR_CONF_ONE,	/**< the member is the value itself */
 	WEIR_CONF_LIST, /**< the member is a struct weir_conf_list of the type */
-	WEIR_CONF_MAP,	/**< as a list, of records whose first member is `char *name`: their key */
+	WEIR_CONF_MAP,	/**< as a list, of records that begin with `char *name`: their key in the
+			     file, not one of the keys of sub */
 };
 
 /** Values of a list or a map, in the file's order. Empty: items is NULL. */
@@ -120,6 +124,8 @@ struct weir_conf_schema {
 /** Keys of one record at most; records inside records at most. */
 #define WEIR_CONF_KEYS_MAX  128
 #define WEIR_CONF_DEPTH_MAX 16
+/** Items of all lists and maps of one file together at most. */
+#define WEIR_CONF_ITEMS_MAX (UINT32_C(1) << 21)
 /** Bytes of a file at most. */
 #define WEIR_CONF_FILE_MAX (UINT64_C(64) << 20)
 
@@ -133,11 +139,6 @@ struct weir_conf_schema {
 	.keys = (array), .n = sizeof(array) / sizeof((array)[0]), .size = sizeof(type)
 /** Says that the struct has a member `struct weir_conf_at at`. */
 #define WEIR_CONF_HAS_AT(type) .at_past = offsetof(type, at) + sizeof(struct weir_conf_at)
-
-/** What is wrong, in one sentence that names file, line and key. */
-struct weir_conf_error {
-	char text[512];
-};
 
 /** How to load. NULL or all zero: the file alone. */
 struct weir_conf_options {
@@ -159,19 +160,17 @@ struct weir_conf_options {
  * @param options  NULL: none.
  * @param out      A struct of @p schema; set on success, untouched on error. What it points to is
  *                 freed by weir_conf_free(). Its former content is not freed.
- * @param err      Set on error; NULL is allowed.
+ * @param why      Set on error; NULL is allowed.
  * @return 0; -EINVAL for a wrong configuration, -EFBIG above WEIR_CONF_FILE_MAX, -ENOMEM, or the
  *         error of opening or reading the file.
  */
 int weir_conf_load_file(const char *path, const struct weir_conf_schema *schema,
-			const struct weir_conf_options *options, void *out,
-			struct weir_conf_error *err);
+			const struct weir_conf_options *options, void *out, struct weir_why *why);
 
 /** Load from memory; @p name stands for the file in errors. Otherwise as weir_conf_load_file(). */
 int weir_conf_load_text(const char *name, const char *text, size_t len_bytes,
 			const struct weir_conf_schema *schema,
-			const struct weir_conf_options *options, void *out,
-			struct weir_conf_error *err);
+			const struct weir_conf_options *options, void *out, struct weir_why *why);
 
 /** Free all that a loaded struct points to and zero it; not the struct. NULL is allowed. */
 void weir_conf_free(const struct weir_conf_schema *schema, void *conf);
@@ -179,11 +178,11 @@ void weir_conf_free(const struct weir_conf_schema *schema, void *conf);
 /**
  * Say what a later check found wrong, as the loader does: "FILE:LINE: sentence".
  * @param line  0: the line is not named.
- * @param err   NULL is allowed.
+ * @param why   NULL is allowed.
  * @return -EINVAL, so that a check may end with it.
  */
-int weir_conf_fail(struct weir_conf_error *err, const char *file, uint32_t line, const char *format,
-		   ...) __attribute__((format(printf, 4, 5)));
+int weir_conf_fail(struct weir_why *why, const char *file, uint32_t line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /**
  * Write the reference manual of a schema in Markdown: a section for each record, a row for each
