@@ -13,8 +13,8 @@ enum weir_error_category {
 	WEIR_ERROR_NONE,     /**< 0 or a positive result: not an error */
 	WEIR_ERROR_NETWORK,  /**< the path or the peer's host: unreachable, reset, refused */
 	WEIR_ERROR_PROTOCOL, /**< the peer said what it must not say */
-	WEIR_ERROR_APP,      /**< the caller's fault: a bad argument, a wrong state, no permission */
-	WEIR_ERROR_TIMEOUT,  /**< nothing came in time */
+	WEIR_ERROR_APP,	    /**< the caller's fault: a bad argument, a wrong state, no permission */
+	WEIR_ERROR_TIMEOUT, /**< nothing came in time */
 	WEIR_ERROR_RESOURCE, /**< a table, pool or limit of ours is full */
 };
 
