@@ -65,7 +65,9 @@ def test_vlan_tags_arrive_as_they_were_sent(lab: Lab, tg: TrafficGenerator) -> N
     assert [bytes(p) for p in seen] == [bytes(one), bytes(two)]
 
 
-def test_a_capture_counts_what_is_too_many_and_ignores_what_does_not_match(lab: Lab, tg: TrafficGenerator) -> None:
+def test_a_capture_counts_what_is_too_many_and_ignores_what_does_not_match(
+    lab: Lab, tg: TrafficGenerator
+) -> None:
     """A capture that expects two packets still sees the third.
 
     Steps: send 3 packets to port 53 and 2 to port 54; expect 2 of port 53.
@@ -91,7 +93,10 @@ def test_jumbo_frames_cross_where_the_mtu_is_9000(lab: Lab, tg: TrafficGenerator
     assert [bytes(p) for p in seen] == [bytes(big)]
     for port, address in zip(ports, ADDRESSES):
         port.add_address(f"{address}/24")
-    assert peers.ping(ports[0].netns, ADDRESSES[1], count=2, size=8972, dont_fragment=True).received == 2
+    assert (
+        peers.ping(ports[0].netns, ADDRESSES[1], count=2, size=8972, dont_fragment=True).received
+        == 2
+    )
 
 
 def test_a_port_has_the_queues_that_were_asked_for(lab: Lab) -> None:
@@ -170,7 +175,9 @@ def test_what_a_killed_run_left_is_removed_and_a_living_one_is_kept(lab: Lab) ->
         assert theirs in labs.names()
         other.kill()
         other.wait(5)
-    until(lambda: not Path(f"/proc/{pid}").exists(), what="the end of the program in the killed lab")
+    until(
+        lambda: not Path(f"/proc/{pid}").exists(), what="the end of the program in the killed lab"
+    )
     assert labs.remove_leftovers() == [theirs]
     assert theirs not in labs.names() and ours in labs.names()
 

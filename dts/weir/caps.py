@@ -20,7 +20,10 @@ def _root() -> bool:
 
 
 def _netns() -> bool:
-    return _root() and subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0
+    return (
+        _root()
+        and subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0
+    )
 
 
 def _af_xdp() -> bool:
@@ -32,7 +35,9 @@ def _af_xdp() -> bool:
 
 
 def _hugepages() -> bool:
-    free = [line for line in Path("/proc/meminfo").read_text().splitlines() if "HugePages_Free" in line]
+    free = [
+        line for line in Path("/proc/meminfo").read_text().splitlines() if "HugePages_Free" in line
+    ]
     return bool(free) and int(free[0].split()[1]) > 0
 
 

@@ -143,7 +143,10 @@ class Lab:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         while self._made:
             _remove(self._made.pop().name)
@@ -153,7 +156,10 @@ class Lab:
         ns = Netns(f"{self._tag}-{label}")
         _ip("netns", "add", ns.name)
         self._made.append(ns)
-        settings = ["net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.default.router_solicitations=0"]
+        settings = [
+            "net.ipv6.conf.default.accept_dad=0",
+            "net.ipv6.conf.default.router_solicitations=0",
+        ]
         if not ipv6:
             settings += ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"]
         ns.run("sysctl", "-qw", *settings)
@@ -187,13 +193,16 @@ class Lab:
             until(lambda: _carrier(ns, name), what=f"the carrier of {name}")
         return Port(*left, _mac(*left)), Port(*right, _mac(*right))
 
-
     def line(self, mtu: int = 1500, queues: int = 1, ipv6: bool = False) -> Line:
         """A system under test between two namespaces that are silent unless ipv6 is asked for.
 
         The system's own namespace has no IPv6 of the kernel's, because it is to answer itself.
         """
-        west, sut, east = self.netns("left", ipv6), self.netns("sut", ipv6=False), self.netns("right", ipv6)
+        west, sut, east = (
+            self.netns("left", ipv6),
+            self.netns("sut", ipv6=False),
+            self.netns("right", ipv6),
+        )
         left, wan = self.veth((west, "left"), (sut, "wan"), mtu, queues)
         lan, right = self.veth((sut, "lan"), (east, "right"), mtu, queues)
         return Line(left, wan, lan, right)

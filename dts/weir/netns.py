@@ -51,7 +51,10 @@ class Netns:
         return done
 
     def popen(
-        self, *argv: str, stdout: int | IO[Any] = subprocess.DEVNULL, stderr: int | IO[Any] = subprocess.DEVNULL
+        self,
+        *argv: str,
+        stdout: int | IO[Any] = subprocess.DEVNULL,
+        stderr: int | IO[Any] = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         """Start a program inside; the caller ends it."""
         return subprocess.Popen(

@@ -22,30 +22,53 @@ def ip(src: str, dst: str, ttl: int = 64) -> Packet:
 
 
 def udp(
-    macs: tuple[str, str], addresses: tuple[str, str], sport: int = 1024, dport: int = 9, size: int = 18, ttl: int = 64
+    macs: tuple[str, str],
+    addresses: tuple[str, str],
+    sport: int = 1024,
+    dport: int = 9,
+    size: int = 18,
+    ttl: int = 64,
 ) -> Packet:
     """UDP between (source, destination) MACs and addresses."""
     data = Raw(payload(size, sport))
-    return Ether(src=macs[0], dst=macs[1]) / ip(*addresses, ttl) / UDP(sport=sport, dport=dport) / data
+    return (
+        Ether(src=macs[0], dst=macs[1]) / ip(*addresses, ttl) / UDP(sport=sport, dport=dport) / data
+    )
 
 
 def tcp(
-    macs: tuple[str, str], addresses: tuple[str, str], sport: int = 1024, dport: int = 80, flags: str = "S"
+    macs: tuple[str, str],
+    addresses: tuple[str, str],
+    sport: int = 1024,
+    dport: int = 80,
+    flags: str = "S",
 ) -> Packet:
     """TCP without payload between (source, destination) MACs and addresses."""
-    return Ether(src=macs[0], dst=macs[1]) / ip(*addresses) / TCP(sport=sport, dport=dport, flags=flags)
+    return (
+        Ether(src=macs[0], dst=macs[1])
+        / ip(*addresses)
+        / TCP(sport=sport, dport=dport, flags=flags)
+    )
 
 
-def echo_request(macs: tuple[str, str], addresses: tuple[str, str], seq: int = 1, size: int = 56) -> Packet:
+def echo_request(
+    macs: tuple[str, str], addresses: tuple[str, str], seq: int = 1, size: int = 56
+) -> Packet:
     """A ping of either version."""
     kind = ICMPv6EchoRequest if ":" in addresses[1] else ICMP
-    message = kind(id=7, seq=seq, data=payload(size)) if kind is ICMPv6EchoRequest else ICMP(id=7, seq=seq) / Raw(payload(size))
+    message = (
+        kind(id=7, seq=seq, data=payload(size))
+        if kind is ICMPv6EchoRequest
+        else ICMP(id=7, seq=seq) / Raw(payload(size))
+    )
     return Ether(src=macs[0], dst=macs[1]) / ip(*addresses) / message
 
 
 def who_has(mac: str, addresses: tuple[str, str]) -> Packet:
     """An ARP request of mac and addresses[0] for addresses[1]."""
-    return Ether(src=mac, dst=BROADCAST) / ARP(op="who-has", hwsrc=mac, psrc=addresses[0], pdst=addresses[1])
+    return Ether(src=mac, dst=BROADCAST) / ARP(
+        op="who-has", hwsrc=mac, psrc=addresses[0], pdst=addresses[1]
+    )
 
 
 def fragments(packet: Packet, size: int) -> list[Packet]:

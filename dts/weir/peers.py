@@ -40,7 +40,9 @@ class Ping:
     rtt_avg_ms: float | None
 
 
-def ping(netns: Netns, to: str, count: int = 3, size: int = 56, dont_fragment: bool = False) -> Ping:
+def ping(
+    netns: Netns, to: str, count: int = 3, size: int = 56, dont_fragment: bool = False
+) -> Ping:
     """ping to its end. What was lost is in the result, not an error."""
     options = ["-M", "do"] if dont_fragment else []
     done = netns.run(
@@ -57,7 +59,16 @@ def ping(netns: Netns, to: str, count: int = 3, size: int = 56, dont_fragment: b
 @contextmanager
 def http_server(netns: Netns, directory: Path, port: int = 8080) -> Iterator[None]:
     """Python's file server over a directory, listening on every address of a namespace."""
-    argv = ("/usr/bin/python3", "-m", "http.server", str(port), "--bind", "::", "--directory", str(directory))
+    argv = (
+        "/usr/bin/python3",
+        "-m",
+        "http.server",
+        str(port),
+        "--bind",
+        "::",
+        "--directory",
+        str(directory),
+    )
     with running(netns, *argv) as process:
         until(lambda: process.poll() is not None or _listens(netns, port), what="the HTTP server")
         assert process.poll() is None, f"http.server ended with status {process.returncode}"
@@ -67,18 +78,32 @@ def http_server(netns: Netns, directory: Path, port: int = 8080) -> Iterator[Non
 def curl(netns: Netns, url: str, timeout: float = 20.0) -> bytes:
     """The body of a URL; any failure is an AssertionError."""
     done = subprocess.run(
-        netns.command("curl", "-sSfg", "--max-time", str(timeout), url), capture_output=True, timeout=timeout + 5
+        netns.command("curl", "-sSfg", "--max-time", str(timeout), url),
+        capture_output=True,
+        timeout=timeout + 5,
     )
     assert done.returncode == 0, f"curl {url}: {done.stderr.decode(errors='replace')}"
     return done.stdout
 
 
-def iperf3(server: Netns, client: Netns, to: str, seconds: float = 2, options: tuple[str, ...] = ()) -> dict[str, Any]:
+def iperf3(
+    server: Netns, client: Netns, to: str, seconds: float = 2, options: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """iperf3 from client to server for some seconds; what it reports at the end."""
     with running(server, "iperf3", "--server", "--one-off") as process:
-        until(lambda: process.poll() is not None or _listens(server, 5201), what="the iperf3 server")
+        until(
+            lambda: process.poll() is not None or _listens(server, 5201), what="the iperf3 server"
+        )
         done = client.run(
-            "iperf3", "--client", to, "--time", str(seconds), "--json", *options, check=False, timeout=seconds + 20
+            "iperf3",
+            "--client",
+            to,
+            "--time",
+            str(seconds),
+            "--json",
+            *options,
+            check=False,
+            timeout=seconds + 20,
         )
     report = json.loads(done.stdout)
     assert "error" not in report, f"iperf3 to {to}: {report['error']}"
@@ -86,7 +111,9 @@ def iperf3(server: Netns, client: Netns, to: str, seconds: float = 2, options: t
 
 
 @contextmanager
-def testpmd(netns: Netns, log: Path, vdevs: list[str], mode: str = "io", cores: str = "0@0,1@1") -> Iterator[None]:
+def testpmd(
+    netns: Netns, log: Path, vdevs: list[str], mode: str = "io", cores: str = "0@0,1@1"
+) -> Iterator[None]:
     """dpdk-testpmd forwarding between virtual devices during the block; its words are in the log."""
     eal = ["--no-pci", "--in-memory", "-m", "256", "--lcores", cores]
     for vdev in vdevs:
@@ -98,7 +125,8 @@ def testpmd(netns: Netns, log: Path, vdevs: list[str], mode: str = "io", cores: 
         )  # fmt: skip
         try:
             until(
-                lambda: process.poll() is not None or "NIC statistics for port" in log.read_text(errors="replace"),
+                lambda: process.poll() is not None
+                or "NIC statistics for port" in log.read_text(errors="replace"),
                 timeout=20,
                 what="testpmd",
             )

@@ -64,7 +64,11 @@ class App:
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
+        return (
+            self.log_file.read_text(encoding="utf-8", errors="replace")
+            if self.log_file.exists()
+            else ""
+        )
 
     @property
     def pid(self) -> int:
@@ -160,7 +164,12 @@ class Sut:
         self._apps: list[App] = []
 
     def start(
-        self, name: str, config: dict[str, Any], netns: Netns, args: tuple[str, ...] = (), timeout: float = 20.0
+        self,
+        name: str,
+        config: dict[str, Any],
+        netns: Netns,
+        args: tuple[str, ...] = (),
+        timeout: float = 20.0,
     ) -> App:
         """An app with a configuration, ready for traffic."""
         app = self.prepare(name, config, netns)
