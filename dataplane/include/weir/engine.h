@@ -42,10 +42,10 @@ struct weir_engine_conf {
 	uint16_t burst;			       /**< 1 to 256; 0: the default */
 	enum weir_poll_mode poll;
 	struct weir_limits limits;
-	uint64_t secret[2];
-	struct weir_gens *gens;	      /**< NULL: a pipeline that reads no configuration */
-	struct weir_handoff *handoff; /**< NULL: alone */
-	struct weir_punt *punt;	      /**< NULL: none */
+	struct weir_siphash_key secret; /**< random, from whoever makes the engines */
+	struct weir_gens *gens;		/**< NULL: a pipeline that reads no configuration */
+	struct weir_handoff *handoff;	/**< NULL: alone */
+	struct weir_punt *punt;		/**< NULL: none */
 	struct weir_clock clock;
 	/* either: */
 	const struct weir_node_ops *const *path;

@@ -11,6 +11,7 @@
 #include <weir/drop.h>
 #include <weir/l3.h>
 #include <weir/node.h>
+#include <weir/siphash.h>
 #include <weir/wheel.h>
 
 #define WEIR_WORKERS_MAX 64
@@ -77,7 +78,7 @@ struct weir_shard {
 	uint16_t n_rxqs;
 	struct weir_queue txq[WEIR_PORTS_MAX]; /**< its queue of each port; port NULL: by handoff */
 	struct weir_limits limits;
-	uint64_t secret[2]; /**< keys every hash of what an attacker may choose */
+	struct weir_siphash_key secret; /**< keys every hash of what an attacker may choose */
 	struct weir_counters counters;
 };
 

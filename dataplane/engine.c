@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * A worker: enter a generation, read the clock, run the pipeline, run the timers, leave, rest.
+ *
+ * The clock is read once a pass and handed down. System calls are made only to rest and to wake a
+ * worker that rests: never while packets come.
+ */
+
+#include <weir/engine.h>
+
+#include "neigh_priv.h"
+#include "nodes/handoff_priv.h"
+#include "origin_priv.h"
+#include "punt_priv.h"
+
+#include <errno.h>
+#include <rte_epoll.h>
+#include <rte_interrupts.h>
+#include <rte_pause.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/error.h>
+
+/* The wheel's tick, a power of two: 131 us. */
+#define TICK_NS UINT64_C(131072)
+/* Timers fired in one pass at most, so that a pass stays short. */
+#define TIMERS_A_PASS 64
+/* Pause instructions in one WEIR_REST_PAUSE. */
+#define PAUSES	  16
+#define BURST_MAX 256
+#define EVENTS	  8
+
+struct weir_engine {
+	struct weir_shard shard;
+	struct weir_graph *graph;
+	struct weir_gens *gens;
+	weir_engine_burst_fn *on_burst;
+	void *ctx;
+	bool idle_calls;
+	_Atomic(const struct weir_watch *) watch; /* control thread writes */
+	struct weir_clock clock;
+	struct weir_poll poll;
+	struct weir_poll_cfg poll_cfg;
+	enum weir_poll_mode mode;
+	struct weir_engine_stats stats; /* the engine's thread writes, others read relaxed */
+	atomic_bool stop;		/* any thread sets */
+	atomic_bool asleep;		/* the engine's thread writes */
+	int kick_fd;
+	struct rte_epoll_event kick_event;
+	struct weir_queue rxqs[];
+};
+
+static int make_parts(struct weir_engine *e, const struct weir_engine_conf *conf,
+		      struct weir_why *why)
+{
+	int rc = weir_wheel_create(TICK_NS, 0, &e->shard.wheel);
+
+	if (rc == 0)
+		rc = origin_create(&e->shard, &e->shard.origin);
+	if (rc == 0 && conf->path != NULL)
+		rc = neigh_create(&e->shard, &e->shard.neigh);
+	if (rc < 0)
+		return weir_why(why, rc, "engine %s: %s", conf->name, weir_error_text(rc));
+	e->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (e->kick_fd < 0)
+		return weir_why(why, -errno, "engine %s: eventfd: %s", conf->name, strerror(errno));
+	if (conf->path == NULL)
+		return 0;
+	return weir_graph_create(conf->path, &e->shard, &e->graph, why);
+}
+
+int weir_engine_create(const struct weir_engine_conf *conf, struct weir_engine **out,
+		       struct weir_why *why)
+{
+	const uint16_t burst = conf->burst == 0 ? WEIR_BURST_DEFAULT : conf->burst;
+	struct weir_engine *e;
+	int rc;
+
+	if ((conf->path == NULL) == (conf->on_burst == NULL))
+		return weir_why(why, -EINVAL,
+				"engine %s: give it a path or a callback, one of them", conf->name);
+	if (burst > BURST_MAX)
+		return weir_why(why, -ERANGE, "engine %s: burst is %u, must be 1 to %u", conf->name,
+				burst, BURST_MAX);
+	e = calloc(1, sizeof(*e) + conf->n_rxqs * sizeof(e->rxqs[0]));
+	if (e == NULL)
+		return weir_why(why, -ENOMEM, "engine %s: out of memory", conf->name);
+	e->kick_fd = -1;
+	e->gens = conf->gens;
+	e->on_burst = conf->on_burst;
+	e->ctx = conf->ctx;
+	e->idle_calls = conf->idle_calls;
+	e->clock = conf->clock;
+	e->mode = conf->poll;
+	memcpy(e->rxqs, conf->rxqs, conf->n_rxqs * sizeof(e->rxqs[0]));
+	e->shard = (struct weir_shard){
+		.worker = conf->worker,
+		.workers = conf->workers,
+		.burst = burst,
+		.numa = conf->numa,
+		.pool = conf->pool,
+		.handoff = conf->handoff,
+		.punt = conf->punt,
+		.gens = conf->gens,
+		.rxqs = e->rxqs,
+		.n_rxqs = conf->n_rxqs,
+		.limits = conf->limits,
+		.secret = conf->secret,
+	};
+	memcpy(e->shard.txq, conf->txq, sizeof(e->shard.txq));
+	if (e->shard.handoff != NULL)
+		e->shard.handoff->shard = &e->shard;
+	rc = make_parts(e, conf, why);
+	if (rc < 0) {
+		weir_engine_free(e);
+		return rc;
+	}
+	*out = e;
+	return 0;
+}
+
+void weir_engine_free(struct weir_engine *e)
+{
+	if (e == NULL)
+		return;
+	weir_graph_free(e->graph);
+	neigh_free(e->shard.neigh);
+	origin_free(e->shard.origin);
+	weir_wheel_free(e->shard.wheel);
+	if (e->kick_fd >= 0)
+		close(e->kick_fd);
+	free(e);
+}
+
+static unsigned burst_pass(struct weir_engine *e, uint64_t now_ns)
+{
+	struct rte_mbuf *pkts[BURST_MAX];
+	unsigned got = 0;
+
+	for (uint16_t q = 0; q < e->shard.n_rxqs; q++) {
+		const struct weir_queue *from = &e->rxqs[q];
+		const uint16_t n = from->port->rx(from->port, from->queue, pkts, e->shard.burst);
+
+		if (n > 0 || e->idle_calls)
+			got += n + e->on_burst(e->ctx, e, from, pkts, n, now_ns);
+	}
+	return got;
+}
+
+static inline unsigned pass(struct weir_engine *e, uint64_t now_ns)
+{
+	struct weir_pass p = {.now_ns = now_ns};
+	unsigned got;
+
+	if (e->gens != NULL)
+		p.gen = weir_gens_enter(e->gens);
+	if (e->graph != NULL)
+		got = weir_graph_run(e->graph, &p,
+				     atomic_load_explicit(&e->watch, memory_order_acquire));
+	else
+		got = burst_pass(e, now_ns);
+	got += weir_wheel_run(e->shard.wheel, now_ns, TIMERS_A_PASS);
+	if (e->gens != NULL)
+		weir_gens_leave(e->gens, e->shard.worker);
+	weir_count(&e->stats.passes, 1);
+	return got;
+}
+
+unsigned weir_engine_once(struct weir_engine *e, uint64_t now_ns)
+{
+	return pass(e, now_ns);
+}
+
+uint64_t weir_engine_due_ns(const struct weir_engine *e)
+{
+	return origin_waits(e->shard.origin) ? 0 : weir_wheel_next_ns(e->shard.wheel);
+}
+
+/* Whether all queues can wake us. Adds them to this thread's epoll set. */
+static bool can_block(struct weir_engine *e)
+{
+	bool all = true;
+
+	e->kick_event = (struct rte_epoll_event){.epdata = {.event = EPOLLIN}};
+	if (rte_epoll_ctl(RTE_EPOLL_PER_THREAD, EPOLL_CTL_ADD, e->kick_fd, &e->kick_event) < 0)
+		return false;
+	for (uint16_t q = 0; q < e->shard.n_rxqs; q++) {
+		struct weir_port *p = e->rxqs[q].port;
+
+		if (p->ops->intr_add == NULL || p->ops->intr_add(p, e->rxqs[q].queue) < 0)
+			all = false;
+	}
+	return all;
+}
+
+static void forget_interrupts(struct weir_engine *e)
+{
+	for (uint16_t q = 0; q < e->shard.n_rxqs; q++) {
+		struct weir_port *p = e->rxqs[q].port;
+
+		if (p->ops->intr_del != NULL)
+			p->ops->intr_del(p, e->rxqs[q].queue);
+	}
+	rte_epoll_ctl(RTE_EPOLL_PER_THREAD, EPOLL_CTL_DEL, e->kick_fd, &e->kick_event);
+}
+
+static void arm(struct weir_engine *e, bool on)
+{
+	for (uint16_t q = 0; q < e->shard.n_rxqs; q++) {
+		struct weir_port *p = e->rxqs[q].port;
+
+		if (p->ops->intr_arm != NULL)
+			p->ops->intr_arm(p, e->rxqs[q].queue, on);
+	}
+}
+
+/* Sleep until a queue, another worker or the control thread wakes us. */
+static void block(struct weir_engine *e, uint64_t ns)
+{
+	struct rte_epoll_event events[EVENTS];
+	uint64_t kicks;
+
+	arm(e, true);
+	atomic_store(&e->asleep, true);
+	/* What came before the interrupts were armed would not wake us: look once more. */
+	if (pass(e, weir_clock_now_ns(&e->clock)) == 0 && !handoff_waits(e->shard.handoff) &&
+	    !origin_waits(e->shard.origin) && !atomic_load(&e->stop)) {
+		if (e->gens != NULL)
+			weir_gens_sleep(e->gens, e->shard.worker);
+		rte_epoll_wait(RTE_EPOLL_PER_THREAD, events, EVENTS,
+			       (int)(ns / (WEIR_NS_PER_S / 1000)));
+		if (e->gens != NULL)
+			weir_gens_wake(e->gens, e->shard.worker);
+	}
+	atomic_store(&e->asleep, false);
+	arm(e, false);
+	if (read(e->kick_fd, &kicks, sizeof(kicks)) < 0)
+		return; /* EAGAIN: it was not a kick */
+}
+
+static void nap(struct weir_engine *e, uint64_t ns)
+{
+	const struct timespec ts = {.tv_nsec = (long)ns};
+
+	if (e->gens != NULL)
+		weir_gens_sleep(e->gens, e->shard.worker);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+	if (e->gens != NULL)
+		weir_gens_wake(e->gens, e->shard.worker);
+}
+
+static void rest(struct weir_engine *e, unsigned got, uint64_t now_ns)
+{
+	const uint64_t due_ns = got > 0 ? 0 : weir_engine_due_ns(e);
+	uint64_t rest_ns;
+	enum weir_rest how = weir_poll_rest(&e->poll, &e->poll_cfg, got, now_ns, due_ns, &rest_ns);
+
+	/* epoll counts milliseconds: what is shorter is a nap. */
+	if (how == WEIR_REST_BLOCK && rest_ns < WEIR_NS_PER_S / 1000) {
+		how = WEIR_REST_NAP;
+		if (rest_ns > e->poll_cfg.nap_max_ns)
+			rest_ns = e->poll_cfg.nap_max_ns;
+	}
+	weir_count(&e->stats.rests[how], 1);
+	if (how == WEIR_REST_SPIN)
+		return;
+	if (how == WEIR_REST_PAUSE) {
+		for (unsigned i = 0; i < PAUSES; i++)
+			rte_pause();
+		return;
+	}
+	if (how == WEIR_REST_NAP)
+		nap(e, rest_ns);
+	else
+		block(e, rest_ns);
+	weir_count(&e->stats.slept_ns, weir_clock_now_ns(&e->clock) - now_ns);
+}
+
+/* Wake those to whom this pass gave something; only sleepers cost a system call. */
+static void wake_others(struct weir_engine *e)
+{
+	if (e->shard.handoff != NULL && e->shard.handoff->woken != 0)
+		handoff_wake(e->shard.handoff);
+	if (e->shard.punt != NULL)
+		punt_flush(e->shard.punt, e->shard.worker);
+}
+
+int weir_engine_run(struct weir_engine *e)
+{
+	uint64_t before = rte_rdtsc();
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	if (e->gens != NULL)
+		weir_gens_join(e->gens, e->shard.worker);
+	e->poll_cfg = weir_poll_defaults(e->mode, e->mode != WEIR_POLL_BUSY && can_block(e));
+	while (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
+		const uint64_t now_ns =
+			weir_clock_cycles_to_ns(&e->clock, before - e->clock.start_tsc);
+		const unsigned got = pass(e, now_ns);
+		uint64_t after;
+
+		wake_others(e);
+		after = rte_rdtsc();
+		if (got > 0) {
+			weir_count(&e->stats.busy_passes, 1);
+			weir_count(&e->stats.pkts, got);
+			weir_count(&e->stats.busy_cycles, after - before);
+		} else {
+			weir_count(&e->stats.idle_cycles, after - before);
+		}
+		rest(e, got, now_ns);
+		before = got > 0 ? after : rte_rdtsc();
+	}
+	if (e->mode != WEIR_POLL_BUSY)
+		forget_interrupts(e);
+	if (e->gens != NULL)
+		weir_gens_part(e->gens, e->shard.worker);
+	return 0;
+}
+
+void weir_engine_stop(struct weir_engine *e)
+{
+	atomic_store(&e->stop, true);
+	weir_engine_kick(e);
+}
+
+void weir_engine_kick(struct weir_engine *e)
+{
+	const uint64_t one = 1;
+
+	/* A full counter (EAGAIN) wakes as well. */
+	if (atomic_load(&e->asleep) && write(e->kick_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void weir_engine_watch(struct weir_engine *e, const struct weir_watch *w)
+{
+	atomic_store_explicit(&e->watch, w, memory_order_release);
+	weir_engine_kick(e);
+}
+
+const struct weir_graph *weir_engine_graph(const struct weir_engine *e)
+{
+	return e->graph;
+}
+
+struct weir_shard *weir_engine_shard(struct weir_engine *e)
+{
+	return &e->shard;
+}
+
+void weir_engine_stats(const struct weir_engine *e, struct weir_engine_stats *out)
+{
+	const struct weir_engine_stats *s = &e->stats;
+
+	out->passes = weir_counted(&s->passes);
+	out->busy_passes = weir_counted(&s->busy_passes);
+	out->pkts = weir_counted(&s->pkts);
+	out->busy_cycles = weir_counted(&s->busy_cycles);
+	out->idle_cycles = weir_counted(&s->idle_cycles);
+	out->slept_ns = weir_counted(&s->slept_ns);
+	for (unsigned i = 0; i < WEIR_RESTS; i++)
+		out->rests[i] = weir_counted(&s->rests[i]);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * Checksums that a packet asks its port for, made in software where the port has no such engine.
+ */
+
+#include <rte_mbuf.h>
+#include <stdint.h>
+
+/** What a packet may ask: mbuf.ol_flags with l2_len and l3_len set, as rte_mbuf documents. */
+#define WEIR_OFFLOAD_TX (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK)
+
+/**
+ * Do what @p caps (enum weir_port_cap) lacks of what the packet asks, and clear those requests.
+ * UDP, TCP and IPv4 header checksums (RFC 768, 9293, 791); any number of segments, headers in the
+ * first. SCTP's CRC is never done here.
+ * @return How many checksums software made. The thread that owns the packet.
+ */
+unsigned weir_offload_finish(struct rte_mbuf *m, uint32_t caps);
+
+/**
+ * Ask for the checksums of a TCP or UDP packet over IPv4 or IPv6 to be made anew: sets ol_flags
+ * and lengths, zeroes the fields and puts in what offload engines expect (the pseudo header sum).
+ * @param l3_off bytes before the IP header; @param l4_off bytes before the transport header.
+ */
+void weir_offload_request(struct rte_mbuf *m, uint16_t l3_off, uint16_t l4_off);

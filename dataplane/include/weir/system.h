@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * Several engines on several cores, with rings between them: the third way to use weir.
+ *
+ * A system opens ports, gives each worker its queues, sizes the memory, and makes every packet
+ * reach the worker that owns its flow, also where a device has fewer queues than there are workers
+ * or does not spread flows alike in both directions.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <weir/eal.h>
+#include <weir/engine.h>
+#include <weir/pool.h>
+#include <weir/port.h>
+#include <weir/why.h>
+
+struct weir_system;
+
+/** A port of the system. */
+struct weir_system_port {
+	struct weir_port_conf conf; /**< opened by the system; or */
+	struct weir_port *given; /**< opened by the caller (port_mem); the system's on success */
+	const char *kernel;	    /**< name of the TAP that the kernel sees for it; NULL: none */
+};
+
+/** What a system is made of. Pointers are borrowed until create has returned. */
+struct weir_system_conf {
+	const char *name;
+	const uint16_t *cores; /**< one worker on each */
+	uint16_t workers;
+	enum weir_poll_mode poll;
+	enum weir_hugepages hugepages;
+	uint16_t burst; /**< 0: the default */
+	uint32_t mbufs; /**< 0: by arithmetic */
+	struct weir_limits limits;
+	const struct weir_system_port *ports;
+	uint16_t n_ports;
+	/* either: */
+	const struct weir_node_ops *const *path; /**< outlives the system */
+	/* or, one of them for each worker: */
+	weir_engine_burst_fn *on_burst;
+	void *const *ctx; /**< by worker */
+	bool idle_calls;
+};
+
+/** Who does what, and how much memory that takes: --plan. */
+struct weir_system_plan {
+	struct weir_pool_need need; /**< for one NUMA node */
+	struct weir_pool_plan pool;
+	uint16_t rxqs[WEIR_PORTS_MAX]; /**< queues asked of each port */
+	uint16_t txqs[WEIR_PORTS_MAX];
+	uint64_t bytes; /**< memory of the pools and rings; tables come on top */
+};
+
+/** The arithmetic. Pure; no EAL. Any thread. */
+void weir_system_plan(const struct weir_system_conf *conf, struct weir_system_plan *out);
+
+/** The arithmetic for people. */
+void weir_system_plan_print(const struct weir_system_conf *conf, FILE *to);
+
+/**
+ * Open the ports and make the engines; nothing runs yet. EAL must be up with as many cores.
+ * @return 0 or -errno with a sentence; nothing is left open then. Control thread.
+ */
+int weir_system_create(const struct weir_system_conf *conf, struct weir_system **out,
+		       struct weir_why *why);
+
+/** Start ports and workers. A pipeline that reads a generation needs one published before. */
+int weir_system_start(struct weir_system *s, struct weir_why *why);
+
+/** Stop workers after the pass that they are in, then the ports. Counters stay readable. */
+void weir_system_stop(struct weir_system *s);
+
+/** Close and free everything; stops first if need be. NULL is allowed. */
+void weir_system_free(struct weir_system *s);
+
+/** Make a generation the current one; see weir_gens_publish(). Control thread. */
+void weir_system_publish(struct weir_system *s, struct weir_gen *fresh);
+
+/* For counters, listings and control. Control thread. */
+uint16_t weir_system_workers(const struct weir_system *s);
+struct weir_engine *weir_system_engine(const struct weir_system *s, uint16_t worker);
+uint16_t weir_system_ports(const struct weir_system *s);
+struct weir_port *weir_system_port(const struct weir_system *s, uint16_t port);
+struct weir_gens *weir_system_gens(const struct weir_system *s);
+struct rte_mempool *weir_system_pool(const struct weir_system *s);
+struct weir_punt *weir_system_punt(const struct weir_system *s);
+/** The worker that polls a queue of a port. */
+uint16_t weir_system_rx_worker(const struct weir_system *s, uint16_t port, uint16_t queue);
+/** Watch every worker (NULL: stop) and wait until none can see the former watch. */
+void weir_system_watch(struct weir_system *s, const struct weir_watch *w);

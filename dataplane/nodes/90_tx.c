@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * 90_tx: give frames to their ports.
+ *
+ * Takes:  whole frames with meta.port_out set.
+ * Says:   HELD for what a port (or the worker that has a queue there) took; DROP for the rest.
+ * Holds:  nothing; a port holds what it took until it is sent.
+ */
+
+#include "handoff_priv.h"
+
+#include <string.h>
+#include <weir/nodes.h>
+#include <weir/offload.h>
+#include <weir/port.h>
+#include <weir/shard.h>
+
+/* A port that took only a part is asked once more before the rest is dropped. */
+#define TRIES 2
+/* Ethernet header and two tags: what a frame may have beyond the MTU. */
+#define L2_MAX 22
+
+/* A copy in one piece, for a port that cannot send chains; NULL if it does not fit a buffer. */
+static struct rte_mbuf *in_one_piece(struct weir_shard *s, struct rte_mbuf *m)
+{
+	struct rte_mbuf *copy;
+
+	if (rte_pktmbuf_linearize(m) == 0)
+		return m;
+	copy = rte_pktmbuf_alloc(s->pool);
+	if (copy == NULL || m->pkt_len > rte_pktmbuf_tailroom(copy)) {
+		rte_pktmbuf_free(copy);
+		return NULL;
+	}
+	for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next)
+		memcpy(rte_pktmbuf_append(copy, seg->data_len), rte_pktmbuf_mtod(seg, const void *),
+		       seg->data_len);
+	*weir_meta(copy) = *weir_meta(m);
+	weir_count(&s->counters.tx_copied, 1);
+	rte_pktmbuf_free(m);
+	return copy;
+}
+
+/* What an odd frame needs before its port can take it; DROP if it cannot be sent at all. */
+static __rte_noinline enum weir_drop fit(struct weir_shard *s, const struct weir_port *p,
+					 struct rte_mbuf **pkt)
+{
+	struct rte_mbuf *m = *pkt;
+
+	if (m->pkt_len > (uint32_t)p->mtu + L2_MAX)
+		return WEIR_DROP_TX_TOO_LONG;
+	if (m->nb_segs > 1 && !(p->caps & WEIR_PORT_TX_SEGS)) {
+		m = in_one_piece(s, m);
+		if (m == NULL)
+			return WEIR_DROP_NO_MBUF;
+		*pkt = m;
+	}
+	if (m->ol_flags & WEIR_OFFLOAD_TX)
+		weir_count(&s->counters.csum_software, weir_offload_finish(m, p->caps));
+	return WEIR_DROP_NONE;
+}
+
+static inline bool odd(const struct rte_mbuf *m, const struct weir_port *p)
+{
+	return m->nb_segs > 1 || (m->ol_flags & WEIR_OFFLOAD_TX) || m->pkt_len > p->mtu;
+}
+
+/* Give frames to the worker that has a queue where we have none. */
+static void pass_on(struct weir_shard *s, uint16_t port, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		weir_meta(pkts[i])->origin_verdict = WEIR_TX;
+	handoff_give(s->handoff, s->handoff->tx_worker[port], pkts, n);
+}
+
+/* All leave by one port. */
+static void send(struct weir_shard *s, struct rte_mbuf **pkts, uint8_t *verdict, uint16_t n)
+{
+	const uint16_t id = weir_meta(pkts[0])->port_out;
+	const struct weir_queue *q = &s->txq[id];
+	uint16_t sent = 0, ready = 0;
+
+	memset(verdict, WEIR_HELD, n);
+	if (q->port == NULL) {
+		pass_on(s, id, pkts, n);
+		return;
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		const enum weir_drop why = unlikely(odd(m, q->port)) ? fit(s, q->port, &m)
+								     : WEIR_DROP_NONE;
+
+		if (unlikely(why != WEIR_DROP_NONE))
+			weir_drop(s, m, why);
+		else
+			pkts[ready++] = m;
+	}
+	for (unsigned t = 0; t < TRIES && sent < ready; t++)
+		sent += q->port->tx(q->port, q->queue, &pkts[sent], ready - sent);
+	for (; sent < ready; sent++)
+		verdict[sent] = (uint8_t)weir_say_drop(pkts[sent], WEIR_DROP_TX_FULL);
+}
+
+/* Bring the frames of each port together, in their order. */
+static void send_by_port(struct weir_shard *s, struct weir_burst *b)
+{
+	struct rte_mbuf *sorted[WEIR_PASS_PKTS];
+	uint32_t ports = 0;
+	uint16_t at = 0;
+
+	for (uint16_t i = 0; i < b->n; i++)
+		ports |= UINT32_C(1) << weir_meta(b->pkt[i])->port_out;
+	while (ports != 0) {
+		const uint16_t id = (uint16_t)__builtin_ctz(ports);
+		const uint16_t begin = at;
+
+		for (uint16_t i = 0; i < b->n; i++)
+			if (weir_meta(b->pkt[i])->port_out == id)
+				sorted[at++] = b->pkt[i];
+		send(s, &sorted[begin], &b->verdict[begin], at - begin);
+		ports &= ports - 1;
+	}
+	memcpy(b->pkt, sorted, at * sizeof(sorted[0]));
+}
+
+static void tx_process(void *self, struct weir_burst *b)
+{
+	struct weir_shard *s = self;
+	const uint16_t first = weir_meta(b->pkt[0])->port_out;
+	uint16_t differ = 0;
+
+	for (uint16_t i = 1; i < b->n; i++)
+		differ |= weir_meta(b->pkt[i])->port_out ^ first;
+	if (likely(differ == 0))
+		send(s, b->pkt, b->verdict, b->n);
+	else
+		send_by_port(s, b);
+}
+
+static int tx_create(struct weir_shard *shard, void **self)
+{
+	*self = shard;
+	return 0;
+}
+
+const struct weir_node_ops weir_node_tx = {
+	.name = "tx",
+	.stage = 90,
+	.takes = WEIR_TX,
+	.may = WEIR_MAY(WEIR_DROP) | WEIR_MAY(WEIR_HELD),
+	.create = tx_create,
+	.process = tx_process,
+};

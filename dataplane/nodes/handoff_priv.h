@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * Rings between workers: one for each ordered pair, so each has one producer and one consumer.
+ *
+ * What goes over them: packets of ports that do not spread flows themselves (to the flow's worker),
+ * frames for ports where a worker has no tx queue (to one that has), and copies of ARP and ND (all
+ * must learn). Packets that go over a ring carry the verdict that 01_ring will say of them.
+ */
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/bucket.h>
+#include <weir/engine.h>
+#include <weir/shard.h>
+
+/* Packets that one ring holds (less one). */
+#define HANDOFF_RING_PKTS 1024
+
+/* One worker's ends of all rings. */
+struct weir_handoff {
+	uint16_t worker, workers;
+	uint32_t spread;		    /* bit per port: its packets are spread by our hash */
+	uint64_t woken;			    /* bit per worker: got something in this pass */
+	uint16_t tx_worker[WEIR_PORTS_MAX]; /* who sends for us where we have no queue */
+	struct weir_bucket copies;
+	struct weir_shard *shard;		      /* set by the engine that takes it */
+	struct weir_engine *engine[WEIR_WORKERS_MAX]; /* to be woken; set by the system */
+	struct rte_ring *to[WEIR_WORKERS_MAX];	      /* NULL for itself */
+	struct rte_ring *from[WEIR_WORKERS_MAX];      /* NULL for itself */
+};
+
+/* The matrix of rings for a number of workers; ends[i] is worker i's. */
+int handoff_create(uint16_t workers, int numa, struct weir_handoff **out);
+/* Free all; packets in the rings go back to their pools. NULL is allowed. */
+void handoff_free(struct weir_handoff *ends);
+
+/* Give packets to a worker; those that do not fit are counted as RING_FULL and freed. */
+void handoff_give(struct weir_handoff *h, uint16_t to, struct rte_mbuf **pkts, uint16_t n);
+/* Give every other worker a copy to learn from (ARP, ND); limited. */
+void handoff_copy(struct weir_handoff *h, struct rte_mbuf *m, uint64_t now_ns);
+/* After a pass: wake the sleepers among those who got something. */
+void handoff_wake(struct weir_handoff *h);
+/* Whether packets wait for this worker. */
+bool handoff_waits(const struct weir_handoff *h);
+
+/* The worker that owns a frame's flow; both directions alike. Also writes meta.hash. */
+uint16_t handoff_owner(const struct weir_handoff *h, struct rte_mbuf *m);
