@@ -66,11 +66,12 @@ int weir_metrics_create(struct weir_metrics **out);
 void weir_metrics_free(struct weir_metrics *m);
 
 /**
- * Add a table of metrics; all of it or nothing.
+ * Add a table of metrics; all of it or nothing. The same table may be added again with another @p
+ * ctx, for another source of the same metrics (a port of its own, told apart by a label).
  * @param metrics  @p n descriptions; must live as long as the registry and its snapshots.
  * @param collect  Reads their values; NULL if the registry keeps them all.
  * @return 0; -EINVAL for a name, unit, label or help that breaks the rules; -EEXIST for a name that
- * is there; -ENOSPC beyond WEIR_METRICS_MAX; -ENOMEM.
+ * is there, or for this table with this ctx; -ENOSPC beyond WEIR_METRICS_MAX; -ENOMEM.
  */
 int weir_metrics_add(struct weir_metrics *m, const struct weir_metric *metrics, unsigned n,
 		     weir_metrics_collect_fn collect, void *ctx);
