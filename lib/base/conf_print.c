@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * conf_print: what is written from a schema: the reference manual of its keys, and a loaded struct
- * as the YAML that loads to the same.
+ * conf_print: a loaded struct as the YAML that loads to the same. Takes the struct and its schema,
+ * and writes every key that has a value, wherever the value came from.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -96,16 +96,12 @@ static void dump_records(struct page *p, const struct weir_conf_key *key,
 		if (key->many == WEIR_CONF_MAP) {
 			begin_line(p);
 			print_name(*(char *const *)(const void *)record, p->to);
-			fputc(':', p->to);
-			fputc('\n', p->to);
-			p->indent++;
-			dump_record(p, key->sub, record);
-			p->indent--;
-		} else {
-			p->item = true;
-			dump_record(p, key->sub, record);
+			fputs(":\n", p->to);
 		}
-		p->indent--;
+		p->indent++;
+		p->item = key->many == WEIR_CONF_LIST;
+		dump_record(p, key->sub, record);
+		p->indent -= 2;
 	}
 }
 
