@@ -33,16 +33,15 @@ struct local_node {
 static uint16_t l4_csum(struct rte_mbuf *m, uint32_t bytes)
 {
 	const struct weir_meta *meta = weir_meta(m);
-	uint32_t sum = 0;
-	uint16_t data;
+	uint32_t sum = icmp_sum(m, meta->l4_off, bytes);
 
-	if (rte_raw_cksum_mbuf(m, meta->l4_off, bytes, &data) < 0)
-		return UINT16_MAX; /* shorter than its header says */
 	if (meta->flags & WEIR_META_IP6)
-		sum = weir_csum_pseudo6(ip6_src(ip6(m)), ip6_dst(ip6(m)), meta->proto, bytes);
+		sum = weir_csum_add(sum, weir_csum_pseudo6(ip6_src(ip6(m)), ip6_dst(ip6(m)),
+							   meta->proto, bytes));
 	else if (meta->proto != IPPROTO_ICMP)
-		sum = weir_csum_pseudo4(ip4(m)->src_addr, ip4(m)->dst_addr, meta->proto, bytes);
-	return weir_csum_finish(weir_csum_add(sum, data));
+		sum = weir_csum_add(sum, weir_csum_pseudo4(ip4(m)->src_addr, ip4(m)->dst_addr,
+							   meta->proto, bytes));
+	return weir_csum_finish(sum);
 }
 
 /* TCP and UDP, where the port may vouch for the sum. */
@@ -75,9 +74,9 @@ static bool csum_is_right(struct rte_mbuf *m)
 	case IPPROTO_UDP:
 		return udp_csum_is_right(m);
 	case IPPROTO_TCP:
-		return port_vouches(m) || l4_csum(m, l4_bytes(m)) == 0;
+		return port_vouches(m) || l4_csum(m, l4_there(m)) == 0;
 	default:
-		return l4_csum(m, l4_bytes(m)) == 0;
+		return l4_csum(m, l4_there(m)) == 0;
 	}
 }
 

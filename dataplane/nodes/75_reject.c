@@ -298,7 +298,7 @@ static bool fill_rst(struct rte_mbuf *m, struct rte_tcp_hdr *rst)
 
 	if ((tcp->tcp_flags & RTE_TCP_RST_FLAG) || (meta->flags & WEIR_META_FRAG))
 		return false;
-	seq_len = l4_bytes(m) - (tcp->data_off >> 4) * 4u + !!(tcp->tcp_flags & RTE_TCP_SYN_FLAG) +
+	seq_len = l4_there(m) - (tcp->data_off >> 4) * 4u + !!(tcp->tcp_flags & RTE_TCP_SYN_FLAG) +
 		  !!(tcp->tcp_flags & RTE_TCP_FIN_FLAG);
 	*rst = (struct rte_tcp_hdr){
 		.src_port = tcp->dst_port,
