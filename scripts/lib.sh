@@ -123,28 +123,29 @@ configure()
 
 hugepages=/proc/sys/vm/nr_hugepages
 
-# reserve_hugepages N: at least N free ones of the default size; the old number comes back at exit.
+# reserve_hugepages MIB: so much free memory in pages of the default size; the old number comes back at exit.
 reserve_hugepages()
 {
-	local want=$1 old free
+	local mib=$1 want old free
 
 	if [ ! -w "$hugepages" ]; then
 		complain "hugepages cannot be reserved here" "Run as root on a kernel with CONFIG_HUGETLBFS=y"
 		return
 	fi
-	free=$(free_hugepages)
+	want=$((mib * 1024 / $(meminfo Hugepagesize)))
+	free=$(meminfo HugePages_Free)
 	[ "$free" -lt "$want" ] || return 0
 	old=$(cat "$hugepages")
 	echo $((old + want - free)) >"$hugepages"
 	at_exit restore_hugepages "$(cat "$hugepages")" "$old"
-	free=$(free_hugepages)
+	free=$(meminfo HugePages_Free)
 	[ "$free" -ge "$want" ] || complain "the kernel gave $free hugepages of the $want asked for" \
 		"Free some memory, or reserve them at boot with the kernel option hugepages=$want"
 }
 
-free_hugepages()
+meminfo()
 {
-	awk '/^HugePages_Free/ { print $2 }' /proc/meminfo
+	awk -v key="$1:" '$1 == key { print $2 }' /proc/meminfo
 }
 
 # Only if the number is still the one that we left: somebody else may have changed it since.

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from weir.wait import until
 
 BUILD = Path(os.environ.get("WEIR_BUILD", Path(__file__).parents[2] / "build"))
 _FOLDERS = {"weir-router": "router", "weir-bench": "bench", "weir-pump": "pump", "weirctl": "ctl"}
+
+# The metric that counts dropped packets, with the label "reason".
+DROPS = "weir_drops_total"
 
 # One line of Prometheus text: name{label="value",...} number
 _METRIC = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
@@ -46,7 +50,9 @@ class App:
 
     HTTP_PORT = 9180
 
-    def __init__(self, name: str, config: dict[str, Any], netns: Netns, directory: Path) -> None:
+    def __init__(
+        self, name: str, config: dict[str, Any] | None, netns: Netns, directory: Path
+    ) -> None:
         self.name = name
         self.netns = netns
         self.socket = directory / "control.sock"
@@ -54,7 +60,9 @@ class App:
         self.log_file = directory / "log"
         self._process: subprocess.Popen[str] | None = None
         self._before: Metrics = {}
-        self.write(config)
+        self._has_config = config is not None
+        if config is not None:
+            self.write(config)
 
     def write(self, config: dict[str, Any]) -> None:
         """The configuration file; JSON is YAML. The control section is ours unless it is given."""
@@ -75,19 +83,32 @@ class App:
         assert self._process is not None, f"{self.name} was not started"
         return self._process.pid
 
-    def start(self, args: tuple[str, ...] = (), timeout: float = 20.0) -> None:
-        """Start, and return when it says that it is ready. Its end before that is an error."""
+    def start(
+        self,
+        args: tuple[str, ...] = (),
+        timeout: float = 20.0,
+        ready: Callable[["App"], bool] | None = None,
+    ) -> None:
+        """Start, and return when it is ready: by /ready, or by the condition of a program without.
+
+        Its end before that is an error, and is told with its log.
+        """
+        config = ("-c", str(self.config_file)) if self._has_config else ()
         with self.log_file.open("a", encoding="utf-8") as log:
             self._process = self.netns.popen(
-                program(self.name), "-c", str(self.config_file), *args, stdout=log, stderr=log
+                program(self.name), *config, *args, stdout=log, stderr=log
             )
-        until(lambda: self._is_ready(), timeout, f"{self.name} to be ready")
-        self._before = self.metrics()
+        until(lambda: self._is_up(ready or App.is_ready), timeout, f"{self.name} to be ready")
+        self._before = {} if ready else self.metrics()
 
-    def _is_ready(self) -> bool:
+    def _is_up(self, ready: Callable[["App"], bool]) -> bool:
         assert self._process is not None
         status = self._process.poll()
         assert status is None, f"{self.name} ended with status {status}:\n{self.log}"
+        return ready(self)
+
+    def is_ready(self) -> bool:
+        """Whether /ready says so."""
         try:
             return self.get("/ready")[0] == 200
         except OSError:
@@ -128,7 +149,7 @@ class App:
 
     def drops_since_start(self) -> dict[str, int]:
         """Dropped packets by reason; a reason that dropped nothing is not in it."""
-        return self.since_start("weir_drops_total", "reason")
+        return self.since_start(DROPS, "reason")
 
     def reload(self, config: dict[str, Any]) -> Any:
         """Write a new configuration and have it loaded. Returns weirctl's answer."""
@@ -166,17 +187,18 @@ class Sut:
     def start(
         self,
         name: str,
-        config: dict[str, Any],
+        config: dict[str, Any] | None,
         netns: Netns,
         args: tuple[str, ...] = (),
         timeout: float = 20.0,
+        ready: Callable[[App], bool] | None = None,
     ) -> App:
-        """An app with a configuration, ready for traffic."""
+        """An app with a configuration (None: it takes none), ready for traffic. See App.start()."""
         app = self.prepare(name, config, netns)
-        app.start(args, timeout)
+        app.start(args, timeout, ready)
         return app
 
-    def prepare(self, name: str, config: dict[str, Any], netns: Netns) -> App:
+    def prepare(self, name: str, config: dict[str, Any] | None, netns: Netns) -> App:
         """An app with its files written, not started."""
         directory = self._directory / f"{name}-{len(self._apps)}"
         directory.mkdir()
