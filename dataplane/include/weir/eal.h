@@ -13,11 +13,15 @@
 /** Where memory comes from. */
 enum weir_hugepages { WEIR_HUGEPAGES_2M, WEIR_HUGEPAGES_1G, WEIR_HUGEPAGES_NONE };
 
+/** What EAL and the drivers take for themselves, to be counted into memory_mib. */
+#define WEIR_EAL_OWN_MIB 24
+
 /** What EAL needs to know. */
 struct weir_eal_conf {
 	const char *program;
-	const uint16_t *cores; /**< one worker on each, in order; worker i runs as lcore i + 1 */
-	uint16_t n_cores;
+	/** One worker on each, in order; worker i runs as lcore i + 1. Two may share a core. */
+	const uint16_t *cores;
+	uint16_t n_cores; /**< 0: only the control thread */
 	enum weir_hugepages hugepages;
 	uint32_t memory_mib; /**< how much will be used: too few free pages is said at once */
 	const char *const

@@ -13,6 +13,7 @@
 #include <rte_mbuf.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/pool.h>
 #include <weir/why.h>
 
 /** What a port can do; everything that it cannot, software does. */
@@ -25,7 +26,7 @@ enum weir_port_cap {
 	WEIR_PORT_TX_SEGS = 1 << 4,    /**< sends chains of mbufs */
 	WEIR_PORT_RX_SCATTER = 1 << 5, /**< receives frames into chains of mbufs */
 	WEIR_PORT_RSS = 1 << 6,	       /**< spreads flows over its queues, both directions alike */
-	WEIR_PORT_INTR = 1 << 7,       /**< a worker can sleep until a queue has packets */
+	WEIR_PORT_INTR = 1 << 7, /**< a worker can sleep until a queue has packets; after start */
 	WEIR_PORT_TSO = 1 << 8,
 };
 
@@ -81,11 +82,11 @@ struct weir_port {
 
 /** How a port is wanted. Zero means: the default. */
 struct weir_port_conf {
-	const char *name;      /**< as in the configuration; WEIR_NO_PORT-free, at most 31 bytes */
+	const char *name;      /**< as in the configuration, at most 31 bytes */
 	const char *interface; /**< a Linux device taken through AF_XDP; or */
 	const char *device;    /**< a DPDK device: "0000:01:00.0", "net_memif0,...", "net_null0" */
 	const char *driver;    /**< for interface: af_xdp (default), af_packet, tap */
-	uint16_t rxqs, txqs;   /**< default 1 */
+	uint16_t rxqs, txqs;   /**< default 1; a port that pairs them sets up rxqs of both */
 	uint16_t rxd, txd;     /**< descriptors a queue */
 	uint16_t mtu;	       /**< default 1500, at most 9000 */
 	bool promiscuous;
@@ -107,8 +108,21 @@ int weir_port_eth_open(const struct weir_port_conf *conf, uint16_t id, struct rt
  */
 int weir_port_eth_devargs(const struct weir_port_conf *conf, uint16_t id, char *buf, size_t len);
 
+/**
+ * Add what a port asks of its pool: descriptors, and MTU if it is the largest yet. AF_XDP ports ask
+ * twice, for their fill and completion rings hold buffers too. Any thread.
+ */
+void weir_port_eth_need(const struct weir_port_conf *conf, struct weir_pool_need *need);
+
+/** Descriptors of a queue when the configuration does not say. */
+#define WEIR_PORT_DESCS_DEFAULT 1024
+/** The smallest and largest MTU that a port may have. */
+#define WEIR_PORT_MTU_MIN 68
+#define WEIR_PORT_MTU_MAX 9000
+
 /* The same calls for every kind: */
 
+/** Let packets in; caps are final when it returns. Control thread. */
 static inline int weir_port_start(struct weir_port *p, struct weir_why *why)
 {
 	return p->ops->start(p, why);

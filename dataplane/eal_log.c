@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What DPDK and the libraries under it print becomes lines of weir's log. While a call is expected
+ * to fail in its own way, their errors are kept for our sentence instead of being logged.
+ */
+
+#include "eal_priv.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <rte_log.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <weir/log.h>
+
+static char last_error[WEIR_WHY_LEN / 2]; /* written by whichever thread DPDK logs from */
+static bool hushed;			  /* written by the control thread */
+
+static enum weir_log_level level_of(uint32_t rte_level)
+{
+	if (rte_level == 0 || rte_level >= RTE_LOG_DEBUG)
+		return WEIR_LOG_DEBUG;
+	if (rte_level >= RTE_LOG_NOTICE)
+		return WEIR_LOG_INFO;
+	return rte_level == RTE_LOG_WARNING ? WEIR_LOG_WARN : WEIR_LOG_ERROR;
+}
+
+static ssize_t take_line(void *cookie, const char *text, size_t bytes)
+{
+	const enum weir_log_level level = level_of((uint32_t)rte_log_cur_msg_loglevel());
+	int n = (int)bytes;
+
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	if (level == WEIR_LOG_ERROR)
+		snprintf(last_error, sizeof(last_error), "%.*s", n, text);
+	if (n > 0 && !hushed)
+		weir_log_at(level, "dpdk", NULL, "%.*s", n, text);
+	return (ssize_t)bytes;
+}
+
+int weir_eal_log_open(void)
+{
+	const cookie_io_functions_t io = {.write = take_line};
+	FILE *f = fopencookie(NULL, "w", io);
+
+	if (f == NULL)
+		return -ENOMEM;
+	setlinebuf(f);
+	return rte_openlog_stream(f) == 0 ? 0 : -EINVAL;
+}
+
+__attribute__((format(printf, 2, 0))) static int take_library(int level, const char *fmt,
+							      va_list ap)
+{
+	char text[256];
+	int n = vsnprintf(text, sizeof(text), fmt, ap);
+
+	if (n > 0)
+		weir_log_debug("xdp", "%.*s", (int)strcspn(text, "\n"), text);
+	return n;
+}
+
+/*
+ * libbpf and libxdp print to stderr by themselves. They come with DPDK's plug-ins, not with us, so
+ * their hooks are looked for and used only if they are there.
+ */
+static void take_libraries(void)
+{
+	static const char *const hooks[] = {"libbpf_set_print", "libxdp_set_print"};
+
+	for (unsigned i = 0; i < RTE_DIM(hooks); i++) {
+		void *(*set)(int (*)(int, const char *, va_list)) = (void *(*)(int (*)(
+			int, const char *, va_list)))(uintptr_t)dlsym(RTLD_DEFAULT, hooks[i]);
+
+		if (set != NULL)
+			set(take_library);
+	}
+}
+
+void weir_eal_log_hush(void)
+{
+	last_error[0] = 0;
+	hushed = true;
+	take_libraries();
+}
+
+void weir_eal_log_speak(void)
+{
+	hushed = false;
+}
+
+const char *weir_eal_log_last(void)
+{
+	return last_error;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What Linux says of an interface: everything that a person can mend is found here, before a driver
+ * fails with a number.
+ */
+
+#include "port_eth_priv.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/ethtool.h>
+#include <linux/if_packet.h>
+#include <linux/if_xdp.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* One ioctl on an interface. @return 0 or -errno. */
+static int ask(const char *interface, unsigned long request, struct ifreq *r)
+{
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(r->ifr_name, sizeof(r->ifr_name), "%s", interface);
+	rc = ioctl(fd, request, r) < 0 ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+bool linux_if_running(const char *interface)
+{
+	struct ifreq r = {0};
+
+	return ask(interface, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_UP) &&
+	       (r.ifr_flags & IFF_RUNNING);
+}
+
+int linux_if_promiscuous(const char *interface)
+{
+	struct packet_mreq m = {.mr_type = PACKET_MR_PROMISC,
+				.mr_ifindex = (int)if_nametoindex(interface)};
+	const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &m, sizeof(m)) == 0)
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* Queue pairs that net_af_xdp finds: it looks at combined channels only. */
+static unsigned channels(const char *interface)
+{
+	struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
+	struct ifreq r = {.ifr_data = (void *)&c};
+
+	if (ask(interface, SIOCETHTOOL, &r) < 0 || c.max_combined == 0)
+		return 1;
+	return c.combined_count;
+}
+
+static bool may(unsigned capability)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return false;
+	return data[capability / 32].effective & (1u << (capability % 32));
+}
+
+static int check_rights(const char *port, bool xdp, struct weir_why *why)
+{
+	const bool bpf = may(CAP_BPF) || may(CAP_SYS_ADMIN);
+
+	if (may(CAP_NET_RAW) && (!xdp || (may(CAP_NET_ADMIN) && bpf)))
+		return 0;
+	return weir_why(why, -EPERM, "port %s: no permission: run as root, or with %s", port,
+			xdp ? "CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF" : "CAP_NET_RAW");
+}
+
+static int check_xdp(const struct weir_port_conf *conf, struct weir_why *why)
+{
+	const char *const dev = conf->interface;
+	const int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	const unsigned pairs = channels(dev);
+	char name[16];
+	uint32_t id;
+
+	if (fd < 0)
+		return weir_why(
+			why, -errno,
+			"port %s: this kernel has no AF_XDP sockets (CONFIG_XDP_SOCKETS): use "
+			"driver: af_packet",
+			conf->name);
+	close(fd);
+	if (linux_xdp_program(dev, &id, name) == 0 && !linux_xdp_is_default(name) &&
+	    !linux_xdp_is_dispatcher(name))
+		return weir_why(
+			why, -EBUSY,
+			"port %s: XDP program %u (%s) is attached to %s: ip link set dev %s "
+			"xdp off, or take another interface",
+			conf->name, id, name, dev, dev);
+	if (conf->rxqs > pairs)
+		return weir_why(
+			why, -EINVAL,
+			"port %s: %u queues are wanted, %s has %u pair%s for net_af_xdp: lower "
+			"queues, or try ethtool -L %s combined %u",
+			conf->name, conf->rxqs, dev, pairs, pairs == 1 ? "" : "s", dev, conf->rxqs);
+	return 0;
+}
+
+static int check_mtu(const struct weir_port_conf *conf, struct weir_why *why)
+{
+	struct ifreq r = {0};
+	const int rc = ask(conf->interface, SIOCGIFMTU, &r);
+
+	if (rc == 0 && r.ifr_mtu < conf->mtu)
+		return weir_why(why, -EMSGSIZE,
+				"port %s: mtu is %u, that of %s is %d: ip link set dev %s mtu %u",
+				conf->name, conf->mtu, conf->interface, r.ifr_mtu, conf->interface,
+				conf->mtu);
+	return rc;
+}
+
+int linux_if_check(const struct weir_port_conf *conf, enum port_eth_kind kind, struct weir_why *why)
+{
+	struct ifreq r = {0};
+	int rc;
+
+	if (kind == PORT_ETH_DEVICE || kind == PORT_ETH_TAP)
+		return 0;
+	if (if_nametoindex(conf->interface) == 0)
+		return weir_why(why, -ENODEV,
+				"port %s: no interface named %s: ip link shows what there "
+				"is in this network namespace",
+				conf->name, conf->interface);
+	rc = ask(conf->interface, SIOCGIFFLAGS, &r);
+	if (rc == 0 && !(r.ifr_flags & IFF_UP))
+		return weir_why(why, -ENETDOWN, "port %s: %s is down: ip link set dev %s up",
+				conf->name, conf->interface, conf->interface);
+	if (rc == 0)
+		rc = check_rights(conf->name, kind == PORT_ETH_AF_XDP, why);
+	if (rc == 0 && kind == PORT_ETH_AF_XDP)
+		rc = check_xdp(conf, why);
+	if (rc == 0)
+		rc = check_mtu(conf, why);
+	return rc;
+}
+
+/* ---- a socket of our own, to hear the kernel's reason ---- */
+
+static int bind_small(int fd, void *memory, size_t bytes, const char *interface, uint16_t queue)
+{
+	const struct xdp_umem_reg umem = {
+		.addr = (uintptr_t)memory, .len = bytes, .chunk_size = 2048};
+	const struct sockaddr_xdp where = {
+		.sxdp_family = AF_XDP,
+		.sxdp_flags = XDP_COPY,
+		.sxdp_ifindex = if_nametoindex(interface),
+		.sxdp_queue_id = queue,
+	};
+	static const int rings[] = {XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING};
+	const int entries = 2;
+
+	if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &umem, sizeof(umem)) < 0)
+		return -errno;
+	for (unsigned i = 0; i < RTE_DIM(rings); i++)
+		if (setsockopt(fd, SOL_XDP, rings[i], &entries, sizeof(entries)) < 0)
+			return -errno;
+	return bind(fd, (const struct sockaddr *)&where, sizeof(where)) < 0 ? -errno : 0;
+}
+
+int linux_if_try_bind(const char *interface, uint16_t queue)
+{
+	const size_t bytes = 4096;
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int rc = fd < 0 ? -errno : memory == MAP_FAILED ? -ENOMEM : 0;
+
+	if (rc == 0)
+		rc = bind_small(fd, memory, bytes, interface, queue);
+	if (fd >= 0)
+		close(fd);
+	if (memory != MAP_FAILED)
+		munmap(memory, bytes);
+	return rc;
+}

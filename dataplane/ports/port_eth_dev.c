@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * An ethdev configured: offloads, RSS, MTU, queues.
+ *
+ * What the device offers and weir can use is switched on and said in caps; the rest is software's.
+ */
+
+#include "port_eth_priv.h"
+
+#include "eal_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <weir/clock.h>
+#include <weir/log.h>
+
+/* The kernel frees a dead owner's queue a little after it is gone. */
+#define BUSY_WAIT_NS (2 * WEIR_NS_PER_S)
+#define BUSY_STEP_NS 20000000
+
+/* With this key the Toeplitz hash of a flow is that of its replies (Woo and Park, 2012). */
+static uint8_t symmetric_key[64];
+
+#define RX_CSUM_L4 (RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
+#define TX_CSUM_L4 (RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
+
+/* What each cap asks of a device; a device that has only a part of it gets none. */
+static const struct offload {
+	uint32_t cap;
+	bool tx;
+	uint64_t flags;
+} offloads[] = {
+	{WEIR_PORT_RX_CSUM_IP4, false, RTE_ETH_RX_OFFLOAD_IPV4_CKSUM},
+	{WEIR_PORT_RX_CSUM_L4, false, RX_CSUM_L4},
+	{WEIR_PORT_TX_CSUM_IP4, true, RTE_ETH_TX_OFFLOAD_IPV4_CKSUM},
+	{WEIR_PORT_TX_CSUM_L4, true, TX_CSUM_L4},
+	{WEIR_PORT_TX_SEGS, true, RTE_ETH_TX_OFFLOAD_MULTI_SEGS},
+	{WEIR_PORT_TSO, true, RTE_ETH_TX_OFFLOAD_TCP_TSO},
+};
+
+static uint32_t choose_offloads(const struct rte_eth_dev_info *info, struct rte_eth_conf *out)
+{
+	uint32_t caps = 0;
+
+	for (unsigned i = 0; i < RTE_DIM(offloads); i++) {
+		const struct offload *o = &offloads[i];
+		const uint64_t have = o->tx ? info->tx_offload_capa : info->rx_offload_capa;
+
+		if ((have & o->flags) != o->flags)
+			continue;
+		*(o->tx ? &out->txmode.offloads : &out->rxmode.offloads) |= o->flags;
+		caps |= o->cap;
+	}
+	return caps;
+}
+
+static uint32_t choose_rss(const struct rte_eth_dev_info *info, uint16_t rxqs,
+			   struct rte_eth_conf *out)
+{
+	const uint64_t want = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+	const uint8_t bytes = info->hash_key_size ? info->hash_key_size : 40;
+
+	if (rxqs < 2 || (info->flow_type_rss_offloads & want) == 0 || bytes > sizeof(symmetric_key))
+		return 0;
+	for (unsigned i = 0; i < sizeof(symmetric_key); i++)
+		symmetric_key[i] = i % 2 ? 0x5a : 0x6d;
+	out->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	out->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
+	out->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
+		.rss_key = symmetric_key,
+		.rss_key_len = bytes,
+		.rss_hf = info->flow_type_rss_offloads & want,
+	};
+	return WEIR_PORT_RSS;
+}
+
+static int choose_mtu(struct port_eth *e, const struct weir_port_conf *conf,
+		      const struct rte_eth_dev_info *info, const struct rte_mempool *pool,
+		      struct rte_eth_conf *out, struct weir_why *why)
+{
+	const uint32_t room = rte_pktmbuf_data_room_size((struct rte_mempool *)(uintptr_t)pool) -
+			      RTE_PKTMBUF_HEADROOM;
+	const uint32_t frame = conf->mtu + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
+
+	if (info->max_mtu != 0 && conf->mtu > info->max_mtu)
+		return weir_why(why, -EINVAL, "port %s: mtu is %u, but %s takes at most %u%s",
+				conf->name, conf->mtu, info->driver_name, info->max_mtu,
+				e->kind == PORT_ETH_AF_XDP
+					? ": a frame must fit a page; lower mtu, or use driver: "
+					  "af_packet"
+					: ": lower mtu");
+	out->rxmode.mtu = conf->mtu;
+	e->port.mtu = conf->mtu;
+	if (frame <= room)
+		return 0;
+	if (!(info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER))
+		return weir_why(
+			why, -EMSGSIZE,
+			"port %s: mtu %u needs buffers of %u bytes, the pool's have %u, and "
+			"%s cannot chain them: make the pool for this mtu",
+			conf->name, conf->mtu, frame, room, info->driver_name);
+	out->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+	e->port.caps |= WEIR_PORT_RX_SCATTER;
+	return 0;
+}
+
+static int choose_queues(struct port_eth *e, const struct weir_port_conf *conf,
+			 const struct rte_eth_dev_info *info, struct weir_why *why)
+{
+	struct weir_port *p = &e->port;
+
+	if (conf->rxqs > info->max_rx_queues)
+		return weir_why(why, -EINVAL,
+				"port %s: %u queues are wanted, %s has %u: lower queues",
+				conf->name, conf->rxqs, info->driver_name, info->max_rx_queues);
+	p->rxqs = conf->rxqs;
+	p->txqs = RTE_MIN(conf->txqs, info->max_tx_queues);
+	if (p->txqs < conf->txqs)
+		weir_log_info("port", "%s: %u tx queues are wanted, %s has %u", conf->name,
+			      conf->txqs, info->driver_name, info->max_tx_queues);
+	return 0;
+}
+
+static int setup_rx(struct port_eth *e, const struct weir_port_conf *conf, uint16_t q,
+		    uint16_t descs, struct rte_mempool *pool)
+{
+	struct sock_list before, after;
+	int rc;
+
+	if (e->kind != PORT_ETH_AF_XDP)
+		return rte_eth_rx_queue_setup(e->port.dpdk_id, q, descs, (unsigned)SOCKET_ID_ANY,
+					      NULL, pool);
+	sock_list(AF_XDP, &before);
+	rc = rte_eth_rx_queue_setup(e->port.dpdk_id, q, descs, (unsigned)SOCKET_ID_ANY, NULL, pool);
+	sock_list(AF_XDP, &after);
+	e->wait[q].fd = sock_list_new(&before, &after, 0);
+	return rc;
+}
+
+/*
+ * net_af_xdp says only that it failed, so the kernel is asked why. Trying the queue makes it busy
+ * for a moment, too; therefore the second and later attempts go on until the time is over.
+ */
+static int setup_rx_patiently(struct port_eth *e, const struct weir_port_conf *conf, uint16_t q,
+			      uint16_t descs, struct rte_mempool *pool, struct weir_why *why)
+{
+	const struct timespec step = {.tv_nsec = BUSY_STEP_NS};
+	int64_t left_ns = (int64_t)BUSY_WAIT_NS;
+	int rc, reason;
+
+	for (;;) {
+		rc = setup_rx(e, conf, q, descs, pool);
+		if (rc == 0)
+			return 0;
+		if (e->kind != PORT_ETH_AF_XDP)
+			return weir_why(why, rc, "port %s: %s refuses rx queue %u: %s (%s)",
+					conf->name, e->port.driver, q, strerror(-rc),
+					weir_eal_log_last());
+		reason = linux_if_try_bind(e->interface, q);
+		if ((reason != 0 && reason != -EBUSY) || left_ns <= 0)
+			break;
+		(void)nanosleep(&step, NULL);
+		left_ns -= BUSY_STEP_NS;
+	}
+	if (reason == -EBUSY)
+		return weir_why(
+			why, -EBUSY,
+			"port %s: queue %u of %s belongs to another program's AF_XDP socket: "
+			"end that program (ss --xdp shows it), or take another interface",
+			conf->name, q, e->interface);
+	return weir_why(why, reason ? reason : rc,
+			"port %s: no AF_XDP socket on queue %u of %s: %s (%s)", conf->name, q,
+			e->interface, strerror(reason ? -reason : -rc), weir_eal_log_last());
+}
+
+static int setup_queues(struct port_eth *e, const struct weir_port_conf *conf,
+			struct rte_mempool *pool, struct weir_why *why)
+{
+	struct weir_port *p = &e->port;
+	uint16_t rxd = conf->rxd, txd = conf->txd;
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->dpdk_id, &rxd, &txd);
+
+	if (rc < 0)
+		return weir_why(why, rc, "port %s: %s does not take %u and %u descriptors",
+				conf->name, p->driver, conf->rxd, conf->txd);
+	for (uint16_t q = 0; q < p->rxqs; q++) {
+		rc = setup_rx_patiently(e, conf, q, rxd, pool, why);
+		if (rc < 0)
+			return rc;
+	}
+	for (uint16_t q = 0; q < p->txqs; q++) {
+		rc = rte_eth_tx_queue_setup(p->dpdk_id, q, txd, (unsigned)SOCKET_ID_ANY, NULL);
+		if (rc < 0)
+			return weir_why(why, rc, "port %s: %s refuses tx queue %u: %s", conf->name,
+					p->driver, q, strerror(-rc));
+	}
+	return 0;
+}
+
+int port_eth_setup(struct port_eth *e, const struct weir_port_conf *conf, struct rte_mempool *pool,
+		   struct weir_why *why)
+{
+	const bool sockets = e->kind == PORT_ETH_AF_XDP || e->kind == PORT_ETH_AF_PACKET;
+	struct weir_port *p = &e->port;
+	struct rte_eth_dev_info info;
+	struct rte_eth_conf dev = {.intr_conf.rxq = !sockets};
+	int rc = rte_eth_dev_info_get(p->dpdk_id, &info);
+
+	if (rc < 0)
+		return weir_why(why, rc, "port %s: cannot read what its device is", conf->name);
+	rc = choose_queues(e, conf, &info, why);
+	if (rc == 0)
+		rc = choose_mtu(e, conf, &info, pool, &dev, why);
+	if (rc < 0)
+		return rc;
+	p->caps |= choose_offloads(&info, &dev) | choose_rss(&info, p->rxqs, &dev);
+	rc = rte_eth_dev_configure(p->dpdk_id, p->rxqs, p->txqs, &dev);
+	if (rc < 0)
+		return weir_why(why, rc, "port %s: %s refuses %u rx and %u tx queues: %s (%s)",
+				conf->name, p->driver, p->rxqs, p->txqs, strerror(-rc),
+				weir_eal_log_last());
+	return setup_queues(e, conf, pool, why);
+}

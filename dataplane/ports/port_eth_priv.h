@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/* What the files of port_eth share: arguments, checks, probing, wake-ups. */
+
+#include <rte_ethdev.h>
+#include <rte_interrupts.h>
+#include <stdbool.h>
+#include <weir/port.h>
+
+/** How a port's packets reach us. */
+enum port_eth_kind { PORT_ETH_DEVICE, PORT_ETH_AF_XDP, PORT_ETH_AF_PACKET, PORT_ETH_TAP };
+
+/** A wake-up of a queue. The event is the epoll set's as long as the fd is in it. */
+struct port_eth_wait {
+	int fd; /**< -1: the queue has none of this sort */
+	struct rte_epoll_event event;
+};
+
+struct port_eth {
+	struct weir_port port; /**< first: ops cast it back */
+	enum port_eth_kind kind;
+	char interface[16]; /**< "" for a device */
+	struct rte_device *device;
+	bool probed; /**< by us: removed at close */
+	bool started;
+	bool device_intr;   /**< wake-ups come from the device's own interrupts */
+	bool promiscuous;   /**< set in the device: cleared at close */
+	int promiscuous_fd; /**< or held by this socket: ends with it, even if we are killed */
+	struct port_eth_wait *wait; /**< rxqs of them */
+};
+
+static inline struct port_eth *port_eth(struct weir_port *p)
+{
+	return (struct port_eth *)p;
+}
+
+extern const struct weir_port_ops port_eth_ops;
+uint16_t port_eth_rx(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+uint16_t port_eth_tx(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+
+/* port_eth_probe.c */
+
+void port_eth_close(struct weir_port *p);
+
+/* port_eth_args.c: pure */
+
+/** The kind of a port. @return 0 or -EINVAL for a driver that is none. */
+int port_eth_kind(const struct weir_port_conf *conf, enum port_eth_kind *out);
+/** The configuration with its defaults filled in. */
+struct weir_port_conf port_eth_defaults(const struct weir_port_conf *conf);
+/** Whether the configuration makes sense by itself. @return 0 or -EINVAL. */
+int port_eth_check_conf(const struct weir_port_conf *conf, struct weir_why *why);
+
+/* port_eth_dev.c: configured, and its queues set up */
+
+int port_eth_setup(struct port_eth *e, const struct weir_port_conf *conf, struct rte_mempool *pool,
+		   struct weir_why *why);
+
+/* linux_if.c: what Linux says of an interface */
+
+/** What a person can mend before the driver is let loose. @return 0 or -errno. */
+int linux_if_check(const struct weir_port_conf *conf, enum port_eth_kind kind,
+		   struct weir_why *why);
+/** Why queue @p queue cannot be had: -EBUSY, -EPERM, ...; 0 if it can. */
+int linux_if_try_bind(const char *interface, uint16_t queue);
+/** Whether it is up and has a carrier. */
+bool linux_if_running(const char *interface);
+/** Make it promiscuous for as long as the returned socket lives. @return the socket or -errno. */
+int linux_if_promiscuous(const char *interface);
+
+/* linux_xdp.c: the XDP program of an interface */
+
+/** Its id and name. @return 0, or -ENOENT if there is none, or -errno. */
+int linux_xdp_program(const char *interface, uint32_t *id, char name[16]);
+/** Whether libxdp put it there for AF_XDP sockets, and for nothing else. */
+bool linux_xdp_is_default(const char *name);
+/** Whether libxdp shares it among several programs, so that ours can join. */
+bool linux_xdp_is_dispatcher(const char *name);
+/** Take the program @p id off, if it is still there. @return 0 or -errno. */
+int linux_xdp_detach(const char *interface, uint32_t id);
+
+/* xsk_wait.c: sockets that a driver opened and does not show */
+
+/** Sockets of one domain that the process has, in ascending order. */
+struct sock_list {
+	int fd[128];
+	unsigned n;
+};
+
+void sock_list(int domain, struct sock_list *out);
+/** The socket that is in @p after, not in @p before; the @p nth of them, or -1. */
+int sock_list_new(const struct sock_list *before, const struct sock_list *after, unsigned nth);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* A port on any DPDK device: found, opened, closed. Whatever we found, we leave. */
+
+#include "port_eth_priv.h"
+
+#include "eal_priv.h"
+
+#include <errno.h>
+#include <rte_dev.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Devices that some port of weir has; the control thread's. */
+static bool taken[RTE_MAX_ETHPORTS];
+
+static int find_id(const char *devargs)
+{
+	struct rte_dev_iterator it;
+	uint16_t id;
+
+	RTE_ETH_FOREACH_MATCHING_DEV(id, devargs, &it)
+	{
+		if (taken[id])
+			continue;
+		rte_eth_iterator_cleanup(&it);
+		return id;
+	}
+	return -ENODEV;
+}
+
+/* net_af_packet opens its sockets here: the nth one is queue n's. */
+static void find_packet_sockets(struct port_eth *e, const struct weir_port_conf *conf,
+				const struct sock_list *before)
+{
+	struct sock_list after;
+
+	sock_list(AF_PACKET, &after);
+	for (uint16_t q = 0; q < conf->rxqs; q++)
+		e->wait[q].fd = sock_list_new(before, &after, q);
+}
+
+static int probe(struct port_eth *e, const struct weir_port_conf *conf, struct weir_why *why)
+{
+	struct rte_eth_dev_info info;
+	struct sock_list before;
+	char devargs[512];
+	int rc, id;
+
+	rc = weir_port_eth_devargs(conf, e->port.id, devargs, sizeof(devargs));
+	if (rc < 0 || (size_t)rc >= sizeof(devargs))
+		return weir_why(why, -ENAMETOOLONG, "port %s: its device is %d bytes, at most %zu",
+				conf->name, rc, sizeof(devargs) - 1);
+	sock_list(AF_PACKET, &before);
+	rc = rte_dev_probe(devargs);
+	if (rc < 0 && rc != -EEXIST)
+		return weir_why(why, rc, "port %s: no device for \"%s\": %s (%s)", conf->name,
+				devargs, strerror(-rc), weir_eal_log_last());
+	id = find_id(devargs);
+	if (id < 0)
+		return weir_why(why, rc < 0 ? -EBUSY : id,
+				rc < 0 ? "port %s: \"%s\" is already another port's device"
+				       : "port %s: \"%s\" is no network device",
+				conf->name, devargs);
+	taken[id] = true;
+	e->port.dpdk_id = (uint16_t)id;
+	e->probed = rc == 0;
+	rc = rte_eth_dev_info_get((uint16_t)id, &info);
+	if (rc < 0)
+		return weir_why(why, rc, "port %s: cannot read what its device is", conf->name);
+	e->device = info.device;
+	snprintf(e->port.driver, sizeof(e->port.driver), "%s", info.driver_name);
+	if (e->kind == PORT_ETH_AF_PACKET)
+		find_packet_sockets(e, conf, &before);
+	return 0;
+}
+
+static int finish(struct port_eth *e, const struct weir_port_conf *conf, struct weir_why *why)
+{
+	struct weir_port *p = &e->port;
+	int rc = rte_eth_macaddr_get(p->dpdk_id, &p->mac);
+
+	if (rc < 0)
+		return weir_why(why, rc, "port %s: its device has no MAC address", conf->name);
+	p->numa = rte_eth_dev_socket_id(p->dpdk_id);
+	if (!conf->promiscuous)
+		return 0;
+	if (e->kind == PORT_ETH_AF_XDP || e->kind == PORT_ETH_AF_PACKET) {
+		e->promiscuous_fd = linux_if_promiscuous(e->interface);
+		rc = e->promiscuous_fd < 0 ? e->promiscuous_fd : 0;
+	} else {
+		rc = rte_eth_promiscuous_enable(p->dpdk_id);
+		e->promiscuous = rc == 0;
+		rc = rc == -ENOTSUP ? 0 : rc; /* then it receives all there is anyway */
+	}
+	if (rc < 0)
+		return weir_why(why, rc, "port %s: cannot be made promiscuous: %s", conf->name,
+				strerror(-rc));
+	return 0;
+}
+
+static struct port_eth *allocate(const struct weir_port_conf *conf, uint16_t id)
+{
+	struct port_eth *e = calloc(1, sizeof(*e));
+
+	if (e == NULL)
+		return NULL;
+	e->port = (struct weir_port){
+		.rx = port_eth_rx,
+		.tx = port_eth_tx,
+		.id = id,
+		.dpdk_id = UINT16_MAX,
+		.numa = -1,
+		.ops = &port_eth_ops,
+	};
+	e->promiscuous_fd = -1;
+	(void)port_eth_kind(conf, &e->kind);
+	snprintf(e->port.name, sizeof(e->port.name), "%s", conf->name);
+	snprintf(e->interface, sizeof(e->interface), "%s", conf->interface ? conf->interface : "");
+	e->wait = calloc(conf->rxqs, sizeof(e->wait[0]));
+	for (uint16_t q = 0; e->wait != NULL && q < conf->rxqs; q++)
+		e->wait[q].fd = -1;
+	return e;
+}
+
+int weir_port_eth_open(const struct weir_port_conf *wanted, uint16_t id, struct rte_mempool *pool,
+		       struct weir_port **out, struct weir_why *why)
+{
+	struct weir_port_conf conf;
+	struct port_eth *e;
+	int rc = port_eth_check_conf(wanted, why);
+
+	if (rc < 0)
+		return rc;
+	conf = port_eth_defaults(wanted);
+	e = allocate(&conf, id);
+	if (e == NULL || e->wait == NULL) {
+		rc = weir_why(why, -ENOMEM, "port %s: out of memory", conf.name);
+		goto err;
+	}
+	rc = linux_if_check(&conf, e->kind, why);
+	if (rc < 0)
+		goto err;
+	weir_eal_log_hush();
+	rc = probe(e, &conf, why);
+	if (rc == 0)
+		rc = port_eth_setup(e, &conf, pool, why);
+	if (rc == 0)
+		rc = finish(e, &conf, why);
+	weir_eal_log_speak();
+	if (rc < 0)
+		goto err;
+	*out = &e->port;
+	return 0;
+err:
+	if (e != NULL)
+		port_eth_close(&e->port);
+	return rc;
+}
+
+/* net_af_xdp leaves libxdp's program behind where libxdp could not do better. */
+static void leave_interface(const struct port_eth *e)
+{
+	char name[16];
+	uint32_t id;
+
+	if (e->kind == PORT_ETH_AF_XDP && linux_xdp_program(e->interface, &id, name) == 0 &&
+	    linux_xdp_is_default(name))
+		(void)linux_xdp_detach(e->interface, id);
+}
+
+/* Also for a port that is only half open. */
+void port_eth_close(struct weir_port *p)
+{
+	struct port_eth *e = port_eth(p);
+
+	weir_eal_log_hush(); /* drivers complain of what they never had */
+	if (e->promiscuous)
+		(void)rte_eth_promiscuous_disable(p->dpdk_id);
+	if (p->dpdk_id != UINT16_MAX) {
+		(void)rte_eth_dev_close(p->dpdk_id);
+		if (e->probed && e->device != NULL)
+			(void)rte_dev_remove(e->device);
+		taken[p->dpdk_id] = false;
+		leave_interface(e);
+	}
+	if (e->promiscuous_fd >= 0)
+		close(e->promiscuous_fd);
+	weir_eal_log_speak();
+	free(e->wait);
+	free(e);
+}
