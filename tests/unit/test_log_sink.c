@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 #include <weir/log.h>
 
@@ -198,6 +200,86 @@ static void test_the_journal_gets_a_priority_and_no_time_of_ours(void)
 	end();
 }
 
+/* syslog(3) as the log calls it: ours, linked before libc's. */
+static char syslog_ident[32], syslog_line[256];
+static int syslog_priority;
+
+void openlog(const char *ident, int option, int facility)
+{
+	CU_ASSERT_EQUAL(facility, LOG_DAEMON);
+	snprintf(syslog_ident, sizeof(syslog_ident), "%s", ident);
+}
+
+void closelog(void)
+{
+	syslog_ident[0] = '\0';
+}
+
+void syslog(int priority, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(syslog_line, sizeof(syslog_line), fmt, ap);
+	va_end(ap);
+	syslog_priority = priority;
+}
+
+static void test_syslog_gets_the_name_and_the_priority_and_no_format_of_theirs(void)
+{
+	struct weir_log_sink sink = {.target = WEIR_LOG_TO_SYSLOG, .name = "edge"};
+
+	weir_log_set_thread("main");
+	CU_ASSERT_EQUAL(weir_log_set_sinks(&sink, 1), 0);
+	CU_ASSERT_STRING_EQUAL(syslog_ident, "edge");
+	weir_log_error("m", "%s", "100%n");
+	CU_ASSERT_EQUAL(syslog_priority, LOG_ERR);
+	CU_ASSERT_STRING_EQUAL(syslog_line, "[main] m: 100%n");
+	sink.name = NULL;
+	CU_ASSERT_EQUAL(weir_log_set_sinks(&sink, 1), 0);
+	CU_ASSERT_STRING_EQUAL(syslog_ident, "weir");
+	CU_ASSERT_EQUAL(weir_log_set_sinks(NULL, 0), 0);
+	CU_ASSERT_STRING_EQUAL(syslog_ident, "");
+}
+
+/* What a terminal gets when the log writes one line to it. */
+static void log_to_terminal(char *seen, size_t size)
+{
+	const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+	const int saved = dup(STDERR_FILENO);
+	ssize_t n;
+	int fd;
+
+	CU_ASSERT_EQUAL_FATAL(grantpt(terminal) + unlockpt(terminal), 0);
+	fd = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+	CU_ASSERT_EQUAL(weir_log_set_sinks(NULL, 0), 0);
+	dup2(fd, STDERR_FILENO);
+	weir_log_warn("m", "x");
+	dup2(saved, STDERR_FILENO);
+	n = read(terminal, seen, size - 1);
+	seen[n > 0 ? n : 0] = '\0';
+	close(fd);
+	close(saved);
+	close(terminal);
+}
+
+static void test_only_a_terminal_gets_colours_and_no_color_turns_them_off(void)
+{
+	char seen[256];
+
+	setenv("TERM", "xterm", 1);
+	unsetenv("NO_COLOR");
+	log_to_terminal(seen, sizeof(seen));
+	CU_ASSERT_PTR_NOT_NULL(strstr(seen, "\033[33mwarn \033[0m"));
+	setenv("NO_COLOR", "1", 1);
+	log_to_terminal(seen, sizeof(seen));
+	CU_ASSERT_PTR_NOT_NULL(strstr(seen, "Z warn  ["));
+	unsetenv("NO_COLOR");
+	setenv("TERM", "dumb", 1);
+	log_to_terminal(seen, sizeof(seen));
+	CU_ASSERT_PTR_NOT_NULL(strstr(seen, "Z warn  ["));
+}
+
 static void test_a_sink_that_cannot_write_is_counted(void)
 {
 	const struct weir_log_sink sink = {.target = WEIR_LOG_TO_FILE, .name = "/dev/full"};
@@ -235,6 +317,37 @@ static void test_a_configurations_words_become_a_sink(void)
 	CU_ASSERT_STRING_EQUAL(s.name, "/var/log/weir.log"); /* left alone */
 }
 
+/* docs/guide/logging.md, beside this file; meson runs tests where the compiler ran. */
+static FILE *open_guide(void)
+{
+	char guide[512];
+
+	snprintf(guide, sizeof(guide), "%.*s../../docs/guide/logging.md",
+		 (int)(strrchr(__FILE__, '/') + 1 - __FILE__), __FILE__);
+	return fopen(guide, "r");
+}
+
+static void test_every_configuration_in_the_guide_is_one(void)
+{
+	char text[512], level[16], format[16], to[128];
+	FILE *f = open_guide();
+	enum weir_log_level parsed;
+	struct weir_log_sink s;
+	unsigned found = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	while (fgets(text, sizeof(text), f) != NULL) {
+		if (sscanf(text, "log: {level: %15[^,], format: %15[^,], to: %127[^}]}", level,
+			   format, to) != 3)
+			continue;
+		CU_ASSERT_EQUAL(weir_log_level_parse(level, &parsed), 0);
+		CU_ASSERT_EQUAL(weir_log_sink_parse(to, format, &s), 0);
+		found++;
+	}
+	fclose(f);
+	CU_ASSERT(found >= 5);
+}
+
 static void test_setting_sinks_survives_failing_memory(void)
 {
 	struct weir_log_sink sinks[2];
@@ -261,5 +374,8 @@ WEIR_TESTS("base/log_sink", TEST(unconfigured_it_writes_plain_text_to_stderr),
 	   TEST(sinks_that_do_not_open_leave_the_old_ones), TEST(bad_sinks_are_refused),
 	   TEST(a_line_goes_to_every_sink_in_its_format),
 	   TEST(the_journal_gets_a_priority_and_no_time_of_ours),
+	   TEST(syslog_gets_the_name_and_the_priority_and_no_format_of_theirs),
+	   TEST(only_a_terminal_gets_colours_and_no_color_turns_them_off),
 	   TEST(a_sink_that_cannot_write_is_counted), TEST(a_configurations_words_become_a_sink),
+	   TEST(every_configuration_in_the_guide_is_one),
 	   TEST(setting_sinks_survives_failing_memory))

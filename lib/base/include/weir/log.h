@@ -224,10 +224,10 @@ void weir_log_fields(struct weir_log_site *site, enum weir_log_level level, cons
 		     const struct weir_log_field *fields, size_t n);
 
 /** Write a line under a rate limit of the caller's (one for each port, peer, ...). */
-#define weir_log_limited(site, level, module, ctx, ...)                                 \
-	do {                                                                            \
-		if ((level) >= WEIR_LOG_FLOOR && weir_log_on((level), (module)))        \
-			weir_log_printf((site), (level), (module), (ctx), __VA_ARGS__); \
+#define weir_log_limited(site, level, module, ctx, ...)                                    \
+	do {                                                                               \
+		if ((int)(level) >= (int)WEIR_LOG_FLOOR && weir_log_on((level), (module))) \
+			weir_log_printf((site), (level), (module), (ctx), __VA_ARGS__);    \
 	} while (0)
 
 /** Write a line about a connection or request: weir_log_at(WEIR_LOG_INFO, "http", &ctx, "..."). */
@@ -251,7 +251,7 @@ void weir_log_fields(struct weir_log_site *site, enum weir_log_level level, cons
 	do {                                                                                   \
 		static struct weir_log_site weir_log_here;                                     \
                                                                                                \
-		if ((level) >= WEIR_LOG_FLOOR && weir_log_on((level), (module)))               \
+		if ((int)(level) >= (int)WEIR_LOG_FLOOR && weir_log_on((level), (module)))     \
 			weir_log_fields(&weir_log_here, (level), (module), (ctx), (msg),       \
 					(const struct weir_log_field[]){__VA_ARGS__},          \
 					sizeof((const struct weir_log_field[]){__VA_ARGS__}) / \
