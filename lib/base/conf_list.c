@@ -21,7 +21,7 @@ static int add_item(struct conf_load *c, const struct weir_conf_key *key,
 				  key->max_items, key->max_items);
 	if (*c->items_left == 0)
 		return conf_wrong(c->why, &where,
-				  "is one too many, must be at most %u items in all",
+				  "has one item too many, must be at most %u in the whole file",
 				  WEIR_CONF_ITEMS_MAX);
 	--*c->items_left;
 	if ((list->n & (list->n - 1)) == 0) { /* full: 0, 1, 2, 4, 8 ... */

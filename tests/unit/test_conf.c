@@ -397,6 +397,25 @@ static void test_a_hundred_thousand_routes_load_and_free(void)
 	free(text);
 }
 
+static void test_a_file_cannot_ask_for_more_items_than_there_may_be(void)
+{
+	const size_t n = WEIR_CONF_ITEMS_MAX + 1;
+	char *text = malloc(2 * n + 64);
+	struct sample_conf c;
+	size_t len;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	len = (size_t)sprintf(text, "rules: [{words: [");
+	for (size_t i = 0; i < n; i++, len += 2)
+		memcpy(text + len, "a,", 2);
+	len += (size_t)sprintf(text + len, "]}]");
+	CU_ASSERT_EQUAL(weir_conf_load_text("big", text, len, &sample_schema, NULL, &c, &why),
+			-EINVAL);
+	CU_ASSERT_STRING_EQUAL(why.text, "big:1: rules[0].words has one item too many, must be at "
+					 "most 2097152 in the whole file");
+	free(text);
+}
+
 static void test_a_load_that_runs_out_of_memory_leaves_nothing(void)
 {
 	setenv("WEIR_RUNTIME__BURST", "16", 1);
@@ -537,6 +556,7 @@ WEIR_TESTS("base/conf", TEST(every_type_lands_in_its_member),
 	   TEST(an_error_from_the_environment_names_the_variable),
 	   TEST(a_file_is_loaded_like_a_text_and_named_in_errors),
 	   TEST(a_hundred_thousand_routes_load_and_free),
+	   TEST(a_file_cannot_ask_for_more_items_than_there_may_be),
 	   TEST(a_load_that_runs_out_of_memory_leaves_nothing),
 	   TEST(what_is_dumped_loads_to_the_same),
 	   TEST(the_dump_shows_defaults_and_leaves_out_what_is_off),
