@@ -68,9 +68,17 @@ class Rules(unittest.TestCase):
         self.assertEqual(lines("panics", "dataplane/nodes/60_route.c", "static_assert(x);"), [])
         self.assertEqual(lines("panics", "dataplane/graph.c", "assert(x); weir_exit(1);"), [])
 
-    def test_a_signal_handler_is_found(self):
-        self.assertEqual(lines("signals", "apps/a.c", "signal(SIGTERM, stop);"), [1])
-        self.assertEqual(lines("signals", "apps/a.c", "sigaction(SIGTERM, &act, NULL);"), [1])
+    def test_a_signal_handler_that_does_more_than_set_a_flag_is_found(self):
+        def handler(body: str) -> str:
+            return f"static void on_term(int sig)\n{{\n\t{body}\n}}\n"
+
+        for install in (
+            "signal(SIGTERM, on_term);",
+            "struct sigaction a = {.sa_handler = on_term};",
+        ):
+            self.assertEqual(lines("signals", "apps/a.c", handler("stop = 1;") + install), [])
+            self.assertEqual(lines("signals", "apps/a.c", handler("drain(x);") + install), [5])
+            self.assertEqual(lines("signals", "apps/a.c", install), [1], "defined elsewhere")
         self.assertEqual(
             lines("signals", "apps/a.c", "signal(SIGPIPE, SIG_IGN); app_signal(x);"), []
         )
