@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * 10_parse: what is it, and is it whole?
+ *
+ * Takes:  frames from 00 to 02, with meta.port_in and cleared flags.
+ * Says:   NEXT for IPv4, IPv6 and ARP with meta filled in; DROP for what lies about its length, has
+ *         addresses that cannot be, or is for somebody else; PUNT for other protocols.
+ * Holds:  nothing. Reads the interfaces of the generation; without a layer 3 it checks no MAC.
+ *
+ * An IPv4 packet without tags, options and fragments takes the straight way through parse_one();
+ * all else goes by parse_any(). Behind this stage all headers up to the end of the transport header
+ * lie in the first segment (headers that lie in later ones are pulled forward), lengths can be
+ * trusted, and padding of the frame is gone.
+ */
+
+#include <rte_branch_prediction.h>
+#include <rte_icmp.h>
+#include <rte_prefetch.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+#include <weir/csum.h>
+#include <weir/gen.h>
+#include <weir/l3.h>
+#include <weir/nodes.h>
+
+#include "packet_priv.h"
+
+/* Packets that are prefetched ahead: two to eight cost the same here, none costs more. */
+#define AHEAD 4
+
+/* Bounds for IPv6 extension headers (RFC 8504 section 5.3 lets a node choose). */
+#define EXT_HEADERS 8
+#define EXT_BYTES   512
+
+/* Extension headers (RFC 8200 section 4) and how we tell that a packet ends without transport. */
+#define EXT_HOP_BY_HOP	0
+#define EXT_ROUTING	43
+#define EXT_FRAGMENT	44
+#define EXT_AH		51
+#define EXT_DESTINATION 60
+
+#define ETHER_TYPE_QINQ_OLD 0x9100
+
+/* All that an earlier lap may have said. */
+#define FOUND                                                                    \
+	(WEIR_META_IP4 | WEIR_META_IP6 | WEIR_META_FRAG | WEIR_META_FRAG_LATER | \
+	 WEIR_META_OPTIONS | WEIR_META_L2_GROUP | WEIR_META_L4)
+
+#define IP4_FRAGMENT RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
+
+/* The six bytes of a MAC address as a number. Reads two bytes more. */
+static inline uint64_t mac_word(const void *mac)
+{
+	uint64_t word;
+
+	memcpy(&word, mac, sizeof(word));
+	return rte_cpu_to_be_64(word) >> 16;
+}
+static_assert(offsetof(struct weir_iface, mac) + sizeof(uint64_t) <= sizeof(struct weir_iface),
+	      "mac_word() of an interface stays inside");
+
+/* The interface that a frame belongs to, and whether the frame is for us. */
+static inline enum weir_drop check_l2(struct rte_mbuf *m, const struct weir_l3 *l3)
+{
+	struct weir_meta *meta = weir_meta(m);
+	const uint64_t dst = mac_word(rte_pktmbuf_mtod(m, void *));
+	const bool group = dst >> 40 & 1;
+
+	meta->flags = (meta->flags & ~(uint32_t)FOUND) | (group ? WEIR_META_L2_GROUP : 0);
+	if (meta->flags & WEIR_META_OURS)
+		return WEIR_DROP_NONE; /* its maker said where it belongs */
+	if (unlikely(l3 == NULL)) {
+		meta->iface_in = WEIR_NO_IFACE;
+		return WEIR_DROP_NONE;
+	}
+	meta->iface_in = weir_l3_iface(l3, meta->port_in, meta->vlan[0], meta->vlan[1]);
+	if (unlikely(meta->iface_in == WEIR_NO_IFACE))
+		return WEIR_DROP_VLAN_UNKNOWN;
+	if (unlikely(!group && dst != mac_word(l3->ifaces[meta->iface_in].mac)))
+		return WEIR_DROP_NOT_OURS;
+	return WEIR_DROP_NONE;
+}
+
+/* Cut what the frame has behind the packet. */
+static void trim_segments(struct rte_mbuf *m, uint32_t bytes)
+{
+	struct rte_mbuf *last = m;
+	uint32_t before = 0;
+
+	while (last->next != NULL && before + last->data_len < bytes) {
+		before += last->data_len;
+		last = last->next;
+	}
+	if (last->data_len > bytes - before)
+		last->data_len = (uint16_t)(bytes - before);
+	m->pkt_len = bytes;
+	while (last->next != NULL) {
+		struct rte_mbuf *cut = last->next;
+
+		last->next = cut->next;
+		cut->next = NULL;
+		m->nb_segs--;
+		rte_pktmbuf_free_seg(cut);
+	}
+}
+
+static inline void trim(struct rte_mbuf *m, uint32_t bytes)
+{
+	if (likely(m->nb_segs == 1)) {
+		m->pkt_len = bytes;
+		m->data_len = (uint16_t)bytes;
+	} else {
+		trim_segments(m, bytes);
+	}
+}
+
+/* RFC 1812 section 5.3.7: not from network 0, 127, a group or class E; not to 0 or 127. */
+static inline enum weir_drop check_addresses4(const struct rte_ipv4_hdr *ip)
+{
+	const uint8_t src = *(const uint8_t *)&ip->src_addr;
+	const uint8_t dst = *(const uint8_t *)&ip->dst_addr;
+
+	if (unlikely(dst == 0 || dst == 127))
+		return WEIR_DROP_IP_MARTIAN;
+	if (likely((uint8_t)(src - 1) < 223 && src != 127))
+		return WEIR_DROP_NONE;
+	/* Who has no address yet may speak to all (RFC 1122 section 3.2.1.3). */
+	return ip->src_addr == 0 && dst >= 224 ? WEIR_DROP_NONE : WEIR_DROP_IP_SOURCE;
+}
+
+/* Whether the 20 bytes that every header has sum up, options included by @p sum. */
+static inline bool csum4_good(const struct rte_ipv4_hdr *ip, uint64_t sum)
+{
+	uint32_t w[5];
+
+	memcpy(w, ip, sizeof(w));
+	sum += (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return weir_csum_fold(weir_csum_add((uint32_t)sum, (uint32_t)(sum >> 32))) == 0xffff;
+}
+
+/* An IPv4 header of known length: its lengths, checksum and addresses. Trims the frame. */
+static inline enum weir_drop check_ip4(struct rte_mbuf *m, const struct rte_ipv4_hdr *ip,
+				       uint16_t l3_off, uint16_t header_bytes)
+{
+	const uint16_t total_bytes = rte_be_to_cpu_16(ip->total_length);
+	const uint64_t vouched = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+
+	if (unlikely(total_bytes < header_bytes || total_bytes > m->pkt_len - l3_off))
+		return WEIR_DROP_IP4_HEADER;
+	if (unlikely(vouched == RTE_MBUF_F_RX_IP_CKSUM_BAD))
+		return WEIR_DROP_IP4_CSUM;
+	if (vouched != RTE_MBUF_F_RX_IP_CKSUM_GOOD) {
+		uint64_t options = 0;
+
+		if (header_bytes > sizeof(*ip))
+			options = weir_csum_sum(ip + 1, header_bytes - sizeof(*ip));
+		if (unlikely(!csum4_good(ip, options)))
+			return WEIR_DROP_IP4_CSUM;
+	}
+	trim(m, (uint32_t)l3_off + total_bytes);
+	return check_addresses4(ip);
+}
+
+/* A TCP or UDP header, its first bytes being there (sizeof of either). */
+static inline enum weir_drop check_tcp(const struct rte_tcp_hdr *tcp, uint32_t bytes)
+{
+	const unsigned header_bytes = (tcp->data_off >> 4) * 4u;
+
+	return unlikely(header_bytes < sizeof(*tcp) || header_bytes > bytes) ? WEIR_DROP_L4_HEADER
+									     : WEIR_DROP_NONE;
+}
+
+static inline enum weir_drop check_udp(const struct rte_udp_hdr *udp, uint32_t bytes, bool whole)
+{
+	const unsigned dgram_bytes = rte_be_to_cpu_16(udp->dgram_len);
+
+	return unlikely(dgram_bytes < sizeof(*udp) || (whole && dgram_bytes > bytes))
+		       ? WEIR_DROP_L4_HEADER
+		       : WEIR_DROP_NONE;
+}
+
+/*
+ * The transport header of all but the plainest: how much of it there must be. Its first fragment
+ * has to hold all of it (RFC 1858, RFC 7112), so that rules can be asked.
+ */
+static enum weir_drop check_l4(struct rte_mbuf *m)
+{
+	struct weir_meta *meta = weir_meta(m);
+	const bool v6 = meta->flags & WEIR_META_IP6;
+	const uint32_t there = l4_there(m);
+	uint32_t need;
+
+	if (meta->flags & WEIR_META_FRAG_LATER)
+		return WEIR_DROP_NONE;
+	if (meta->proto == IPPROTO_TCP)
+		need = sizeof(struct rte_tcp_hdr);
+	else if (meta->proto == IPPROTO_UDP)
+		need = sizeof(struct rte_udp_hdr);
+	else if (meta->proto == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+		need = sizeof(struct rte_icmp_hdr);
+	else
+		return WEIR_DROP_NONE;
+	if (there < need || !packet_pull(m, meta->l4_off + need))
+		return WEIR_DROP_L4_HEADER;
+	meta->flags |= WEIR_META_L4;
+	if (meta->proto == IPPROTO_UDP)
+		return check_udp(l4(m), there, !(meta->flags & WEIR_META_FRAG));
+	if (meta->proto != IPPROTO_TCP)
+		return WEIR_DROP_NONE;
+	if (check_tcp(l4(m), there) != WEIR_DROP_NONE)
+		return WEIR_DROP_L4_HEADER;
+	need = (((const struct rte_tcp_hdr *)l4(m))->data_off >> 4) * 4u;
+	return packet_pull(m, meta->l4_off + need) ? WEIR_DROP_NONE : WEIR_DROP_L4_HEADER;
+}
+
+/* Note a fragment; false if the datagram would be longer than any can be. */
+static bool note_fragment(struct weir_meta *meta, uint32_t offset_bytes, bool more, uint32_t bytes)
+{
+	if (offset_bytes != 0)
+		meta->flags |= WEIR_META_FRAG_LATER;
+	if (offset_bytes != 0 || more)
+		meta->flags |= WEIR_META_FRAG;
+	return offset_bytes + bytes <= UINT16_MAX;
+}
+
+static enum weir_drop parse_ip4(struct rte_mbuf *m)
+{
+	struct weir_meta *meta = weir_meta(m);
+	const struct rte_ipv4_hdr *ip;
+	enum weir_drop bad;
+	uint16_t header_bytes, frag;
+
+	if (!packet_pull(m, meta->l3_off + sizeof(*ip)))
+		return WEIR_DROP_IP4_HEADER;
+	ip = ip4(m);
+	header_bytes = (ip->version_ihl & RTE_IPV4_HDR_IHL_MASK) * RTE_IPV4_IHL_MULTIPLIER;
+	if (ip->version_ihl >> 4 != 4 || header_bytes < sizeof(*ip) ||
+	    !packet_pull(m, (uint32_t)meta->l3_off + header_bytes))
+		return WEIR_DROP_IP4_HEADER;
+	bad = check_ip4(m, ip, meta->l3_off, header_bytes);
+	if (bad != WEIR_DROP_NONE)
+		return bad;
+	meta->flags |= WEIR_META_IP4;
+	if (header_bytes > sizeof(*ip))
+		meta->flags |= WEIR_META_OPTIONS;
+	meta->l4_off = (uint16_t)(meta->l3_off + header_bytes);
+	meta->proto = ip->next_proto_id;
+	frag = rte_be_to_cpu_16(ip->fragment_offset);
+	if (!note_fragment(meta, (frag & RTE_IPV4_HDR_OFFSET_MASK) * 8u,
+			   frag & RTE_IPV4_HDR_MF_FLAG, m->pkt_len - meta->l3_off))
+		return WEIR_DROP_IP4_HEADER;
+	return check_l4(m);
+}
+
+/* RFC 4291 sections 2.5.2, 2.5.3 and 2.7, with erratum 3480 about scope 1. */
+static enum weir_drop check_addresses6(const struct rte_ipv6_hdr *ip)
+{
+	static const uint8_t loopback[16] = {[15] = 1};
+	static const uint8_t none[16];
+	const uint8_t *src = ip6_src(ip);
+	const uint8_t *dst = ip6_dst(ip);
+	const bool to_group = dst[0] == 0xff;
+
+	if (to_group && (dst[1] & 0xf) <= 1)
+		return WEIR_DROP_IP_MARTIAN;
+	if (memcmp(dst, loopback, 16) == 0 || memcmp(dst, none, 16) == 0)
+		return WEIR_DROP_IP_MARTIAN;
+	if (src[0] == 0xff || memcmp(src, loopback, 16) == 0)
+		return WEIR_DROP_IP_SOURCE;
+	if (!to_group && memcmp(src, none, 16) == 0)
+		return WEIR_DROP_IP_SOURCE;
+	return WEIR_DROP_NONE;
+}
+
+/* One extension header at l4_off: its length in bytes; 0: it may not stand here; proto moves on. */
+static uint32_t take_extension(struct rte_mbuf *m, bool first)
+{
+	struct weir_meta *meta = weir_meta(m);
+	const uint8_t kind = meta->proto;
+	const uint8_t *ext;
+	uint32_t bytes = 8;
+
+	if (l4_there(m) < bytes || !packet_pull(m, meta->l4_off + bytes))
+		return 0;
+	ext = l4(m);
+	if (kind == EXT_HOP_BY_HOP)
+		meta->flags |= WEIR_META_OPTIONS;
+	if (kind == EXT_AH)
+		bytes = (ext[1] + 2u) * 4;
+	else if (kind != EXT_FRAGMENT)
+		bytes = (ext[1] + 1u) * 8;
+	if (bytes > l4_there(m) || (kind == EXT_HOP_BY_HOP && !first))
+		return 0;
+	meta->proto = ext[0];
+	if (kind == EXT_FRAGMENT) {
+		const uint32_t at = (uint32_t)ext[2] << 8 | ext[3];
+
+		if (!note_fragment(meta, at & 0xfff8, at & 1, l4_there(m) - bytes))
+			return 0;
+	}
+	return bytes;
+}
+
+/* Walk the extension headers (RFC 8200 section 4.1); a later fragment ends the walk. */
+static enum weir_drop walk_extensions(struct rte_mbuf *m)
+{
+	struct weir_meta *meta = weir_meta(m);
+	const uint16_t begin = meta->l4_off;
+	bool fragmented = false;
+
+	for (unsigned n = 0; n <= EXT_HEADERS; n++) {
+		uint32_t bytes;
+
+		switch (meta->proto) {
+		case EXT_FRAGMENT:
+			if (fragmented)
+				return WEIR_DROP_IP6_EXT;
+			fragmented = true;
+			break;
+		case EXT_HOP_BY_HOP:
+		case EXT_ROUTING:
+		case EXT_AH:
+		case EXT_DESTINATION:
+			break;
+		default: /* transport, ESP, no next header, or what we do not know */
+			return WEIR_DROP_NONE;
+		}
+		bytes = take_extension(m, n == 0);
+		if (bytes == 0 || meta->l4_off + bytes - begin > EXT_BYTES ||
+		    !packet_pull(m, meta->l4_off + bytes))
+			return WEIR_DROP_IP6_EXT;
+		meta->l4_off = (uint16_t)(meta->l4_off + bytes);
+		if (meta->flags & WEIR_META_FRAG_LATER)
+			return WEIR_DROP_NONE;
+	}
+	return WEIR_DROP_IP6_EXT;
+}
+
+static enum weir_drop parse_ip6(struct rte_mbuf *m)
+{
+	struct weir_meta *meta = weir_meta(m);
+	const struct rte_ipv6_hdr *ip;
+	enum weir_drop bad;
+	uint32_t packet_bytes;
+
+	if (!packet_pull(m, meta->l3_off + sizeof(*ip)))
+		return WEIR_DROP_IP6_HEADER;
+	ip = ip6(m);
+	packet_bytes = sizeof(*ip) + rte_be_to_cpu_16(ip->payload_len);
+	if (*(const uint8_t *)ip >> 4 != 6 || packet_bytes > m->pkt_len - meta->l3_off)
+		return WEIR_DROP_IP6_HEADER;
+	/* A jumbogram says 0 and the length in an option (RFC 2675): no link here is that large. */
+	if (ip->payload_len == 0 && ip->proto == EXT_HOP_BY_HOP)
+		return WEIR_DROP_IP6_HEADER;
+	trim(m, meta->l3_off + packet_bytes);
+	bad = check_addresses6(ip);
+	if (bad != WEIR_DROP_NONE)
+		return bad;
+	meta->flags |= WEIR_META_IP6;
+	meta->l4_off = (uint16_t)(meta->l3_off + sizeof(*ip));
+	meta->proto = ip->proto;
+	bad = walk_extensions(m);
+	return bad != WEIR_DROP_NONE ? bad : check_l4(m);
+}
+
+/* Take the tags off the type: l3_off behind them, vlan[] what they say. False: cut short. */
+static bool parse_tags(struct rte_mbuf *m, uint16_t *type)
+{
+	struct weir_meta *meta = weir_meta(m);
+	unsigned n = 0;
+
+	meta->vlan[0] = 0;
+	meta->vlan[1] = 0;
+	meta->l3_off = RTE_ETHER_HDR_LEN;
+	if (!packet_pull(m, RTE_ETHER_HDR_LEN))
+		return false;
+	*type = rte_be_to_cpu_16(eth_hdr(m)->ether_type);
+	for (unsigned tags = 0; tags < RTE_DIM(meta->vlan); tags++) {
+		const struct rte_vlan_hdr *tag;
+		uint16_t id;
+
+		if (*type != RTE_ETHER_TYPE_VLAN && *type != RTE_ETHER_TYPE_QINQ &&
+		    (*type != ETHER_TYPE_QINQ_OLD || tags > 0))
+			return true;
+		if (!packet_pull(m, meta->l3_off + sizeof(*tag)))
+			return false;
+		tag = rte_pktmbuf_mtod_offset(m, const struct rte_vlan_hdr *, meta->l3_off);
+		*type = rte_be_to_cpu_16(tag->eth_proto);
+		meta->l3_off += sizeof(*tag);
+		id = rte_be_to_cpu_16(tag->vlan_tci) & (WEIR_VLANS - 1);
+		if (id != 0) /* 0 carries a priority only (IEEE 802.1Q section 9.6) */
+			meta->vlan[n++] = id;
+	}
+	return true;
+}
+
+/* Anything. */
+static __rte_noinline enum weir_verdict parse_any(struct rte_mbuf *m, const struct weir_l3 *l3)
+{
+	struct weir_meta *meta = weir_meta(m);
+	enum weir_drop bad;
+	uint16_t type;
+
+	meta->l4_off = 0;
+	meta->proto = 0;
+	if (!parse_tags(m, &type))
+		return weir_say_drop(m, WEIR_DROP_L2_SHORT);
+	bad = check_l2(m, l3);
+	if (bad != WEIR_DROP_NONE)
+		return weir_say_drop(m, bad);
+	switch (type) {
+	case RTE_ETHER_TYPE_IPV4:
+		bad = parse_ip4(m);
+		break;
+	case RTE_ETHER_TYPE_IPV6:
+		bad = parse_ip6(m);
+		break;
+	case RTE_ETHER_TYPE_ARP:
+		return WEIR_NEXT;
+	case RTE_ETHER_TYPE_VLAN: /* a third tag */
+	case RTE_ETHER_TYPE_QINQ:
+		return weir_say_drop(m, WEIR_DROP_VLAN_UNKNOWN);
+	default:
+		return WEIR_PUNT;
+	}
+	return bad == WEIR_DROP_NONE ? WEIR_NEXT : weir_say_drop(m, bad);
+}
+
+/* Whether it is IPv4 in one piece with TCP or UDP, without tags and options. */
+static inline bool is_plain(struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = eth_hdr(m);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(eth + 1);
+
+	return m->nb_segs == 1 &&
+	       m->data_len >= sizeof(*eth) + sizeof(*ip) + sizeof(struct rte_tcp_hdr) &&
+	       eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4) &&
+	       ip->version_ihl == RTE_IPV4_VHL_DEF && !(ip->fragment_offset & IP4_FRAGMENT) &&
+	       (ip->next_proto_id == IPPROTO_UDP || ip->next_proto_id == IPPROTO_TCP) &&
+	       rte_be_to_cpu_16(ip->total_length) >= sizeof(*ip) + sizeof(struct rte_udp_hdr);
+}
+
+static inline enum weir_verdict parse_one(struct rte_mbuf *m, const struct weir_l3 *l3)
+{
+	const uint16_t l4_off = sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr);
+	struct weir_meta *meta = weir_meta(m);
+	enum weir_drop bad;
+
+	if (unlikely(!is_plain(m)))
+		return parse_any(m, l3);
+	meta->vlan[0] = 0;
+	meta->vlan[1] = 0;
+	meta->l3_off = sizeof(struct rte_ether_hdr);
+	meta->l4_off = l4_off;
+	meta->proto = ip4(m)->next_proto_id;
+	bad = check_l2(m, l3);
+	if (likely(bad == WEIR_DROP_NONE))
+		bad = check_ip4(m, ip4(m), meta->l3_off, sizeof(struct rte_ipv4_hdr));
+	meta->flags |= WEIR_META_IP4 | WEIR_META_L4;
+	if (likely(bad == WEIR_DROP_NONE))
+		bad = meta->proto == IPPROTO_UDP ? check_udp(l4(m), l4_there(m), true)
+						 : check_tcp(l4(m), l4_there(m));
+	return likely(bad == WEIR_DROP_NONE) ? WEIR_NEXT : weir_say_drop(m, bad);
+}
+
+static void parse_process(void *self, struct weir_burst *b)
+{
+	const struct weir_l3 *l3 = b->pass->gen == NULL ? NULL : b->pass->gen->l3;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		if (i + AHEAD < b->n)
+			rte_prefetch0(rte_pktmbuf_mtod(b->pkt[i + AHEAD], void *));
+		b->verdict[i] = (uint8_t)parse_one(b->pkt[i], l3);
+	}
+}
+
+const struct weir_node_ops weir_node_parse = {
+	.name = "parse",
+	.stage = 10,
+	.takes = WEIR_NEXT,
+	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_PUNT) | WEIR_MAY(WEIR_DROP),
+	.process = parse_process,
+};
