@@ -1,0 +1,806 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* 10_parse judged one frame at a time: each check from both sides. */
+
+#include "10_parse.c"
+
+#include "test.h"
+#include "toy_mbuf.h"
+
+#define ETH  14
+#define IP4  (ETH + 20)
+#define IP6  (ETH + 40)
+#define WAN  0
+#define VLAN 1
+#define QINQ 2
+
+static const uint8_t our_mac[6] = {0x02, 0, 0, 0, 0, 1};
+
+/* Three interfaces of port 0: untagged, VLAN 7, VLAN 9 in VLAN 8. */
+static struct weir_iface ifaces[3];
+static uint16_t tagged[WEIR_VLANS], inner8[WEIR_VLANS];
+static const uint16_t *inner[WEIR_VLANS];
+
+static const struct weir_l3 *toy_l3(void)
+{
+	static struct weir_l3 l3;
+
+	memset(tagged, 0xff, sizeof(tagged));
+	memset(inner8, 0xff, sizeof(inner8));
+	for (unsigned i = 0; i < RTE_DIM(ifaces); i++)
+		memcpy(ifaces[i].mac, our_mac, 6);
+	tagged[7] = VLAN;
+	inner8[9] = QINQ;
+	inner[8] = inner8;
+	l3.ifaces = ifaces;
+	l3.n_ifaces = RTE_DIM(ifaces);
+	l3.untagged[0] = WAN;
+	l3.tagged[0] = tagged;
+	l3.inner[0] = inner;
+	return &l3;
+}
+
+/* A frame under construction; its checksum is put right before it is judged. */
+struct frame {
+	struct toy_mbuf t;
+	uint8_t b[512];
+	uint16_t len;
+	uint16_t l3;
+};
+
+static void put16(uint8_t *at, unsigned v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static void frame_eth(struct frame *f, unsigned type)
+{
+	memset(f, 0, sizeof(*f));
+	memcpy(f->b, our_mac, 6);
+	f->b[6] = 0x02;
+	f->b[11] = 2;
+	put16(f->b + 12, type);
+	f->l3 = ETH;
+	f->len = ETH;
+}
+
+/* UDP from 192.0.2.1 to 198.51.100.1 with 16 bytes. */
+static uint8_t *frame_udp4(struct frame *f)
+{
+	static const uint8_t ip[20] = {0x45, 0, 0,   44, 0, 1, 0,   0,	64,  17,
+				       0,    0, 192, 0,	 2, 1, 198, 51, 100, 1};
+
+	frame_eth(f, 0x0800);
+	memcpy(f->b + ETH, ip, sizeof(ip));
+	put16(f->b + IP4 + 4, 24);
+	f->len = ETH + 44;
+	return f->b + ETH;
+}
+
+static uint8_t *frame_tcp4(struct frame *f)
+{
+	uint8_t *ip = frame_udp4(f);
+
+	ip[9] = 6;
+	memset(ip + 20, 0, 24);
+	ip[20 + 12] = 5 << 4;
+	return ip;
+}
+
+/* From 2001:db8::1 to 2001:db8::2, with a payload to be filled. */
+static uint8_t *frame_ip6(struct frame *f, uint8_t next, uint16_t payload_bytes)
+{
+	static const uint8_t ip[40] = {
+		0x60, [7] = 64, 0x20, 1, 0xd, 0xb8, [23] = 1, 0x20, 1, 0xd, 0xb8, [39] = 2};
+
+	frame_eth(f, 0x86dd);
+	memcpy(f->b + ETH, ip, sizeof(ip));
+	f->b[ETH + 6] = next;
+	put16(f->b + ETH + 4, payload_bytes);
+	f->len = (uint16_t)(IP6 + payload_bytes);
+	return f->b + ETH;
+}
+
+static uint8_t *frame_udp6(struct frame *f)
+{
+	uint8_t *ip = frame_ip6(f, 17, 16);
+
+	put16(ip + 44, 16);
+	return ip;
+}
+
+/* Put tags between the addresses and the type. */
+static void frame_tag(struct frame *f, unsigned tpid, unsigned tci)
+{
+	memmove(f->b + 16, f->b + 12, f->len - 12u);
+	put16(f->b + 12, tpid);
+	put16(f->b + 14, tci);
+	f->len += 4;
+	f->l3 += 4;
+}
+
+static struct rte_mbuf *frame_mbuf(struct frame *f)
+{
+	uint8_t *ip = f->b + f->l3;
+
+	if (ip[0] >> 4 == 4 && (ip[0] & 0xf) >= 5 && ip[10] == 0 && ip[11] == 0) {
+		const uint16_t sum = weir_csum(ip, (ip[0] & 0xf) * 4u);
+
+		memcpy(ip + 10, &sum, 2);
+	}
+	return toy_mbuf(&f->t, f->b, f->len);
+}
+
+/* The reason it is dropped for; NONE: it goes on. */
+static unsigned judged(struct frame *f)
+{
+	struct rte_mbuf *m = frame_mbuf(f);
+	const enum weir_verdict v = parse_one(m, toy_l3());
+
+	if (v == WEIR_DROP)
+		return weir_meta(m)->drop;
+	return v == WEIR_NEXT ? WEIR_DROP_NONE : WEIR_DROPS;
+}
+
+#define GOES_ON(f)	CU_ASSERT_EQUAL(judged(f), WEIR_DROP_NONE)
+#define DROPPED(f, why) CU_ASSERT_EQUAL(judged(f), WEIR_DROP_##why)
+
+static void test_plain_udp_and_tcp_are_found_with_all_offsets(void)
+{
+	struct frame f;
+	const struct weir_meta *meta = &f.t.meta;
+
+	frame_udp4(&f);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(meta->flags, WEIR_META_IP4 | WEIR_META_L4);
+	CU_ASSERT_EQUAL(meta->iface_in, WAN);
+	CU_ASSERT_EQUAL(meta->l3_off, ETH);
+	CU_ASSERT_EQUAL(meta->l4_off, IP4);
+	CU_ASSERT_EQUAL(meta->proto, 17);
+	frame_tcp4(&f);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(meta->proto, 6);
+	frame_udp6(&f);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(meta->flags, WEIR_META_IP6 | WEIR_META_L4);
+	CU_ASSERT_EQUAL(meta->l4_off, IP6);
+	CU_ASSERT_EQUAL(meta->proto, 17);
+}
+
+static void test_a_frame_shorter_than_its_header_is_dropped(void)
+{
+	struct frame f;
+
+	for (uint16_t len = 0; len < 14; len++) {
+		frame_udp4(&f);
+		f.len = len;
+		DROPPED(&f, L2_SHORT);
+	}
+	for (uint16_t len = 14; len < 18; len++) {
+		frame_udp4(&f);
+		frame_tag(&f, 0x8100, 7);
+		f.len = len;
+		DROPPED(&f, L2_SHORT);
+	}
+}
+
+static void test_no_cut_anywhere_passes_or_reads_beyond(void)
+{
+	struct frame f;
+
+	for (uint16_t len = 0; len < ETH + 44; len++) {
+		frame_udp4(&f);
+		f.len = len;
+		CU_ASSERT_NOT_EQUAL(judged(&f), WEIR_DROP_NONE);
+		frame_tcp4(&f);
+		f.len = len;
+		CU_ASSERT_NOT_EQUAL(judged(&f), WEIR_DROP_NONE);
+	}
+	for (uint16_t len = 0; len < IP6 + 16; len++) {
+		frame_udp6(&f);
+		f.len = len;
+		CU_ASSERT_NOT_EQUAL(judged(&f), WEIR_DROP_NONE);
+	}
+}
+
+static void test_only_our_mac_and_groups_are_heard(void)
+{
+	struct frame f;
+
+	frame_udp4(&f);
+	f.b[5] = 9;
+	DROPPED(&f, NOT_OURS);
+	frame_udp6(&f);
+	f.b[1] = 9;
+	DROPPED(&f, NOT_OURS);
+	frame_udp4(&f);
+	memset(f.b, 0xff, 6);
+	GOES_ON(&f);
+	CU_ASSERT_TRUE(f.t.meta.flags & WEIR_META_L2_GROUP);
+	frame_udp4(&f);
+	f.b[0] = 0x01;
+	GOES_ON(&f);
+	CU_ASSERT_TRUE(f.t.meta.flags & WEIR_META_L2_GROUP);
+}
+
+static void test_what_we_made_is_asked_for_no_mac_and_no_interface(void)
+{
+	struct frame f;
+	struct rte_mbuf *m;
+
+	frame_udp4(&f);
+	f.b[5] = 9;
+	m = frame_mbuf(&f);
+	f.t.meta.flags = WEIR_META_OURS | WEIR_META_FRAG;
+	f.t.meta.port_in = WEIR_NO_PORT;
+	f.t.meta.iface_in = 5;
+	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_NEXT);
+	CU_ASSERT_EQUAL(f.t.meta.iface_in, 5);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_OURS | WEIR_META_IP4 | WEIR_META_L4);
+}
+
+static void test_without_layer_3_any_mac_will_do(void)
+{
+	struct frame f;
+
+	frame_udp4(&f);
+	f.b[5] = 9;
+	CU_ASSERT_EQUAL(parse_one(frame_mbuf(&f), NULL), WEIR_NEXT);
+	CU_ASSERT_EQUAL(f.t.meta.iface_in, WEIR_NO_IFACE);
+}
+
+static void test_tags_lead_to_their_interface(void)
+{
+	struct frame f;
+
+	frame_udp4(&f);
+	frame_tag(&f, 0x8100, 3 << 13 | 7);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.iface_in, VLAN);
+	CU_ASSERT_EQUAL(f.t.meta.vlan[0], 7);
+	CU_ASSERT_EQUAL(f.t.meta.vlan[1], 0);
+	CU_ASSERT_EQUAL(f.t.meta.l3_off, ETH + 4);
+	for (unsigned n = 0; n < 3; n++) {
+		static const unsigned outer[] = {0x8100, 0x88a8, 0x9100};
+
+		frame_udp6(&f);
+		frame_tag(&f, 0x8100, 9);
+		frame_tag(&f, outer[n], 8);
+		GOES_ON(&f);
+		CU_ASSERT_EQUAL(f.t.meta.iface_in, QINQ);
+		CU_ASSERT_EQUAL(f.t.meta.vlan[0], 8);
+		CU_ASSERT_EQUAL(f.t.meta.vlan[1], 9);
+		CU_ASSERT_EQUAL(f.t.meta.l4_off, IP6 + 8);
+	}
+}
+
+static void test_a_priority_tag_means_untagged(void)
+{
+	struct frame f;
+
+	frame_udp4(&f);
+	frame_tag(&f, 0x8100, 5 << 13);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.iface_in, WAN);
+	frame_udp4(&f);
+	frame_tag(&f, 0x8100, 7);
+	frame_tag(&f, 0x8100, 0);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.iface_in, VLAN);
+}
+
+static void test_unknown_tags_and_a_third_one_are_dropped(void)
+{
+	struct frame f;
+
+	frame_udp4(&f);
+	frame_tag(&f, 0x8100, 6);
+	DROPPED(&f, VLAN_UNKNOWN);
+	frame_udp4(&f);
+	frame_tag(&f, 0x8100, 9);
+	frame_tag(&f, 0x8100, 7);
+	DROPPED(&f, VLAN_UNKNOWN);
+	frame_udp4(&f);
+	frame_tag(&f, 0x8100, 1);
+	frame_tag(&f, 0x8100, 9);
+	frame_tag(&f, 0x88a8, 8);
+	DROPPED(&f, VLAN_UNKNOWN);
+}
+
+static void test_arp_goes_on_and_other_protocols_go_to_the_kernel(void)
+{
+	struct frame f;
+
+	frame_eth(&f, 0x0806);
+	f.len = 60;
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, 0);
+	CU_ASSERT_EQUAL(f.t.meta.l3_off, ETH);
+	frame_eth(&f, 0x88cc);
+	f.len = 60;
+	CU_ASSERT_EQUAL(parse_one(frame_mbuf(&f), toy_l3()), WEIR_PUNT);
+	frame_eth(&f, 0x0026); /* a length: IEEE 802.3 with LLC */
+	f.len = 60;
+	CU_ASSERT_EQUAL(parse_one(frame_mbuf(&f), toy_l3()), WEIR_PUNT);
+}
+
+static void test_lies_of_an_ipv4_header_are_dropped(void)
+{
+	struct frame f;
+	uint8_t *ip;
+
+	ip = frame_udp4(&f);
+	ip[0] = 0x55;
+	DROPPED(&f, IP4_HEADER);
+	ip = frame_udp4(&f);
+	ip[0] = 0x44;
+	DROPPED(&f, IP4_HEADER);
+	ip = frame_udp4(&f);
+	put16(ip + 2, 19);
+	DROPPED(&f, IP4_HEADER);
+	ip = frame_udp4(&f);
+	put16(ip + 2, 45);
+	DROPPED(&f, IP4_HEADER);
+	ip = frame_udp4(&f);
+	ip[0] = 0x46; /* options that reach beyond the total length */
+	put16(ip + 2, 20);
+	DROPPED(&f, IP4_HEADER);
+}
+
+static void test_padding_of_the_frame_is_cut(void)
+{
+	struct frame f;
+
+	frame_udp4(&f);
+	f.len += 30;
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.m.pkt_len, ETH + 44);
+	CU_ASSERT_EQUAL(f.t.m.data_len, ETH + 44);
+	frame_udp6(&f);
+	f.len += 3;
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.m.pkt_len, IP6 + 16);
+}
+
+static void test_each_bit_of_an_ipv4_header_is_under_its_checksum(void)
+{
+	struct frame f;
+
+	for (unsigned bit = 0; bit < 160; bit++) {
+		frame_udp4(&f);
+		frame_mbuf(&f); /* now it has the right one */
+		f.b[ETH + bit / 8] ^= (uint8_t)(1 << bit % 8);
+		CU_ASSERT_NOT_EQUAL(judged(&f), WEIR_DROP_NONE);
+	}
+	frame_udp4(&f)[10] = 0x12;
+	DROPPED(&f, IP4_CSUM);
+}
+
+static void test_the_port_may_vouch_for_the_checksum(void)
+{
+	struct frame f;
+	struct rte_mbuf *m;
+
+	frame_udp4(&f)[10] = 0x12;
+	m = frame_mbuf(&f);
+	m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_NEXT);
+	frame_udp4(&f);
+	m = frame_mbuf(&f);
+	m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_BAD;
+	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_DROP);
+	CU_ASSERT_EQUAL(f.t.meta.drop, WEIR_DROP_IP4_CSUM);
+	frame_udp4(&f)[10] = 0x12;
+	m = frame_mbuf(&f);
+	m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_NONE;
+	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_DROP);
+}
+
+static void test_impossible_ipv4_addresses_are_dropped(void)
+{
+	static const uint8_t bad_source[] = {0, 127, 224, 239, 240, 255};
+	static const uint8_t bad_destination[] = {0, 127};
+	static const uint8_t good[] = {1, 10, 126, 128, 192, 223};
+	struct frame f;
+
+	for (unsigned i = 0; i < RTE_DIM(bad_source); i++) {
+		frame_udp4(&f)[12] = bad_source[i];
+		DROPPED(&f, IP_SOURCE);
+	}
+	for (unsigned i = 0; i < RTE_DIM(bad_destination); i++) {
+		frame_udp4(&f)[16] = bad_destination[i];
+		DROPPED(&f, IP_MARTIAN);
+	}
+	for (unsigned i = 0; i < RTE_DIM(good); i++) {
+		uint8_t *ip = frame_udp4(&f);
+
+		ip[12] = good[i];
+		ip[16] = good[i];
+		GOES_ON(&f);
+	}
+}
+
+static void test_who_has_no_address_yet_may_speak_to_all(void)
+{
+	struct frame f;
+	uint8_t *ip = frame_udp4(&f);
+
+	memset(ip + 12, 0, 4);
+	memset(ip + 16, 255, 4);
+	GOES_ON(&f);
+	memset(frame_udp4(&f) + 12, 0, 4);
+	DROPPED(&f, IP_SOURCE);
+}
+
+static void test_lies_of_udp_and_tcp_are_dropped(void)
+{
+	struct frame f;
+	uint8_t *ip;
+
+	put16(frame_udp4(&f) + 24, 0);
+	DROPPED(&f, L4_HEADER);
+	put16(frame_udp4(&f) + 24, 7);
+	DROPPED(&f, L4_HEADER);
+	put16(frame_udp4(&f) + 24, 8);
+	GOES_ON(&f);
+	put16(frame_udp4(&f) + 24, 25);
+	DROPPED(&f, L4_HEADER);
+	frame_tcp4(&f)[32] = 4 << 4;
+	DROPPED(&f, L4_HEADER);
+	frame_tcp4(&f)[32] = 6 << 4;
+	GOES_ON(&f);
+	frame_tcp4(&f)[32] = 7 << 4;
+	DROPPED(&f, L4_HEADER);
+	ip = frame_udp4(&f);
+	put16(ip + 2, 27); /* 7 bytes of UDP */
+	DROPPED(&f, L4_HEADER);
+	ip = frame_tcp4(&f);
+	put16(ip + 2, 39);
+	DROPPED(&f, L4_HEADER);
+}
+
+static void test_icmp_has_eight_bytes_at_least(void)
+{
+	struct frame f;
+	uint8_t *ip;
+
+	ip = frame_udp4(&f);
+	ip[9] = 1;
+	put16(ip + 2, 28);
+	GOES_ON(&f);
+	CU_ASSERT_TRUE(f.t.meta.flags & WEIR_META_L4);
+	ip = frame_udp4(&f);
+	ip[9] = 1;
+	put16(ip + 2, 27);
+	DROPPED(&f, L4_HEADER);
+	frame_ip6(&f, 58, 8);
+	GOES_ON(&f);
+	CU_ASSERT_TRUE(f.t.meta.flags & WEIR_META_L4);
+	frame_ip6(&f, 58, 7);
+	DROPPED(&f, L4_HEADER);
+}
+
+static void test_other_transports_are_not_looked_into(void)
+{
+	struct frame f;
+
+	frame_udp4(&f)[9] = 132;
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP4);
+	CU_ASSERT_EQUAL(f.t.meta.proto, 132);
+	frame_ip6(&f, 50, 0);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP6);
+	frame_ip6(&f, 59, 0);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.proto, 59);
+}
+
+static void test_ipv4_options_move_the_transport_header(void)
+{
+	struct frame f;
+	uint8_t *ip = frame_udp4(&f);
+
+	memmove(ip + 24, ip + 20, 24);
+	memset(ip + 20, 1, 4); /* four times "no operation" */
+	ip[0] = 0x46;
+	put16(ip + 2, 48);
+	f.len += 4;
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP4 | WEIR_META_OPTIONS | WEIR_META_L4);
+	CU_ASSERT_EQUAL(f.t.meta.l4_off, IP4 + 4);
+	f.b[IP4] ^= 2; /* options are under the checksum */
+	DROPPED(&f, IP4_CSUM);
+}
+
+static void test_fragments_are_marked_and_later_ones_have_no_transport(void)
+{
+	struct frame f;
+
+	frame_udp4(&f)[6] = 0x20;
+	put16(f.b + IP4 + 4, 2000); /* the whole datagram is longer than its first fragment */
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP4 | WEIR_META_FRAG | WEIR_META_L4);
+	put16(frame_udp4(&f) + 6, 185);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP4 | WEIR_META_FRAG | WEIR_META_FRAG_LATER);
+	put16(frame_udp4(&f) + 6, 0x4000); /* don't fragment */
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP4 | WEIR_META_L4);
+	put16(frame_udp4(&f) + 6, 0x1fff); /* would end beyond 65535 bytes */
+	DROPPED(&f, IP4_HEADER);
+}
+
+static void test_a_first_fragment_holds_the_whole_transport_header(void)
+{
+	struct frame f;
+	uint8_t *ip = frame_tcp4(&f);
+
+	ip[6] = 0x20;
+	put16(ip + 2, 36);
+	DROPPED(&f, L4_HEADER);
+}
+
+static void test_lies_of_an_ipv6_header_are_dropped(void)
+{
+	struct frame f;
+
+	frame_udp6(&f)[0] = 0x50;
+	DROPPED(&f, IP6_HEADER);
+	put16(frame_udp6(&f) + 4, 17);
+	DROPPED(&f, IP6_HEADER);
+	put16(frame_ip6(&f, 0, 8) + 4, 0); /* a jumbogram */
+	DROPPED(&f, IP6_HEADER);
+	put16(frame_udp6(&f) + 44, 17);
+	DROPPED(&f, L4_HEADER);
+	put16(frame_udp6(&f) + 44, 0);
+	DROPPED(&f, L4_HEADER);
+}
+
+static void test_impossible_ipv6_addresses_are_dropped(void)
+{
+	struct frame f;
+	uint8_t *ip;
+
+	frame_udp6(&f)[8] = 0xff;
+	DROPPED(&f, IP_SOURCE);
+	ip = frame_udp6(&f);
+	memset(ip + 8, 0, 15); /* ::1 */
+	DROPPED(&f, IP_SOURCE);
+	memset(frame_udp6(&f) + 8, 0, 16);
+	DROPPED(&f, IP_SOURCE);
+	ip = frame_udp6(&f);
+	memset(ip + 8, 0, 16);
+	put16(ip + 24, 0xff02);
+	GOES_ON(&f);
+	memset(frame_udp6(&f) + 24, 0, 16);
+	DROPPED(&f, IP_MARTIAN);
+	memset(frame_udp6(&f) + 24, 0, 16);
+	f.b[ETH + 39] = 1;
+	DROPPED(&f, IP_MARTIAN);
+	put16(frame_udp6(&f) + 24, 0xff01);
+	DROPPED(&f, IP_MARTIAN);
+	put16(frame_udp6(&f) + 24, 0xff10);
+	DROPPED(&f, IP_MARTIAN);
+}
+
+/* Extension headers of 8 bytes each, then UDP; returns where they begin. */
+static uint8_t *frame_chain(struct frame *f, const uint8_t *kinds, unsigned n)
+{
+	uint8_t *ip = frame_ip6(f, kinds[0], (uint16_t)(n * 8 + 16));
+
+	for (unsigned i = 0; i < n; i++)
+		ip[40 + i * 8] = i + 1 < n ? kinds[i + 1] : 17;
+	put16(ip + 40 + n * 8 + 4, 16);
+	return ip + 40;
+}
+
+static void test_ipv6_extension_headers_are_walked(void)
+{
+	static const uint8_t kinds[] = {0, 60, 43, 60};
+	struct frame f;
+
+	frame_chain(&f, kinds, 4);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP6 | WEIR_META_OPTIONS | WEIR_META_L4);
+	CU_ASSERT_EQUAL(f.t.meta.proto, 17);
+	CU_ASSERT_EQUAL(f.t.meta.l4_off, IP6 + 32);
+}
+
+static void test_an_authentication_header_counts_in_words_of_four(void)
+{
+	static const uint8_t kinds[] = {51, 60, 60};
+	struct frame f;
+	uint8_t *ext = frame_chain(&f, kinds, 3);
+
+	ext[1] = 4; /* 24 bytes: over the two that follow */
+	ext[0] = 17;
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.proto, 17);
+	CU_ASSERT_EQUAL(f.t.meta.l4_off, IP6 + 24);
+}
+
+static void test_hop_by_hop_options_stand_first_or_not_at_all(void)
+{
+	static const uint8_t kinds[] = {60, 0};
+	struct frame f;
+
+	frame_chain(&f, kinds, 2);
+	DROPPED(&f, IP6_EXT);
+}
+
+static void test_extension_headers_are_bounded_in_number_and_length(void)
+{
+	static const uint8_t kinds[] = {60, 60, 60, 60, 60, 60, 60, 60, 60};
+	struct frame f;
+	uint8_t *ext;
+
+	frame_chain(&f, kinds, EXT_HEADERS);
+	GOES_ON(&f);
+	frame_chain(&f, kinds, EXT_HEADERS + 1);
+	DROPPED(&f, IP6_EXT);
+	ext = frame_ip6(&f, 60, 320) + 40;
+	ext[0] = 17;
+	ext[1] = 37;
+	put16(ext + 304 + 4, 16);
+	GOES_ON(&f);
+	ext = frame_ip6(&f, 60, 320) + 40;
+	ext[1] = 40; /* 328 bytes of 320 */
+	DROPPED(&f, IP6_EXT);
+	frame_ip6(&f, 60, 7);
+	DROPPED(&f, IP6_EXT);
+}
+
+static void test_too_long_a_chain_is_dropped_though_it_is_all_there(void)
+{
+	uint8_t bytes[ETH + 40 + 528 + 8] = {0};
+	struct frame f;
+	struct toy_mbuf t;
+
+	frame_ip6(&f, 60, 536);
+	memcpy(bytes, f.b, IP6);
+	bytes[IP6] = 17;
+	bytes[IP6 + 1] = 65; /* 528 bytes */
+	CU_ASSERT_EQUAL(parse_one(toy_mbuf(&t, bytes, sizeof(bytes)), toy_l3()), WEIR_DROP);
+	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_IP6_EXT);
+}
+
+static void test_ipv6_fragments_are_marked(void)
+{
+	static const uint8_t kinds[] = {44, 44};
+	struct frame f;
+	uint8_t *ext = frame_chain(&f, kinds, 1);
+
+	GOES_ON(&f); /* an atomic one is no fragment (RFC 6946) */
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP6 | WEIR_META_L4);
+	ext = frame_chain(&f, kinds, 1);
+	ext[3] = 1;
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP6 | WEIR_META_FRAG | WEIR_META_L4);
+	ext = frame_chain(&f, kinds, 1);
+	put16(ext + 2, 1448);
+	ext[0] = 60; /* what follows is not a header */
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP6 | WEIR_META_FRAG | WEIR_META_FRAG_LATER);
+	CU_ASSERT_EQUAL(f.t.meta.proto, 60);
+	frame_chain(&f, kinds, 2);
+	DROPPED(&f, IP6_EXT);
+	ext = frame_chain(&f, kinds, 1);
+	put16(ext + 2, 0xfff8);
+	DROPPED(&f, IP6_EXT);
+}
+
+/* Split a frame: the first @p n bytes, and the others. Nothing is freed by chance: refcnt 2. */
+static struct rte_mbuf *split(struct frame *f, struct toy_mbuf *rest, uint16_t n)
+{
+	struct rte_mbuf *m = frame_mbuf(f);
+
+	toy_mbuf(rest, f->b + n, (uint16_t)(f->len - n));
+	m->data_len = n;
+	m->next = &rest->m;
+	m->nb_segs = 2;
+	return m;
+}
+
+static void test_headers_in_a_later_segment_are_pulled_forward(void)
+{
+	struct frame f;
+	struct toy_mbuf rest;
+	struct rte_mbuf *m;
+
+	for (uint16_t n = 0; n < IP4 + 8; n++) {
+		frame_udp4(&f);
+		m = split(&f, &rest, n);
+		CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_NEXT);
+		CU_ASSERT_EQUAL(m->data_len, IP4 + 8);
+		CU_ASSERT_EQUAL(rest.m.data_len, 16);
+		CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod(m, void *), f.b, IP4 + 8), 0);
+	}
+}
+
+static void test_headers_in_a_segment_of_somebody_else_are_dropped(void)
+{
+	struct frame f;
+	struct toy_mbuf rest;
+	struct rte_mbuf *m;
+
+	frame_udp4(&f);
+	m = split(&f, &rest, 20);
+	rest.m.refcnt = 2;
+	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_DROP);
+	CU_ASSERT_EQUAL(f.t.meta.drop, WEIR_DROP_IP4_HEADER);
+	frame_udp4(&f);
+	m = split(&f, &rest, 20);
+	m->buf_len = TOY_HEADROOM + 20; /* no tail room */
+	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_DROP);
+}
+
+static void test_padding_in_later_segments_is_cut_and_freed(void)
+{
+	struct frame f;
+	struct toy_mbuf rest;
+	struct rte_mbuf *m;
+
+	frame_udp4(&f);
+	f.len += 20;
+	m = split(&f, &rest, ETH + 44 - 5);
+	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_NEXT);
+	CU_ASSERT_EQUAL(m->pkt_len, ETH + 44);
+	CU_ASSERT_EQUAL(rest.m.data_len, 5);
+	frame_udp4(&f);
+	f.len += 20;
+	m = split(&f, &rest, ETH + 44 + 3);
+	rest.m.refcnt = 2; /* freeing lowers it */
+	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_NEXT);
+	CU_ASSERT_EQUAL(m->data_len, ETH + 44);
+	CU_ASSERT_EQUAL(m->nb_segs, 1);
+	CU_ASSERT_PTR_NULL(m->next);
+	CU_ASSERT_EQUAL(rest.m.refcnt, 1);
+}
+
+static void test_a_burst_is_judged_packet_by_packet(void)
+{
+	const struct weir_gen gen = {.l3 = toy_l3()};
+	const struct weir_pass pass = {.gen = &gen};
+	struct frame f[9];
+	struct rte_mbuf *pkt[9];
+	uint8_t verdict[9];
+	struct weir_burst b = {.pkt = pkt, .verdict = verdict, .n = 9, .pass = &pass};
+
+	for (unsigned i = 0; i < 9; i++) {
+		frame_udp4(&f[i])[8] = (uint8_t)i;
+		if (i == 4)
+			f[i].b[ETH] = 0x65;
+		pkt[i] = frame_mbuf(&f[i]);
+	}
+	parse_process(NULL, &b);
+	for (unsigned i = 0; i < 9; i++)
+		CU_ASSERT_EQUAL(verdict[i], i == 4 ? WEIR_DROP : WEIR_NEXT);
+}
+
+WEIR_TESTS("node/parse", TEST(plain_udp_and_tcp_are_found_with_all_offsets),
+	   TEST(a_frame_shorter_than_its_header_is_dropped),
+	   TEST(no_cut_anywhere_passes_or_reads_beyond), TEST(only_our_mac_and_groups_are_heard),
+	   TEST(what_we_made_is_asked_for_no_mac_and_no_interface),
+	   TEST(without_layer_3_any_mac_will_do), TEST(tags_lead_to_their_interface),
+	   TEST(a_priority_tag_means_untagged), TEST(unknown_tags_and_a_third_one_are_dropped),
+	   TEST(arp_goes_on_and_other_protocols_go_to_the_kernel),
+	   TEST(lies_of_an_ipv4_header_are_dropped), TEST(padding_of_the_frame_is_cut),
+	   TEST(each_bit_of_an_ipv4_header_is_under_its_checksum),
+	   TEST(the_port_may_vouch_for_the_checksum), TEST(impossible_ipv4_addresses_are_dropped),
+	   TEST(who_has_no_address_yet_may_speak_to_all), TEST(lies_of_udp_and_tcp_are_dropped),
+	   TEST(icmp_has_eight_bytes_at_least), TEST(other_transports_are_not_looked_into),
+	   TEST(ipv4_options_move_the_transport_header),
+	   TEST(fragments_are_marked_and_later_ones_have_no_transport),
+	   TEST(a_first_fragment_holds_the_whole_transport_header),
+	   TEST(lies_of_an_ipv6_header_are_dropped), TEST(impossible_ipv6_addresses_are_dropped),
+	   TEST(ipv6_extension_headers_are_walked),
+	   TEST(an_authentication_header_counts_in_words_of_four),
+	   TEST(hop_by_hop_options_stand_first_or_not_at_all),
+	   TEST(extension_headers_are_bounded_in_number_and_length),
+	   TEST(too_long_a_chain_is_dropped_though_it_is_all_there),
+	   TEST(ipv6_fragments_are_marked), TEST(headers_in_a_later_segment_are_pulled_forward),
+	   TEST(headers_in_a_segment_of_somebody_else_are_dropped),
+	   TEST(padding_in_later_segments_is_cut_and_freed),
+	   TEST(a_burst_is_judged_packet_by_packet))
