@@ -9,8 +9,9 @@
  * weir_l3 to publish in a generation; when that generation has replaced the former one, the
  * former's weir_l3 is released. A change that fails leaves everything as it was.
  *
- *	weir_rib_begin(rib);
- *	rc = weir_rib_set_ifaces(rib, ifaces, n, &why);
+ *	rc = weir_rib_begin(rib);
+ *	if (rc == 0)
+ *		rc = weir_rib_set_ifaces(rib, ifaces, n, &why);
  *	if (rc == 0)
  *		rc = weir_rib_replace(rib, WEIR_ROUTE_STATIC, routes, n_routes, &why);
  *	if (rc == 0)
@@ -104,8 +105,11 @@ void weir_rib_free(struct weir_rib *rib);
 /** The memory of a table with these sizes, for --plan: bytes, of which most are hugepages. */
 uint64_t weir_rib_size(const struct weir_rib_conf *conf);
 
-/** Begin a change. None may be open. */
-void weir_rib_begin(struct weir_rib *rib);
+/**
+ * Begin a change. None may be open.
+ * @return 0, or -EBUSY if the weir_l3 before the last commit is not released yet.
+ */
+int weir_rib_begin(struct weir_rib *rib);
 
 /**
  * Set the interfaces; copied. From them follow connected routes, addresses of ours, broadcasts.
@@ -147,8 +151,7 @@ int weir_rib_replace(struct weir_rib *rib, enum weir_route_source source,
  * @param out  what to publish; release it with weir_rib_release() when no worker reads it.
  * @return 0, or a failure that leaves the state before weir_rib_begin() (and the change ended):
  *         -ENETUNREACH (a static route's gateway is on no connected subnet), -ENOSPC (routes,
- *         groups or next hops are full), -EBUSY (the weir_l3 before the former is not released
- *         yet), -ENOMEM.
+ *         groups or next hops are full), -ENOMEM.
  */
 int weir_rib_commit(struct weir_rib *rib, const struct weir_l3 **out, struct weir_why *why);
 

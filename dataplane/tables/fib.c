@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * One side of the forwarding tables: rte_fib (DIR24_8) and rte_fib6 (TRIE), hop numbers of 2 bytes.
+ *
+ * What DPDK 22.11 does, and what is done about it here:
+ * - Overwriting the hop of a known prefix hides a lack of tbl8 groups (it returns 0 with the table
+ *   half written). So groups are counted here, exactly, before anything is written, and the
+ *   tables get a few more than that limit.
+ * - rte_fib6 reserves groups by an estimate that depends on the order of changes, and drifts: it
+ *   can say -ENOSPC though groups are left. The caller then builds the side anew, shorter prefixes
+ *   first, which makes the estimate right again.
+ * - The internal RIB needs two nodes a route at most; max_routes makes them all at create.
+ * - A deleted prefix falls back to the one that covers it, or to default_nh, which is 0.
+ */
+
+#include <errno.h>
+#include <rte_errno.h>
+#include <rte_fib.h>
+#include <rte_fib6.h>
+#include <rte_rib.h>
+#include <rte_rib6.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tables.h"
+
+/* More groups than the limit: for those that a change needs on its way. */
+#define SPARE	   64
+#define NODE_BYTES 192 /* of a node of the internal RIB with its mempool header, rounded up */
+
+static int create4(struct weir_fib *f, const struct weir_rib_conf *c, const char *name)
+{
+	struct rte_fib_conf conf = {.type = RTE_FIB_DIR24_8, .default_nh = WEIR_HOP_NONE};
+
+	conf.max_routes = (int)c->routes4 + SPARE;
+	conf.dir24_8.nh_sz = RTE_FIB_DIR24_8_2B;
+	conf.dir24_8.num_tbl8 = c->groups4 + SPARE;
+	f->v4 = rte_fib_create(name, c->numa, &conf);
+	return f->v4 == NULL ? -ENOMEM : 0;
+}
+
+static int create6(struct weir_fib *f, const struct weir_rib_conf *c, const char *name)
+{
+	struct rte_fib6_conf conf = {.type = RTE_FIB6_TRIE, .default_nh = WEIR_HOP_NONE};
+
+	conf.max_routes = (int)c->routes6 + SPARE;
+	conf.trie.nh_sz = RTE_FIB6_TRIE_2B;
+	conf.trie.num_tbl8 = c->groups6 + SPARE;
+	f->v6 = rte_fib6_create(name, c->numa, &conf);
+	return f->v6 == NULL ? -ENOMEM : 0;
+}
+
+int weir_fib_create(struct weir_fib *f, const struct weir_rib_conf *conf)
+{
+	static unsigned made; /* names must differ */
+	char name[32];
+	int rc;
+
+	memset(f, 0, sizeof(*f));
+	snprintf(name, sizeof(name), "weir%u", made++);
+	rc = create4(f, conf, name);
+	if (rc == 0)
+		rc = create6(f, conf, name);
+	if (rc < 0)
+		weir_fib_destroy(f);
+	return rc;
+}
+
+void weir_fib_destroy(struct weir_fib *f)
+{
+	rte_fib_free(f->v4);
+	rte_fib6_free(f->v6);
+	memset(f, 0, sizeof(*f));
+}
+
+static uint32_t word(const struct weir_prefix *p)
+{
+	const uint8_t *b = p->addr.bytes;
+
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+/* Groups that this prefix needs and no other one that is in the table. */
+static uint32_t own_groups4(struct weir_fib *f, const struct weir_prefix *to)
+{
+	if (to->length <= 24)
+		return 0;
+	return rte_rib_get_nxt(rte_fib_get_rib(f->v4), word(to) & ~UINT32_C(0xff), 24, NULL,
+			       RTE_RIB_GET_NXT_COVER) == NULL;
+}
+
+static uint32_t own_groups6(struct weir_fib *f, const struct weir_prefix *to)
+{
+	struct rte_rib6 *rib = rte_fib6_get_rib(f->v6);
+	struct weir_prefix block = {.addr = to->addr};
+	uint32_t n = 0;
+
+	if (to->length <= 24)
+		return 0;
+	/* A group for each byte from the 4th on: from the longest, until one is there already. */
+	for (int bits = (to->length - 1) / 8 * 8; bits >= 24; bits -= 8) {
+		block.length = (uint8_t)bits;
+		block = weir_prefix_network(&block);
+		if (rte_rib6_get_nxt(rib, block.addr.bytes, block.length, NULL,
+				     RTE_RIB6_GET_NXT_COVER) != NULL)
+			break;
+		n++;
+	}
+	return n;
+}
+
+static int set4(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
+		uint16_t hop)
+{
+	const uint32_t ip = word(to);
+	uint32_t groups;
+	int rc;
+
+	if (hop == 0) {
+		rc = rte_fib_delete(f->v4, ip, to->length);
+		if (rc == 0)
+			f->groups4 -= own_groups4(f, to);
+		return rc;
+	}
+	if (rte_rib_lookup_exact(rte_fib_get_rib(f->v4), ip, to->length) != NULL)
+		return rte_fib_add(f->v4, ip, to->length, hop);
+	groups = own_groups4(f, to);
+	if (f->groups4 + groups > conf->groups4)
+		return -ENOSPC;
+	rc = rte_fib_add(f->v4, ip, to->length, hop);
+	if (rc == 0)
+		f->groups4 += groups;
+	return rc;
+}
+
+static int set6(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
+		uint16_t hop)
+{
+	const uint8_t *ip = to->addr.bytes;
+	uint32_t groups;
+	int rc;
+
+	if (hop == 0) {
+		rc = rte_fib6_delete(f->v6, ip, to->length);
+		if (rc == 0)
+			f->groups6 -= own_groups6(f, to);
+		return rc;
+	}
+	if (rte_rib6_lookup_exact(rte_fib6_get_rib(f->v6), ip, to->length) != NULL)
+		return rte_fib6_add(f->v6, ip, to->length, hop);
+	groups = own_groups6(f, to);
+	if (f->groups6 + groups > conf->groups6)
+		return -ENOSPC;
+	rc = rte_fib6_add(f->v6, ip, to->length, hop);
+	if (rc == 0)
+		f->groups6 += groups;
+	return rc;
+}
+
+int weir_fib_set(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
+		 uint16_t hop)
+{
+	return to->addr.family == 4 ? set4(f, conf, to, hop) : set6(f, conf, to, hop);
+}
+
+uint64_t weir_fib_bytes(const struct weir_rib_conf *conf)
+{
+	const uint64_t first = UINT64_C(2) << 24; /* 2^24 entries of 2 bytes */
+	const uint64_t nodes = 2 * ((uint64_t)conf->routes4 + conf->routes6 + 2 * SPARE);
+	const uint64_t groups = (uint64_t)conf->groups4 + conf->groups6 + 2 * SPARE;
+
+	return 2 * first + nodes * NODE_BYTES + groups * 512;
+}
