@@ -118,10 +118,7 @@ struct place {
 	unsigned slot;
 };
 
-/*
- * The occupied slot that begins first; the coarsest of those that begin together, because its
- * timers must move down before any of the finer ones fires.
- */
+/* The occupied slot that begins first. Of those that begin together any will do. */
 static struct place earliest(const struct weir_wheel *w)
 {
 	struct place best = {.tick = UINT64_MAX};
@@ -133,7 +130,7 @@ static struct place earliest(const struct weir_wheel *w)
 		const uint64_t above = w->tick >> shift >> DIGIT_BITS << DIGIT_BITS;
 		const uint64_t tick = (above | slot) << shift;
 
-		if (tick <= best.tick)
+		if (tick < best.tick)
 			best = (struct place){tick, level, slot};
 	}
 	return best;

@@ -72,6 +72,8 @@ static void model_fire(struct weir_timer *t, uint64_t now_ns)
 
 	model.wrong += o->tick == NEVER || o->tick > now_ns >> TICK_SHIFT;
 	model.wrong += weir_timer_is_armed(t);
+	model.wrong += t->tick < model.last_tick; /* in the order of their ticks */
+	model.last_tick = t->tick;
 	o->tick = NEVER;
 	if (!model.meddles)
 		return;
@@ -98,6 +100,7 @@ static void model_begin(uint64_t seed, uint64_t now_ns)
 	rng = seed;
 	CU_ASSERT_EQUAL_FATAL(weir_wheel_create(TICK_NS, now_ns, &model.wheel), 0);
 	model.wrong = 0;
+	model.last_tick = 0;
 	for (unsigned i = 0; i < TIMERS; i++)
 		model.one[i] = (struct one){.timer = {.fire = model_fire}, .tick = NEVER};
 }
@@ -115,6 +118,7 @@ static uint64_t model_next_tick(void)
 static void model_run(uint64_t now_ns, unsigned max)
 {
 	model.now_tick = now_ns >> TICK_SHIFT;
+	model.last_tick = 0;
 	model.firing = true;
 	weir_wheel_run(model.wheel, now_ns, max);
 	model.firing = false;
