@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * 60_route: choose where a packet goes by its destination (RFC 1812 section 5, RFC 8200).
+ *
+ * Takes:  NEXT, IPv4 or IPv6 with meta.l3_off set.
+ * Says:   LOCAL if it is for an address or group of ours; OUT with meta.hop and meta.iface_out set
+ *         and the TTL one lower (that of our own packets stays);
+ *         REJECT if the TTL ran out, nothing leads there or it is too long;
+ *         DROP if a route says so, or if it may not be forwarded;
+ *         HELD for IPv4 that was fragmented: its fragments are 02_origin's, for OUT.
+ * Holds:  nothing. Reads the forwarding tables of the pass's generation.
+ *
+ * Our own packets to a group or a link-local address leave by meta.iface_in: who makes one says so
+ * there. ICMP redirects are not sent (RFC 1812 section 5.2.7.2 allows it).
+ */
+
+#include <weir/nodes.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_ip_frag.h>
+#include <rte_prefetch.h>
+#include <weir/gen.h>
+#include <weir/shard.h>
+
+#include "packet_priv.h"
+
+/* Packets ahead whose header is fetched: 3 and 8 cost the same, 1 is slower. */
+#define AHEAD 4
+/* A packet of 64 KiB in fragments for an MTU of 576 (RFC 791: every host takes those). */
+#define FRAGMENTS_MAX 128
+
+/* What the headers say that a next hop is chosen by: equal for both directions and all packets. */
+static uint32_t flow_hash(const struct weir_shard *s, struct rte_mbuf *m)
+{
+	const struct weir_meta *meta = weir_meta(m);
+	uint64_t h = meta->hash;
+
+	if (h == 0) {
+		if (meta->flags & WEIR_META_IP4) {
+			h = ip4(m)->src_addr ^ ip4(m)->dst_addr;
+		} else {
+			const unaligned_uint64_t *a = (const void *)ip6_src(ip6(m));
+
+			h = (a[0] ^ a[2]) + (a[1] ^ a[3]);
+		}
+		h = h * 31 + meta->proto;
+		if ((meta->flags & (WEIR_META_L4 | WEIR_META_FRAG)) == WEIR_META_L4 &&
+		    (meta->proto == IPPROTO_TCP || meta->proto == IPPROTO_UDP)) {
+			const unaligned_uint16_t *port = l4(m);
+
+			h = h * 31 + (uint16_t)(port[0] ^ port[1]);
+		}
+	}
+	return (uint32_t)(((h ^ s->secret.k0) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+/* The member of a group that this packet's flow goes by. */
+static uint16_t member_of(const struct weir_shard *s, const struct weir_l3 *l3, struct rte_mbuf *m,
+			  uint16_t group)
+{
+	const uint64_t n = l3->hops[group].group_n;
+
+	return l3->members[group][(flow_hash(s, m) * n) >> 32];
+}
+
+static inline enum weir_verdict say_out(const struct weir_l3 *l3, struct rte_mbuf *m, uint16_t hop)
+{
+	weir_meta(m)->hop = hop;
+	weir_meta(m)->iface_out = l3->hops[hop].iface;
+	return WEIR_OUT;
+}
+
+/* A packet of ours whose destination says nothing about the link. */
+static enum weir_verdict say_out_on_link(const struct weir_l3 *l3, struct rte_mbuf *m)
+{
+	const uint16_t iface = weir_meta(m)->iface_in;
+
+	if (iface >= l3->n_ifaces || l3->link_hop[iface] == 0)
+		return weir_say_drop(m, WEIR_DROP_NO_ROUTE);
+	return say_out(l3, m, l3->link_hop[iface]);
+}
+
+/* The interface that it came in by, or NULL. */
+static const struct weir_iface *iface_in(const struct weir_l3 *l3, struct rte_mbuf *m)
+{
+	const uint16_t iface = weir_meta(m)->iface_in;
+
+	return iface < l3->n_ifaces ? &l3->ifaces[iface] : NULL;
+}
+
+/* Groups that never leave a link: routing daemons in the kernel hear them (RFC 5771, RFC 4291). */
+static bool is_link_group(struct rte_mbuf *m)
+{
+	if (weir_meta(m)->flags & WEIR_META_IP4)
+		return (ip4(m)->dst_addr & RTE_BE32(0xffffff00)) == RTE_BE32(0xe0000000);
+	return (ip6_dst(ip6(m))[1] & 0x0f) == 0x02;
+}
+
+static bool is_our_link_local(const struct weir_iface *f, const uint8_t *dst)
+{
+	if (memcmp(f->link_local.bytes, dst, 16) == 0)
+		return true;
+	for (uint8_t k = 0; k < f->n_addrs; k++)
+		if (f->addr[k].addr.family == 6 && memcmp(f->addr[k].addr.bytes, dst, 16) == 0)
+			return true;
+	return false;
+}
+
+static enum weir_verdict route_group(const struct weir_l3 *l3, struct rte_mbuf *m)
+{
+	const struct weir_iface *f = iface_in(l3, m);
+
+	if (weir_meta(m)->flags & WEIR_META_OURS)
+		return say_out_on_link(l3, m);
+	if (f != NULL && f->kernel && is_link_group(m))
+		return WEIR_LOCAL;
+	return weir_say_drop(m, WEIR_DROP_MULTICAST);
+}
+
+static enum weir_verdict route_broadcast(const struct weir_l3 *l3, struct rte_mbuf *m, uint16_t hop)
+{
+	const uint16_t iface = l3->hops[hop].iface;
+
+	if (weir_meta(m)->flags & WEIR_META_OURS)
+		return iface == WEIR_NO_IFACE ? say_out_on_link(l3, m) : say_out(l3, m, hop);
+	if (iface == WEIR_NO_IFACE || iface == weir_meta(m)->iface_in)
+		return WEIR_LOCAL;
+	return weir_say_drop(m, WEIR_DROP_MULTICAST); /* RFC 2644: not onto another link */
+}
+
+static enum weir_verdict route_link_local(const struct weir_l3 *l3, struct rte_mbuf *m)
+{
+	const struct weir_iface *f = iface_in(l3, m);
+
+	if (f != NULL && is_our_link_local(f, ip6_dst(ip6(m))))
+		return WEIR_LOCAL;
+	if (weir_meta(m)->flags & WEIR_META_OURS)
+		return say_out_on_link(l3, m);
+	return weir_say_drop(m, WEIR_DROP_LINK_LOCAL);
+}
+
+/* All that is not simply passed on to a neighbour. */
+static __rte_noinline enum weir_verdict route_other(const struct weir_l3 *l3, struct rte_mbuf *m,
+						    uint16_t hop)
+{
+	const enum weir_hop_kind kind = l3->hops[hop].kind;
+	const uint32_t flags = weir_meta(m)->flags;
+
+	if (kind == WEIR_HOP_BROADCAST)
+		return route_broadcast(l3, m, hop);
+	if (kind == WEIR_HOP_MULTICAST)
+		return route_group(l3, m);
+	/* RFC 1812 5.3.4, RFC 1122 3.3.6: a frame to all with a packet to one. */
+	if ((flags & WEIR_META_L2_GROUP) && !(flags & WEIR_META_OURS))
+		return weir_say_drop(m, WEIR_DROP_L2_GROUP_FWD);
+	switch (kind) {
+	case WEIR_HOP_LOCAL:
+		return WEIR_LOCAL;
+	case WEIR_HOP_LINK_LOCAL:
+		return route_link_local(l3, m);
+	case WEIR_HOP_BLACKHOLE:
+		return weir_say_drop(m, WEIR_DROP_BLACKHOLE);
+	case WEIR_HOP_PROHIBIT:
+		return weir_say_reject(m, WEIR_DROP_PROHIBITED);
+	default: /* NONE, UNREACHABLE */
+		return weir_say_reject(m, WEIR_DROP_NO_ROUTE);
+	}
+}
+
+/* A transport checksum that the port was to finish cannot be finished in pieces. */
+static void finish_l4_checksum(struct rte_mbuf *m)
+{
+	const bool tcp = (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM;
+	unaligned_uint16_t *sum = (void *)((uint8_t *)l4(m) + (tcp ? 16 : 6));
+
+	*sum = 0;
+	*sum = rte_ipv4_udptcp_cksum_mbuf(m, ip4(m), weir_meta(m)->l4_off);
+	m->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;
+}
+
+/* A fragment's metadata and checksum. */
+static void dress_fragment(struct rte_mbuf *f, const struct weir_meta *of)
+{
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(f, struct rte_ipv4_hdr *);
+	struct weir_meta *meta = weir_meta(f);
+
+	*meta = *of;
+	meta->l3_off = 0;
+	meta->l4_off = rte_ipv4_hdr_len(ip);
+	meta->flags = (meta->flags & ~(uint32_t)WEIR_META_L4) | WEIR_META_FRAG;
+	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK))
+		meta->flags |= WEIR_META_FRAG_LATER;
+	f->ol_flags &= ~(RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK);
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, rte_ipv4_hdr_len(ip));
+}
+
+/* RFC 791 3.2, RFC 1812 5.3.3. The packet's meta.hop is set and its TTL is lowered. */
+static enum weir_verdict fragment(struct weir_shard *s, struct rte_mbuf *m, uint16_t mtu)
+{
+	const uint16_t l3_off = weir_meta(m)->l3_off;
+	const uint32_t ip_bytes = rte_be_to_cpu_16(ip4(m)->total_length);
+	struct rte_mbuf *out[FRAGMENTS_MAX];
+	int32_t n;
+
+	if (m->ol_flags & RTE_MBUF_F_TX_L4_MASK)
+		finish_l4_checksum(m);
+	if (rte_pktmbuf_adj(m, l3_off) == NULL || m->pkt_len < ip_bytes ||
+	    rte_pktmbuf_trim(m, (uint16_t)(m->pkt_len - ip_bytes)) != 0)
+		return weir_say_drop(m, WEIR_DROP_IP4_HEADER);
+	weir_meta(m)->l3_off = 0;
+	weir_meta(m)->l4_off -= l3_off;
+	n = rte_ipv4_fragment_packet(m, out, FRAGMENTS_MAX, mtu, s->pool, s->pool);
+	if (n == -ENOMEM)
+		return weir_say_drop(m, WEIR_DROP_NO_MBUF);
+	if (n < 0)
+		return weir_say_drop(m, WEIR_DROP_FRAG_NEEDED);
+	for (int32_t i = 0; i < n; i++) {
+		dress_fragment(out[i], weir_meta(m));
+		weir_origin_push(s->origin, out[i], WEIR_OUT);
+	}
+	weir_count(&s->counters.fragmented, 1);
+	rte_pktmbuf_free(m); /* the fragments hold its data */
+	return WEIR_HELD;
+}
+
+static inline bool is_one_frame_in_the_end(const struct rte_mbuf *m)
+{
+	return m->ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG);
+}
+
+/* RFC 1812 5.3.1: the TTL is the high byte of its word, so the sum grows by 0x0100 (RFC 1141). */
+static inline void lower_ttl(struct rte_ipv4_hdr *ip)
+{
+	const uint32_t sum = ip->hdr_checksum + RTE_BE16(0x0100);
+
+	ip->time_to_live--;
+	ip->hdr_checksum = (uint16_t)(sum + (sum >= 0xffff));
+}
+
+/* Longer than the link. Judged last, for it changes the packet. */
+static __rte_noinline enum weir_verdict route_long4(struct weir_shard *s, struct rte_mbuf *m,
+						    uint16_t mtu)
+{
+	struct rte_ipv4_hdr *ip = ip4(m);
+
+	if (!is_one_frame_in_the_end(m) && (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG))) {
+		weir_meta(m)->reject_mtu = mtu; /* RFC 1191 */
+		return weir_say_reject(m, WEIR_DROP_FRAG_NEEDED);
+	}
+	if (!(weir_meta(m)->flags & WEIR_META_OURS))
+		lower_ttl(ip);
+	return is_one_frame_in_the_end(m) ? WEIR_OUT : fragment(s, m, mtu);
+}
+
+static inline bool is_neighbourly(enum weir_hop_kind kind)
+{
+	static_assert(WEIR_HOP_GATEWAY == WEIR_HOP_LINK + 1, "one comparison");
+	return (unsigned)kind - WEIR_HOP_LINK <= 1;
+}
+
+static inline enum weir_verdict route_one4(struct weir_shard *s, const struct weir_l3 *l3,
+					   struct rte_mbuf *m, uint16_t number)
+{
+	const struct weir_hop *hop = &l3->hops[number];
+	struct rte_ipv4_hdr *ip = ip4(m);
+	const uint32_t flags = weir_meta(m)->flags;
+
+	if (hop->kind == WEIR_HOP_GROUP) {
+		number = member_of(s, l3, m, number);
+		hop = &l3->hops[number];
+	}
+	if (unlikely(!is_neighbourly(hop->kind)))
+		return route_other(l3, m, number);
+	say_out(l3, m, number);
+	if (unlikely(flags & (WEIR_META_OURS | WEIR_META_L2_GROUP))) {
+		if (!(flags & WEIR_META_OURS))
+			return weir_say_drop(m, WEIR_DROP_L2_GROUP_FWD);
+	} else {
+		/* RFC 1812 5.3.7: this network, a sender that has no address yet. */
+		if (unlikely((ip->src_addr & RTE_BE32(0xff000000)) == 0))
+			return weir_say_drop(m, WEIR_DROP_IP_SOURCE);
+		if (unlikely(ip->time_to_live <= 1))
+			return weir_say_reject(m, WEIR_DROP_TTL);
+	}
+	if (unlikely(rte_be_to_cpu_16(ip->total_length) > hop->mtu))
+		return route_long4(s, m, hop->mtu);
+	if (likely(!(flags & WEIR_META_OURS)))
+		lower_ttl(ip);
+	return WEIR_OUT;
+}
+
+/* Sources that stay on their link (RFC 4291 2.5.2, 2.5.6): WEIR_DROP_NONE if it is another one. */
+static inline enum weir_drop link_source6(const struct rte_ipv6_hdr *ip)
+{
+	const unaligned_uint64_t *src = (const void *)ip6_src(ip);
+
+	if (unlikely((src[0] & RTE_BE64(0xffc0000000000000)) == RTE_BE64(0xfe80000000000000)))
+		return WEIR_DROP_LINK_LOCAL;
+	if (unlikely((src[0] | src[1]) == 0))
+		return WEIR_DROP_IP_SOURCE;
+	return WEIR_DROP_NONE;
+}
+
+static inline enum weir_verdict route_one6(struct weir_shard *s, const struct weir_l3 *l3,
+					   struct rte_mbuf *m, uint16_t number)
+{
+	const struct weir_hop *hop = &l3->hops[number];
+	struct rte_ipv6_hdr *ip = ip6(m);
+	const uint32_t flags = weir_meta(m)->flags;
+
+	if (hop->kind == WEIR_HOP_GROUP) {
+		number = member_of(s, l3, m, number);
+		hop = &l3->hops[number];
+	}
+	if (unlikely(!is_neighbourly(hop->kind)))
+		return route_other(l3, m, number);
+	say_out(l3, m, number);
+	if (likely(!(flags & WEIR_META_OURS))) {
+		const enum weir_drop why = link_source6(ip);
+
+		if (unlikely(flags & WEIR_META_L2_GROUP))
+			return weir_say_drop(m, WEIR_DROP_L2_GROUP_FWD);
+		if (unlikely(why != WEIR_DROP_NONE))
+			return weir_say_drop(m, why);
+		if (unlikely(ip->hop_limits <= 1))
+			return weir_say_reject(m, WEIR_DROP_TTL);
+	}
+	if (unlikely(rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip) > hop->mtu) &&
+	    !is_one_frame_in_the_end(m)) {
+		weir_meta(m)->reject_mtu = hop->mtu; /* RFC 8201 */
+		return weir_say_reject(m, WEIR_DROP_FRAG_NEEDED);
+	}
+	if (likely(!(flags & WEIR_META_OURS)))
+		ip->hop_limits--;
+	return WEIR_OUT;
+}
+
+/* A burst with IPv6 in it: look up each family by itself. */
+static __rte_noinline void route_mixed(struct weir_shard *s, struct weir_burst *b)
+{
+	const struct weir_l3 *l3 = b->pass->gen->l3;
+	uint16_t at4[WEIR_PASS_PKTS], at6[WEIR_PASS_PKTS], n4 = 0, n6 = 0;
+	uint64_t hop[WEIR_PASS_PKTS];
+	uint32_t dst4[WEIR_PASS_PKTS];
+	uint8_t dst6[WEIR_PASS_PKTS][16];
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkt[i];
+
+		if (weir_meta(m)->flags & WEIR_META_IP4) {
+			dst4[n4] = rte_be_to_cpu_32(ip4(m)->dst_addr);
+			at4[n4++] = i;
+		} else if (weir_meta(m)->flags & WEIR_META_IP6) {
+			memcpy(dst6[n6], ip6_dst(ip6(m)), sizeof(dst6[0]));
+			at6[n6++] = i;
+		} else {
+			b->verdict[i] = weir_say_drop(m, WEIR_DROP_NO_ROUTE);
+		}
+	}
+	rte_fib_lookup_bulk(l3->fib4, dst4, hop, n4);
+	for (uint16_t i = 0; i < n4; i++)
+		b->verdict[at4[i]] = route_one4(s, l3, b->pkt[at4[i]], (uint16_t)hop[i]);
+	rte_fib6_lookup_bulk(l3->fib6, (void *)dst6, hop, n6);
+	for (uint16_t i = 0; i < n6; i++)
+		b->verdict[at6[i]] = route_one6(s, l3, b->pkt[at6[i]], (uint16_t)hop[i]);
+}
+
+/* Gather, look up, judge. The common burst is all IPv4. */
+static void route_process(void *self, struct weir_burst *b)
+{
+	struct weir_shard *s = self;
+	const struct weir_l3 *l3 = b->pass->gen->l3;
+	uint32_t dst[WEIR_PASS_PKTS], all = WEIR_META_IP4;
+	uint64_t hop[WEIR_PASS_PKTS];
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		if (i + AHEAD < b->n)
+			rte_prefetch0(ip4(b->pkt[i + AHEAD]));
+		all &= weir_meta(b->pkt[i])->flags;
+		dst[i] = rte_be_to_cpu_32(ip4(b->pkt[i])->dst_addr);
+	}
+	if (unlikely(all == 0)) {
+		route_mixed(s, b);
+		return;
+	}
+	rte_fib_lookup_bulk(l3->fib4, dst, hop, b->n);
+	for (uint16_t i = 0; i < b->n; i++)
+		b->verdict[i] = route_one4(s, l3, b->pkt[i], (uint16_t)hop[i]);
+}
+
+static int route_create(struct weir_shard *shard, void **self)
+{
+	*self = shard;
+	return 0;
+}
+
+static void route_free(void *self)
+{
+	(void)self; /* the engine's */
+}
+
+const struct weir_node_ops weir_node_route = {
+	.name = "route",
+	.stage = 60,
+	.takes = WEIR_NEXT,
+	.may = WEIR_MAY(WEIR_LOCAL) | WEIR_MAY(WEIR_OUT) | WEIR_MAY(WEIR_REJECT) |
+	       WEIR_MAY(WEIR_DROP) | WEIR_MAY(WEIR_HELD),
+	.create = route_create,
+	.free = route_free,
+	.process = route_process,
+};
