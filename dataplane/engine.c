@@ -9,10 +9,10 @@
 
 #include <weir/engine.h>
 
-#include "neigh_priv.h"
+#include "kernel/punt_priv.h"
 #include "nodes/handoff_priv.h"
 #include "origin_priv.h"
-#include "punt_priv.h"
+#include "tables/neigh_priv.h"
 
 #include <errno.h>
 #include <rte_epoll.h>
@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <time.h>

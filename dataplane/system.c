@@ -15,8 +15,8 @@
 #include <sys/random.h>
 #include <weir/error.h>
 #include <weir/log.h>
-#include <weir/punt.h>
 
+#include "kernel/punt_priv.h"
 #include "nodes/handoff_priv.h"
 
 struct weir_system {
@@ -157,6 +157,8 @@ static int make_engines(struct weir_system *s, const struct weir_system_conf *co
 		if (rc < 0)
 			return rc;
 	}
+	for (uint16_t w = 0; s->punt != NULL && w < s->workers; w++)
+		punt_wakes(s->punt, w, weir_engine_kick, s->engine[w]);
 	for (uint16_t w = 0; s->handoff != NULL && w < s->workers; w++)
 		memcpy(s->handoff[w].engine, s->engine, sizeof(s->handoff[w].engine));
 	return 0;

@@ -10,8 +10,9 @@
  */
 
 #include "origin_priv.h"
-#include "punt_priv.h"
+#include "kernel/punt_priv.h"
 
+#include <string.h>
 #include <weir/nodes.h>
 #include <weir/shard.h>
 

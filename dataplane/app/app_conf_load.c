@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * From a file to a configuration that is known to be good, and from that to what the system needs.
+ */
+
+#include "app_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/error.h>
+#include <weir/rib.h>
+
+static const struct weir_conf_options options = {.env_prefix = WEIR_CONF_ENV_PREFIX};
+
+int app_conf_load(const struct weir_app *app, const char *path, void **out, struct weir_why *why)
+{
+	void *conf = calloc(1, app->schema->size);
+	int rc;
+
+	if (conf == NULL)
+		return weir_why(why, -ENOMEM, "configuration: out of memory");
+	if (path != NULL)
+		rc = weir_conf_load_file(path, app->schema, &options, conf, why);
+	else
+		rc = weir_conf_load_text(app->name, app->default_conf, strlen(app->default_conf),
+					 app->schema, &options, conf, why);
+	if (rc < 0) {
+		free(conf);
+		return rc;
+	}
+	*out = conf;
+	return 0;
+}
+
+void app_conf_free(const struct weir_app *app, void *conf)
+{
+	if (conf == NULL)
+		return;
+	weir_conf_free(app->schema, conf);
+	free(conf);
+}
+
+const char *app_conf_name(const struct weir_run *run)
+{
+	return run->conf_path != NULL ? run->conf_path : run->app->name;
+}
+
+static int check_port(const struct weir_app_port_conf *p, const char *file, struct weir_why *why)
+{
+	const struct weir_vlan_conf *v;
+
+	if (strlen(p->name) >= sizeof(((struct weir_port *)NULL)->name) - sizeof(".4094.4094"))
+		return weir_conf_fail(why, file, p->at.line,
+				      "ports.%s: the name is longer than 20 bytes", p->name);
+	if ((p->interface == NULL) == (p->device == NULL))
+		return weir_conf_fail(
+			why, file, p->at.line,
+			"ports.%s names %s, must name interface or device, one of them", p->name,
+			p->interface == NULL ? "neither" : "both");
+	weir_conf_each (v, &p->vlans) {
+		unsigned outer = 0, inner = 0;
+		int used = 0;
+
+		if (sscanf(v->name, "%4u%n.%4u%n", &outer, &used, &inner, &used) < 1 ||
+		    v->name[used] != '\0' || outer < 1 || outer > 4094 || inner > 4094)
+			return weir_conf_fail(why, file, v->at.line,
+					      "ports.%s.vlans.%s is no VLAN: 1 to 4094, or "
+					      "OUTER.INNER",
+					      p->name, v->name);
+		if (v->mtu > p->mtu)
+			return weir_conf_fail(why, file, v->at.line,
+					      "ports.%s.vlans.%s.mtu is %" PRIu64
+					      ", more than the port's %" PRIu64,
+					      p->name, v->name, v->mtu, p->mtu);
+	}
+	return 0;
+}
+
+int app_conf_check(const struct weir_app *app, const void *conf, const char *file,
+		   struct weir_why *why)
+{
+	const struct weir_app_conf *c = conf;
+	const struct weir_app_port_conf *p, *q;
+	int rc = 0;
+
+	if (c->ports.n == 0)
+		return weir_conf_fail(why, file, 0, "ports: there are none, name at least one");
+	weir_conf_each (p, &c->ports) {
+		rc = check_port(p, file, why);
+		if (rc < 0)
+			return rc;
+		weir_conf_each (q, &c->ports) {
+			if (q != p && p->interface != NULL && q->interface != NULL &&
+			    strcmp(p->interface, q->interface) == 0)
+				return weir_conf_fail(why, file, q->at.line,
+						      "ports.%s and ports.%s both name %s", p->name,
+						      q->name, p->interface);
+		}
+	}
+	if (app->l3_at != 0)
+		rc = app_l3_check(app, conf, file, why);
+	if (rc == 0 && app->check != NULL)
+		rc = app->check(conf, file, why);
+	return rc;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_texts(const struct weir_conf_list *a, const struct weir_conf_list *b)
+{
+	char *const *x = a->items, *const *y = b->items;
+
+	for (size_t i = 0; a->n == b->n && i < a->n; i++)
+		if (!same_text(x[i], y[i]))
+			return false;
+	return a->n == b->n;
+}
+
+static bool same_numbers(const struct weir_conf_list *a, const struct weir_conf_list *b)
+{
+	return a->n == b->n &&
+	       (a->n == 0 || memcmp(a->items, b->items, a->n * sizeof(uint64_t)) == 0);
+}
+
+/* The key of a port that differs, of those that need a restart; NULL: none. */
+static const char *port_differs(const struct weir_app_port_conf *a,
+				const struct weir_app_port_conf *b)
+{
+	return !same_text(a->name, b->name)		? "name"
+	       : !same_text(a->interface, b->interface) ? "interface"
+	       : !same_text(a->device, b->device)	? "device"
+	       : a->driver != b->driver			? "driver"
+	       : a->queues != b->queues			? "queues"
+	       : a->rxd != b->rxd			? "rxd"
+	       : a->txd != b->txd			? "txd"
+	       : a->mtu != b->mtu			? "mtu"
+	       : a->promiscuous != b->promiscuous	? "promiscuous"
+	       : !same_text(a->kernel, b->kernel)	? "kernel"
+							: NULL;
+}
+
+static const char *section_differs(const struct weir_app_conf *a, const struct weir_app_conf *b)
+{
+	const struct weir_runtime_conf *ra = &a->runtime, *rb = &b->runtime;
+	const struct weir_limits_conf *la = &a->limits, *lb = &b->limits;
+	const struct weir_control_conf *ca = &a->control, *cb = &b->control;
+
+	return !same_numbers(&ra->workers, &rb->workers)      ? "runtime.workers"
+	       : ra->poll != rb->poll			      ? "runtime.poll"
+	       : ra->hugepages != rb->hugepages		      ? "runtime.hugepages"
+	       : ra->burst != rb->burst			      ? "runtime.burst"
+	       : ra->mbufs != rb->mbufs			      ? "runtime.mbufs"
+	       : !same_texts(&ra->plugins, &rb->plugins)      ? "runtime.plugins"
+	       : !same_texts(&ra->eal, &rb->eal)	      ? "runtime.eal"
+	       : la->neighbours != lb->neighbours	      ? "limits.neighbours"
+	       : la->neighbour_queue != lb->neighbour_queue   ? "limits.neighbour_queue"
+	       : la->fragments != lb->fragments		      ? "limits.fragments"
+	       : la->fragment_timeout != lb->fragment_timeout ? "limits.fragment_timeout"
+	       : la->icmp_errors != lb->icmp_errors	      ? "limits.icmp_errors"
+	       : la->punt_pps != lb->punt_pps		      ? "limits.punt_pps"
+	       : la->routes4 != lb->routes4		      ? "limits.routes4"
+	       : la->routes6 != lb->routes6		      ? "limits.routes6"
+	       : !same_text(ca->socket, cb->socket)	      ? "control.socket"
+	       : !same_text(ca->http, cb->http)		      ? "control.http"
+	       : !same_text(ca->statsd, cb->statsd)	      ? "control.statsd"
+	       : ca->statsd_interval != cb->statsd_interval   ? "control.statsd_interval"
+							      : NULL;
+}
+
+int app_conf_may_follow(const struct weir_app *app, const void *old, const void *fresh,
+			const char *file, struct weir_why *why)
+{
+	const struct weir_app_conf *a = old, *b = fresh;
+	const struct weir_app_port_conf *pa = a->ports.items, *pb = b->ports.items;
+	const char *key = section_differs(a, b);
+
+	if (key != NULL)
+		return weir_conf_fail(why, file, 0, "%s has changed, which needs a restart", key);
+	if (a->ports.n != b->ports.n)
+		return weir_conf_fail(why, file, 0,
+				      "ports: %zu instead of %zu, which needs a restart",
+				      b->ports.n, a->ports.n);
+	for (size_t i = 0; i < a->ports.n; i++) {
+		key = port_differs(&pa[i], &pb[i]);
+		if (key != NULL)
+			return weir_conf_fail(why, file, pb[i].at.line,
+					      "ports.%s.%s has changed, which needs a restart",
+					      pb[i].name, key);
+	}
+	if (app->l3_at != 0 &&
+	    app_l3_conf(app, old)->kernel_routes != app_l3_conf(app, fresh)->kernel_routes)
+		return weir_conf_fail(why, file, 0,
+				      "kernel_routes has changed, which needs a restart");
+	return 0;
+}
+
+int app_log_apply(const struct weir_log_conf *conf, struct weir_why *why)
+{
+	static const char *const formats[] = {"text", "json", "keyvalue"};
+	struct weir_log_sink sink;
+	int rc = weir_log_sink_parse(conf->to, formats[conf->format], &sink);
+
+	if (rc == 0)
+		rc = weir_log_set_sinks(&sink, 1);
+	if (rc < 0)
+		return weir_why(why, rc, "log.to: %s: %s", conf->to, weir_error_text(rc));
+	weir_log_set_level(NULL, (enum weir_log_level)conf->level);
+	return 0;
+}
+
+static void port_conf(const struct weir_app_port_conf *from, struct weir_system_port *to)
+{
+	static const char *const drivers[] = {"af_xdp", "af_packet", "tap"};
+
+	*to = (struct weir_system_port){
+		.conf = {.name = from->name,
+			 .interface = from->interface,
+			 .device = from->device,
+			 .driver = drivers[from->driver],
+			 .rxqs = (uint16_t)from->queues,
+			 .rxd = (uint16_t)from->rxd,
+			 .txd = (uint16_t)from->txd,
+			 .mtu = (uint16_t)from->mtu,
+			 .promiscuous = from->promiscuous},
+		.kernel = from->kernel,
+	};
+}
+
+int app_sys_conf(const struct weir_app *app, const void *conf, struct weir_system_conf *out,
+		 struct weir_why *why)
+{
+	const struct weir_app_conf *c = conf;
+	const struct weir_limits_conf *l = &c->limits;
+	const uint64_t *workers = c->runtime.workers.items;
+	struct weir_system_port *ports = calloc(c->ports.n, sizeof(*ports));
+	uint16_t *cores = calloc(c->runtime.workers.n, sizeof(*cores));
+
+	if (ports == NULL || cores == NULL) {
+		free(ports);
+		free(cores);
+		return weir_why(why, -ENOMEM, "configuration: out of memory");
+	}
+	for (size_t i = 0; i < c->runtime.workers.n; i++)
+		cores[i] = (uint16_t)workers[i];
+	for (size_t i = 0; i < c->ports.n; i++)
+		port_conf((const struct weir_app_port_conf *)c->ports.items + i, &ports[i]);
+	*out = (struct weir_system_conf){
+		.name = app->name,
+		.cores = cores,
+		.workers = (uint16_t)c->runtime.workers.n,
+		.poll = (enum weir_poll_mode)c->runtime.poll,
+		.hugepages = (enum weir_hugepages)c->runtime.hugepages,
+		.burst = (uint16_t)c->runtime.burst,
+		.mbufs = (uint32_t)c->runtime.mbufs,
+		.limits = {.neighbours = (uint32_t)l->neighbours,
+			   .neighbour_queue = (uint32_t)l->neighbour_queue,
+			   .fragments = (uint32_t)l->fragments,
+			   .fragment_timeout_ns = l->fragment_timeout,
+			   .icmp_errors_per_s = l->icmp_errors,
+			   .punt_pps = l->punt_pps},
+		.ports = ports,
+		.n_ports = (uint16_t)c->ports.n,
+		.path = app->path,
+	};
+	return 0;
+}
+
+void app_sys_free(struct weir_system_conf *sys)
+{
+	free((void *)(uintptr_t)sys->cores);
+	free((void *)(uintptr_t)sys->ports);
+}
+
+void app_plan_print(const struct weir_app *app, const void *conf,
+		    const struct weir_system_conf *sys, FILE *to)
+{
+	static const char *const pages[] = {"2 MiB", "1 GiB", "no"};
+	struct weir_system_plan plan;
+	uint64_t bytes;
+
+	weir_system_plan(sys, &plan);
+	weir_system_plan_print(sys, to);
+	bytes = plan.bytes;
+	if (app->l3_at != 0) {
+		bytes += app_l3_bytes(conf);
+		fprintf(to,
+			"routes    %" PRIu64 " MiB for %" PRIu64 " IPv4 and %" PRIu64
+			" IPv6 prefixes\n",
+			app_l3_bytes(conf) >> 20,
+			((const struct weir_app_conf *)conf)->limits.routes4,
+			((const struct weir_app_conf *)conf)->limits.routes6);
+	}
+	fprintf(to, "in all    %" PRIu64 " MiB, in %s hugepages\n", (bytes + 1048575) >> 20,
+		pages[sys->hugepages]);
+}
+
+int app_address(const char *text, struct sockaddr_storage *out, unsigned *len, struct weir_why *why)
+{
+	const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+				       .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found;
+	const char *colon = strrchr(text, ':');
+	char host[64];
+
+	if (colon == NULL || (size_t)(colon - text) >= sizeof(host))
+		return weir_why(why, -EINVAL, "\"%s\" is no ADDRESS:PORT", text);
+	memcpy(host, text, (size_t)(colon - text));
+	host[colon - text] = '\0';
+	if (host[0] == '[' && host[colon - text - 1] == ']') {
+		host[colon - text - 1] = '\0';
+		memmove(host, host + 1, strlen(host));
+	}
+	if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
+		return weir_why(why, -EINVAL, "\"%s\" is no ADDRESS:PORT", text);
+	memcpy(out, found->ai_addr, found->ai_addrlen);
+	*len = found->ai_addrlen;
+	freeaddrinfo(found);
+	return 0;
+}

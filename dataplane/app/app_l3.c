@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Layer 3 of an app: interfaces, routes and neighbours from the configuration (and from the
+ * kernel, if asked) to a generation that the stages read.
+ */
+
+#include "app_l3_priv.h"
+#include "app_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/error.h>
+
+/* A generation with the table that its l3 belongs to. */
+struct l3_gen {
+	struct weir_gen gen;
+	struct weir_rib *rib;
+};
+
+static uint64_t rib_sizes(const void *conf, struct weir_rib_conf *out)
+{
+	const struct weir_limits_conf *l = &((const struct weir_app_conf *)conf)->limits;
+
+	*out = (struct weir_rib_conf){
+		.routes4 = (uint32_t)l->routes4,
+		.routes6 = (uint32_t)l->routes6,
+		.numa = -1,
+	};
+	return weir_rib_size(out);
+}
+
+uint64_t app_l3_bytes(const void *conf)
+{
+	struct weir_rib_conf sizes;
+
+	return rib_sizes(conf, &sizes);
+}
+
+/* Copy addresses of a port or VLAN; their number was limited by the schema. */
+static void copy_addresses(struct weir_iface *to, const struct weir_conf_list *from)
+{
+	const struct weir_prefix *p;
+
+	weir_conf_each (p, from)
+		to->addr[to->n_addrs++] = *p;
+}
+
+static void port_iface(const struct weir_app_port_conf *pc, uint16_t id,
+		       const struct weir_port *port, struct weir_iface *out)
+{
+	*out = (struct weir_iface){
+		.port = id,
+		.mtu = (uint16_t)pc->mtu,
+		.kernel = pc->kernel != NULL,
+	};
+	snprintf(out->name, sizeof(out->name), "%s", pc->name);
+	if (port != NULL)
+		memcpy(out->mac, port->mac.addr_bytes, sizeof(out->mac));
+	copy_addresses(out, &pc->addresses);
+}
+
+static void vlan_iface(const struct weir_iface *port, const struct weir_vlan_conf *vc,
+		       struct weir_iface *out)
+{
+	unsigned outer = 0, inner = 0;
+
+	*out = *port;
+	out->n_addrs = 0;
+	/* app_conf_check() saw that both fit. */
+	strcat(strcat(out->name, "."), vc->name);
+	sscanf(vc->name, "%u.%u", &outer, &inner); /* app_conf_check() saw that it is one */
+	out->vlan[0] = (uint16_t)outer;
+	out->vlan[1] = (uint16_t)inner;
+	if (vc->mtu != 0)
+		out->mtu = (uint16_t)vc->mtu;
+	copy_addresses(out, &vc->addresses);
+}
+
+/* The interfaces that a configuration makes; ports may be NULL (--check). Freed by the caller. */
+static int make_ifaces(const struct weir_app_conf *conf, struct weir_system *system,
+		       struct weir_iface **out, uint16_t *n, struct weir_why *why)
+{
+	const struct weir_app_port_conf *pc = conf->ports.items;
+	const struct weir_vlan_conf *vc;
+	size_t count = conf->ports.n;
+
+	for (size_t i = 0; i < conf->ports.n; i++)
+		count += pc[i].vlans.n;
+	if (count > WEIR_IFACES_MAX)
+		return weir_why(why, -ENOSPC, "ports and VLANs make %zu interfaces, at most %d",
+				count, WEIR_IFACES_MAX);
+	*out = calloc(count, sizeof(**out));
+	if (*out == NULL)
+		return weir_why(why, -ENOMEM, "interfaces: out of memory");
+	*n = 0;
+	for (uint16_t i = 0; i < conf->ports.n; i++) {
+		const struct weir_port *port = system == NULL ? NULL : weir_system_port(system, i);
+		const uint16_t base = *n;
+
+		port_iface(&pc[i], i, port, &(*out)[(*n)++]);
+		weir_conf_each (vc, &pc[i].vlans)
+			vlan_iface(&(*out)[base], vc, &(*out)[(*n)++]);
+	}
+	return 0;
+}
+
+static enum weir_hop_kind route_kind(int word)
+{
+	static const enum weir_hop_kind kinds[] = {WEIR_HOP_GATEWAY, WEIR_HOP_BLACKHOLE,
+						   WEIR_HOP_UNREACHABLE, WEIR_HOP_PROHIBIT};
+
+	return kinds[word];
+}
+
+static const struct weir_iface *find_iface(const struct weir_iface *ifaces, uint16_t n,
+					   const char *name)
+{
+	for (uint16_t i = 0; i < n; i++)
+		if (strcmp(ifaces[i].name, name) == 0)
+			return &ifaces[i];
+	return NULL;
+}
+
+/* What no schema can say of a route. */
+static int check_route(const struct weir_route_conf *r, const struct weir_iface *ifaces, uint16_t n,
+		       const char *file, struct weir_why *why)
+{
+	const struct weir_prefix net = weir_prefix_network(&r->to);
+	const bool through = r->kind == 0;
+	const struct weir_addr *via;
+	char text[WEIR_PREFIX_TEXT], other[WEIR_PREFIX_TEXT];
+
+	weir_prefix_format(&r->to, text);
+	if (!weir_addr_equal(&net.addr, &r->to.addr))
+		return weir_conf_fail(why, file, r->at.line,
+				      "route to %s has host bits set, write %s", text,
+				      weir_prefix_format(&net, other));
+	if (through && r->via.n == 0 && r->dev == NULL)
+		return weir_conf_fail(why, file, r->at.line,
+				      "route to %s needs via, dev, or a kind other than gateway",
+				      text);
+	if (!through && (r->via.n > 0 || r->dev != NULL))
+		return weir_conf_fail(why, file, r->at.line,
+				      "route to %s drops packets, so it takes no via and no dev",
+				      text);
+	if (r->dev != NULL && find_iface(ifaces, n, r->dev) == NULL)
+		return weir_conf_fail(why, file, r->at.line,
+				      "route to %s: no port or VLAN is called %s", text, r->dev);
+	weir_conf_each (via, &r->via) {
+		if (via->family != r->to.addr.family)
+			return weir_conf_fail(why, file, r->at.line,
+					      "route to %s: the gateway is of the other IP version",
+					      text);
+	}
+	return 0;
+}
+
+int app_l3_check(const struct weir_app *app, const void *conf, const char *file,
+		 struct weir_why *why)
+{
+	const struct weir_l3_conf *l3 = app_l3_conf(app, conf);
+	const struct weir_neighbour_conf *nc;
+	const struct weir_route_conf *r;
+	struct weir_iface *ifaces;
+	uint16_t n;
+	int rc = make_ifaces(conf, NULL, &ifaces, &n, why);
+
+	if (rc < 0)
+		return rc;
+	weir_conf_each (r, &l3->routes)
+		if (rc == 0)
+			rc = check_route(r, ifaces, n, file, why);
+	weir_conf_each (nc, &l3->neighbours)
+		if (rc == 0 && find_iface(ifaces, n, nc->dev) == NULL)
+			rc = weir_conf_fail(why, file, nc->at.line,
+					    "neighbour: no port or VLAN is called %s", nc->dev);
+	free(ifaces);
+	return rc;
+}
+
+static int add_route(struct weir_rib *rib, const struct weir_route_conf *rc, struct weir_why *why)
+{
+	struct weir_nexthop hops[WEIR_GROUP_MAX];
+	const uint16_t iface = rc->dev == NULL ? WEIR_NO_IFACE : weir_rib_iface(rib, rc->dev);
+	const struct weir_addr *via = rc->via.items;
+	struct weir_route route = {
+		.to = rc->to,
+		.kind = route_kind(rc->kind),
+		.source = WEIR_ROUTE_STATIC,
+		.metric = (uint32_t)rc->metric,
+		.mtu = (uint16_t)rc->mtu,
+		.hops = hops,
+	};
+
+	for (; route.n_hops < rc->via.n; route.n_hops++)
+		hops[route.n_hops] =
+			(struct weir_nexthop){.gateway = via[route.n_hops], .iface = iface};
+	if (rc->via.n == 0 && route.kind == WEIR_HOP_GATEWAY)
+		hops[route.n_hops++] = (struct weir_nexthop){.iface = iface};
+	return weir_rib_route_add(rib, &route, why);
+}
+
+/* Everything that the configuration says, into an open change of the table. */
+static int fill_rib(struct weir_run *run, const void *conf, struct weir_why *why)
+{
+	struct weir_rib *rib = run->l3->rib;
+	const struct weir_l3_conf *l3 = app_l3_conf(run->app, conf);
+	const struct weir_route_conf *r;
+	struct weir_iface *ifaces;
+	uint16_t n;
+	int rc = make_ifaces(conf, run->system, &ifaces, &n, why);
+
+	if (rc < 0)
+		return rc;
+	rc = weir_rib_set_ifaces(rib, ifaces, n, why);
+	free(ifaces);
+	if (rc < 0)
+		return rc;
+	weir_rib_mark(rib, WEIR_ROUTE_STATIC);
+	weir_conf_each (r, &l3->routes) {
+		rc = add_route(rib, r, why);
+		if (rc < 0)
+			return rc;
+	}
+	return weir_rib_sweep(rib, WEIR_ROUTE_STATIC, why);
+}
+
+static void free_gen(struct weir_gen *gen)
+{
+	struct l3_gen *g = (struct l3_gen *)gen;
+
+	weir_rib_release(g->rib, gen->l3);
+	free(g);
+}
+
+/* Commit the open change and publish it. */
+int app_l3_commit(struct app_l3 *l3, struct weir_why *why)
+{
+	struct l3_gen *g = calloc(1, sizeof(*g));
+	int rc;
+
+	if (g == NULL) {
+		weir_rib_abort(l3->rib);
+		return weir_why(why, -ENOMEM, "routes: out of memory");
+	}
+	rc = weir_rib_commit(l3->rib, &g->gen.l3, why);
+	if (rc < 0) {
+		free(g);
+		return rc;
+	}
+	g->rib = l3->rib;
+	g->gen.free = free_gen;
+	weir_system_publish(l3->run->system, &g->gen);
+	return 0;
+}
+
+/* Static neighbours: each worker is told; those that are gone from the file are taken back. */
+static void set_neighbours(struct weir_run *run, const void *before, const void *conf)
+{
+	const struct weir_l3 *l3 = weir_gens_current(weir_system_gens(run->system))->l3;
+	const struct weir_l3_conf *sets[] = {
+		before == NULL ? NULL : app_l3_conf(run->app, before),
+		app_l3_conf(run->app, conf),
+	};
+	const struct weir_neighbour_conf *nc;
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (sets[i] == NULL)
+			continue;
+		weir_conf_each (nc, &sets[i]->neighbours) {
+			const uint16_t iface = weir_rib_iface(run->l3->rib, nc->dev);
+
+			if (iface < l3->n_ifaces)
+				app_l3_set_neighbour(run->l3, iface, &nc->address,
+						     i == 0 ? NULL : &nc->mac, true);
+		}
+	}
+}
+
+int app_l3_apply(struct weir_run *run, const void *conf, struct weir_why *why)
+{
+	int rc = weir_rib_begin(run->l3->rib);
+
+	if (rc < 0)
+		return weir_why(why, rc, "routes: a change is under way");
+	rc = fill_rib(run, conf, why);
+	if (rc < 0) {
+		weir_rib_abort(run->l3->rib);
+		return rc;
+	}
+	rc = app_l3_commit(run->l3, why);
+	if (rc == 0)
+		set_neighbours(run, conf == run->conf ? NULL : run->conf, conf);
+	return rc;
+}
+
+int app_l3_create(struct weir_run *run, struct weir_why *why)
+{
+	struct weir_rib_conf sizes;
+	int rc;
+
+	run->l3 = calloc(1, sizeof(*run->l3));
+	if (run->l3 == NULL)
+		return weir_why(why, -ENOMEM, "routes: out of memory");
+	run->l3->run = run;
+	rib_sizes(run->conf, &sizes);
+	rc = weir_rib_create(&sizes, &run->l3->rib, why);
+	return rc < 0 ? rc : app_l3_apply(run, run->conf, why);
+}
+
+const struct weir_rib *app_l3_rib(const struct app_l3 *l3)
+{
+	return l3 == NULL ? NULL : l3->rib;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/* Layer 3 of a running app: what app_l3.c, app_l3_kernel.c and app_l3_ctl.c share. */
+
+#include <weir/addr.h>
+#include <weir/rib.h>
+#include <weir/why.h>
+
+struct pending;
+struct weir_kernel_routes;
+struct weir_run;
+
+struct app_l3 {
+	struct weir_run *run;
+	struct weir_rib *rib;
+	struct weir_kernel_routes *kernel; /* NULL: not followed */
+	struct pending *pending;	   /* neighbours that workers had no room for yet */
+	struct pending *pending_end;
+};
+
+/* The table, for metrics and listings; NULL for NULL. */
+const struct weir_rib *app_l3_rib(const struct app_l3 *l3);
+
+/* Commit the change that is open in the table and publish the result; ends the change. */
+int app_l3_commit(struct app_l3 *l3, struct weir_why *why);
+
+/* Tell every worker of a neighbour that needs no asking; mac NULL: it is to be asked again. */
+void app_l3_set_neighbour(struct app_l3 *l3, uint16_t iface, const struct weir_addr *addr,
+			  const struct weir_mac *mac, bool permanent);
+/* Tell workers again what they had no room for. */
+void app_l3_retry(struct app_l3 *l3);

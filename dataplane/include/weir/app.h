@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * What every program of weir has in common: a configuration file, a system of workers, a control
+ * socket, a management address, signals, and an orderly end.
+ *
+ * An app is an array of nodes and a struct weir_app; its main() is one call.
+ */
+
+#include <getopt.h>
+#include <weir/conf.h>
+#include <weir/ctl.h>
+#include <weir/metrics.h>
+#include <weir/system.h>
+#include <weir/why.h>
+
+/** What ends a program, as its exit status. */
+enum weir_exit {
+	WEIR_EXIT_DONE = 0,
+	WEIR_EXIT_FAILED = 1,  /**< while running */
+	WEIR_EXIT_REFUSED = 2, /**< usage or configuration */
+};
+
+/** runtime: */
+struct weir_runtime_conf {
+	struct weir_conf_at at;
+	struct weir_conf_list workers; /**< uint64_t: cores */
+	int poll;		       /**< enum weir_poll_mode */
+	int hugepages;		       /**< enum weir_hugepages */
+	uint64_t burst;
+	uint64_t mbufs;
+	struct weir_conf_list plugins; /**< char *: DPDK drivers to load */
+	struct weir_conf_list eal;     /**< char *: further arguments for DPDK */
+};
+
+/** ports.NAME.vlans.ID: */
+struct weir_vlan_conf {
+	char *name; /**< "100", or "100.200" for a VLAN in a VLAN */
+	struct weir_conf_at at;
+	struct weir_conf_list addresses; /**< struct weir_prefix */
+	uint64_t mtu;
+};
+
+/** ports.NAME: */
+struct weir_app_port_conf {
+	char *name;
+	struct weir_conf_at at;
+	char *interface;
+	char *device;
+	int driver;
+	uint64_t queues;
+	uint64_t rxd, txd;
+	uint64_t mtu;
+	bool promiscuous;
+	char *kernel;
+	struct weir_conf_list addresses; /**< struct weir_prefix */
+	struct weir_conf_list vlans;	 /**< struct weir_vlan_conf */
+};
+
+/** limits: */
+struct weir_limits_conf {
+	struct weir_conf_at at;
+	uint64_t neighbours, neighbour_queue;
+	uint64_t fragments, fragment_timeout;
+	uint64_t icmp_errors, punt_pps;
+	uint64_t routes4, routes6;
+};
+
+/** control: */
+struct weir_control_conf {
+	struct weir_conf_at at;
+	char *socket;
+	char *http;
+	char *statsd;
+	uint64_t statsd_interval;
+};
+
+/** log: */
+struct weir_log_conf {
+	struct weir_conf_at at;
+	int level;
+	int format;
+	char *to;
+};
+
+/** routes: */
+struct weir_route_conf {
+	struct weir_conf_at at;
+	struct weir_prefix to;
+	struct weir_conf_list via; /**< struct weir_addr; more than one: ECMP */
+	char *dev;		   /**< interface: "lan", "lan.100" */
+	int kind;
+	uint64_t metric;
+	uint64_t mtu;
+};
+
+/** neighbours: */
+struct weir_neighbour_conf {
+	struct weir_conf_at at;
+	char *dev;
+	struct weir_addr address;
+	struct weir_mac mac;
+};
+
+/** The sections that every app has; the first member of each app's own configuration. */
+struct weir_app_conf {
+	struct weir_runtime_conf runtime;
+	struct weir_conf_list ports; /**< struct weir_app_port_conf */
+	struct weir_limits_conf limits;
+	struct weir_control_conf control;
+	struct weir_log_conf log;
+};
+
+/** The sections of apps with layer 3. */
+struct weir_l3_conf {
+	struct weir_conf_list routes;	  /**< struct weir_route_conf */
+	struct weir_conf_list neighbours; /**< struct weir_neighbour_conf */
+	bool kernel_routes;
+};
+
+extern const struct weir_conf_schema weir_runtime_schema;
+extern const struct weir_conf_schema weir_port_schema;
+extern const struct weir_conf_schema weir_limits_schema;
+extern const struct weir_conf_schema weir_control_schema;
+extern const struct weir_conf_schema weir_log_schema;
+extern const struct weir_conf_schema weir_route_schema;
+extern const struct weir_conf_schema weir_neighbour_schema;
+
+/** The keys of struct weir_app_conf, where it is the member `app` of @p type. */
+#define WEIR_APP_CONF_KEYS(type)                                                              \
+	{WEIR_CONF_KEY_NAMED("runtime", type, app.runtime), .type = WEIR_CONF_RECORD,         \
+	 .sub = &weir_runtime_schema, .doc = "Cores, polling, memory."},                      \
+		{WEIR_CONF_KEY_NAMED("ports", type, app.ports),                               \
+		 .type = WEIR_CONF_RECORD,                                                    \
+		 .many = WEIR_CONF_MAP,                                                       \
+		 .sub = &weir_port_schema,                                                    \
+		 .max_items = WEIR_PORTS_MAX,                                                 \
+		 .doc = "Where packets come from and go to, by names of your own."},          \
+		{WEIR_CONF_KEY_NAMED("limits", type, app.limits), .type = WEIR_CONF_RECORD,   \
+		 .sub = &weir_limits_schema,                                                  \
+		 .doc = "Sizes of tables; a full one is a counted drop."},                    \
+		{WEIR_CONF_KEY_NAMED("control", type, app.control), .type = WEIR_CONF_RECORD, \
+		 .sub = &weir_control_schema,                                                 \
+		 .doc = "How the running program is watched and steered."},                   \
+	{                                                                                     \
+		WEIR_CONF_KEY_NAMED("log", type, app.log),                                    \
+			.type = WEIR_CONF_RECORD, .sub = &weir_log_schema,                    \
+			.doc = "What is logged, how and where to."                            \
+	}
+
+/** The keys of struct weir_l3_conf, where it is the member `l3` of @p type. */
+#define WEIR_L3_CONF_KEYS(type)                                                                    \
+	{WEIR_CONF_KEY_NAMED("routes", type, l3.routes), .type = WEIR_CONF_RECORD,                 \
+	 .many = WEIR_CONF_LIST, .sub = &weir_route_schema, .doc = "Static routes."},              \
+		{WEIR_CONF_KEY_NAMED("neighbours", type, l3.neighbours), .type = WEIR_CONF_RECORD, \
+		 .many = WEIR_CONF_LIST, .sub = &weir_neighbour_schema,                            \
+		 .doc = "MAC addresses that are not asked for by ARP or ND."},                     \
+	{                                                                                          \
+		WEIR_CONF_KEY_NAMED("kernel_routes", type, l3.kernel_routes),                      \
+			.type = WEIR_CONF_BOOL, .def = "false",                                    \
+			.doc = "Follow the kernel's main routing table and its neighbours, so "    \
+			       "that BIRD or FRR can drive the forwarding. Needs "                 \
+			       "ports.NAME.kernel."                                                \
+	}
+
+struct weir_run;
+
+/** A program. Constant. Hooks are called by the control thread; NULL: none. */
+struct weir_app {
+	const char *name;    /**< "weir-router" */
+	const char *summary; /**< one line for --help */
+	const struct weir_conf_schema
+		*schema; /**< of a struct that begins with weir_app_conf app */
+	size_t l3_at;	 /**< offset of the struct weir_l3_conf; 0: no layer 3 */
+	const struct weir_node_ops *const *path; /**< NULL: prepare() sets a callback */
+	/** Further options (val above 255), ended by a zero one, and their lines for --help. */
+	const struct option *options;
+	const char *options_help;
+	const char *default_conf; /**< YAML in force without -c; NULL: -c is required */
+	/** An option of ours. @p conf may be changed. @return 0 or -errno with a sentence. */
+	int (*option)(void *conf, int val, const char *arg, struct weir_why *why);
+	/** Checks beyond the schema. @p file for weir_conf_fail(). Also before a reload. */
+	int (*check)(const void *conf, const char *file, struct weir_why *why);
+	/** Complete the system's conf: callbacks, contexts. */
+	int (*prepare)(struct weir_run *run, const void *conf, struct weir_system_conf *sys,
+		       struct weir_why *why);
+	/** All is open, nothing runs yet: register commands and metrics. */
+	int (*start)(struct weir_run *run, const void *conf, struct weir_why *why);
+	/** Workers have stopped: say what they did. */
+	void (*summary_print)(struct weir_run *run, FILE *to);
+	/** Free what prepare and start made. Also called after they failed. */
+	void (*done)(struct weir_run *run);
+};
+
+/** Run a program: options, configuration, everything, until it is told to end. @return status. */
+int weir_app_main(const struct weir_app *app, int argc, char **argv);
+
+/* For hooks, the control thread: */
+
+struct weir_system *weir_run_system(const struct weir_run *run);
+struct weir_ctl_server *weir_run_ctl(const struct weir_run *run); /**< NULL: no socket configured */
+struct weir_metrics *weir_run_metrics(const struct weir_run *run);
+const void *weir_run_conf(const struct weir_run *run);
+/** Nanoseconds on the clock of the workers' passes. */
+uint64_t weir_run_now_ns(const struct weir_run *run);
+/** The app's own state. */
+void *weir_run_state(const struct weir_run *run);
+void weir_run_set_state(struct weir_run *run, void *state);
+/** Ask the program to end with a status. */
+void weir_run_end(struct weir_run *run, int status);
+/** Call @p ready when @p fd is readable; fd -1: call it about every 100 ms. @return 0 or -errno. */
+int weir_run_watch(struct weir_run *run, int fd, void (*ready)(void *ctx), void *ctx);
+/** Stop watching a descriptor. */
+void weir_run_unwatch(struct weir_run *run, int fd);
