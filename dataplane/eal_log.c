@@ -66,26 +66,27 @@ __attribute__((format(printf, 2, 0))) static int take_library(int level, const c
 
 /*
  * libbpf and libxdp print to stderr by themselves. They come with DPDK's plug-ins, not with us, so
- * their hooks are looked for and used only if they are there.
+ * their hooks are used only if some plug-in has loaded them.
  */
-static void take_libraries(void)
+static void take_library_of(const char *file, const char *hook)
 {
-	static const char *const hooks[] = {"libbpf_set_print", "libxdp_set_print"};
+	void *library = dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
+	void *(*set)(int (*)(int, const char *, va_list));
 
-	for (unsigned i = 0; i < RTE_DIM(hooks); i++) {
-		void *(*set)(int (*)(int, const char *, va_list)) = (void *(*)(int (*)(
-			int, const char *, va_list)))(uintptr_t)dlsym(RTLD_DEFAULT, hooks[i]);
-
-		if (set != NULL)
-			set(take_library);
-	}
+	if (library == NULL)
+		return;
+	*(void **)&set = dlsym(library, hook);
+	if (set != NULL)
+		set(take_library);
+	dlclose(library);
 }
 
 void weir_eal_log_hush(void)
 {
 	last_error[0] = 0;
 	hushed = true;
-	take_libraries();
+	take_library_of("libbpf.so.1", "libbpf_set_print");
+	take_library_of("libxdp.so.1", "libxdp_set_print");
 }
 
 void weir_eal_log_speak(void)

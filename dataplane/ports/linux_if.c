@@ -21,7 +21,12 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+/* A dead owner's queue is waited for so often, so long each time: two seconds. */
+#define BUSY_STEPS   100
+#define BUSY_STEP_NS 20000000
 
 /* One ioctl on an interface. @return 0 or -errno. */
 static int ask(const char *interface, unsigned long request, struct ifreq *r)
@@ -92,13 +97,98 @@ static int check_rights(const char *port, bool xdp, struct weir_why *why)
 			xdp ? "CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF" : "CAP_NET_RAW");
 }
 
-static int check_xdp(const struct weir_port_conf *conf, struct weir_why *why)
+/* ---- a socket of our own, to hear the kernel's reason ---- */
+
+static int bind_small(int fd, void *memory, size_t bytes, const char *interface, uint16_t queue)
+{
+	const struct xdp_umem_reg umem = {
+		.addr = (uintptr_t)memory, .len = bytes, .chunk_size = 2048};
+	const struct sockaddr_xdp where = {
+		.sxdp_family = AF_XDP,
+		.sxdp_flags = XDP_COPY,
+		.sxdp_ifindex = if_nametoindex(interface),
+		.sxdp_queue_id = queue,
+	};
+	static const int rings[] = {XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING};
+	const int entries = 2;
+
+	if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &umem, sizeof(umem)) < 0)
+		return -errno;
+	for (unsigned i = 0; i < RTE_DIM(rings); i++)
+		if (setsockopt(fd, SOL_XDP, rings[i], &entries, sizeof(entries)) < 0)
+			return -errno;
+	return bind(fd, (const struct sockaddr *)&where, sizeof(where)) < 0 ? -errno : 0;
+}
+
+static int try_bind(const char *interface, uint16_t queue)
+{
+	const size_t bytes = 4096;
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int rc = fd < 0 ? -errno : memory == MAP_FAILED ? -ENOMEM : 0;
+
+	if (rc == 0)
+		rc = bind_small(fd, memory, bytes, interface, queue);
+	if (fd >= 0)
+		close(fd);
+	if (memory != MAP_FAILED)
+		munmap(memory, bytes);
+	return rc;
+}
+
+int linux_if_wait_free(const struct weir_port_conf *conf, uint16_t queue, struct weir_why *why)
+{
+	const struct timespec step = {.tv_nsec = BUSY_STEP_NS};
+	const char *const dev = conf->interface;
+	int rc = try_bind(dev, queue);
+
+	for (int i = 0; rc == -EBUSY && i < BUSY_STEPS; i++) {
+		(void)nanosleep(&step, NULL);
+		rc = try_bind(dev, queue);
+	}
+	(void)nanosleep(&step, NULL); /* the trial made it busy for a moment, too */
+	if (rc == -EBUSY)
+		return weir_why(why, rc,
+				"port %s: queue %u of %s belongs to another AF_XDP socket: end the "
+				"program that has it, or take another interface",
+				conf->name, queue, dev);
+	if (rc < 0)
+		return weir_why(why, rc, "port %s: no AF_XDP socket on queue %u of %s: %s",
+				conf->name, queue, dev, strerror(-rc));
+	return 0;
+}
+
+/* ---- the checks ---- */
+
+/*
+ * A program of libxdp's is a living owner's or a killed one's: the queues tell. It must be known
+ * before the driver begins, for net_af_xdp takes any program off when it gives up.
+ */
+static int check_program(const struct weir_port_conf *conf, struct weir_why *why)
 {
 	const char *const dev = conf->interface;
-	const int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-	const unsigned pairs = channels(dev);
 	char name[16];
 	uint32_t id;
+	int rc = 0;
+
+	if (linux_xdp_program(dev, &id, name) < 0)
+		return 0;
+	if (!linux_xdp_is_default(name) && !linux_xdp_is_dispatcher(name))
+		return weir_why(
+			why, -EBUSY,
+			"port %s: XDP program %u (%s) is attached to %s: ip link set dev %s "
+			"xdp off, or take another interface",
+			conf->name, id, name, dev, dev);
+	for (uint16_t q = 0; rc == 0 && q < conf->rxqs; q++)
+		rc = linux_if_wait_free(conf, q, why);
+	return rc;
+}
+
+static int check_xdp(const struct weir_port_conf *conf, struct weir_why *why)
+{
+	const unsigned pairs = channels(conf->interface);
+	const int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return weir_why(
@@ -107,20 +197,14 @@ static int check_xdp(const struct weir_port_conf *conf, struct weir_why *why)
 			"driver: af_packet",
 			conf->name);
 	close(fd);
-	if (linux_xdp_program(dev, &id, name) == 0 && !linux_xdp_is_default(name) &&
-	    !linux_xdp_is_dispatcher(name))
-		return weir_why(
-			why, -EBUSY,
-			"port %s: XDP program %u (%s) is attached to %s: ip link set dev %s "
-			"xdp off, or take another interface",
-			conf->name, id, name, dev, dev);
 	if (conf->rxqs > pairs)
 		return weir_why(
 			why, -EINVAL,
 			"port %s: %u queues are wanted, %s has %u pair%s for net_af_xdp: lower "
 			"queues, or try ethtool -L %s combined %u",
-			conf->name, conf->rxqs, dev, pairs, pairs == 1 ? "" : "s", dev, conf->rxqs);
-	return 0;
+			conf->name, conf->rxqs, conf->interface, pairs, pairs == 1 ? "" : "s",
+			conf->interface, conf->rxqs);
+	return check_program(conf, why);
 }
 
 static int check_mtu(const struct weir_port_conf *conf, struct weir_why *why)
@@ -158,45 +242,5 @@ int linux_if_check(const struct weir_port_conf *conf, enum port_eth_kind kind, s
 		rc = check_xdp(conf, why);
 	if (rc == 0)
 		rc = check_mtu(conf, why);
-	return rc;
-}
-
-/* ---- a socket of our own, to hear the kernel's reason ---- */
-
-static int bind_small(int fd, void *memory, size_t bytes, const char *interface, uint16_t queue)
-{
-	const struct xdp_umem_reg umem = {
-		.addr = (uintptr_t)memory, .len = bytes, .chunk_size = 2048};
-	const struct sockaddr_xdp where = {
-		.sxdp_family = AF_XDP,
-		.sxdp_flags = XDP_COPY,
-		.sxdp_ifindex = if_nametoindex(interface),
-		.sxdp_queue_id = queue,
-	};
-	static const int rings[] = {XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING};
-	const int entries = 2;
-
-	if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &umem, sizeof(umem)) < 0)
-		return -errno;
-	for (unsigned i = 0; i < RTE_DIM(rings); i++)
-		if (setsockopt(fd, SOL_XDP, rings[i], &entries, sizeof(entries)) < 0)
-			return -errno;
-	return bind(fd, (const struct sockaddr *)&where, sizeof(where)) < 0 ? -errno : 0;
-}
-
-int linux_if_try_bind(const char *interface, uint16_t queue)
-{
-	const size_t bytes = 4096;
-	void *memory =
-		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	const int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-	int rc = fd < 0 ? -errno : memory == MAP_FAILED ? -ENOMEM : 0;
-
-	if (rc == 0)
-		rc = bind_small(fd, memory, bytes, interface, queue);
-	if (fd >= 0)
-		close(fd);
-	if (memory != MAP_FAILED)
-		munmap(memory, bytes);
 	return rc;
 }

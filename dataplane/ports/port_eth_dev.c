@@ -13,13 +13,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <weir/clock.h>
 #include <weir/log.h>
-
-/* The kernel frees a dead owner's queue a little after it is gone. */
-#define BUSY_WAIT_NS (2 * WEIR_NS_PER_S)
-#define BUSY_STEP_NS 20000000
 
 /* With this key the Toeplitz hash of a flow is that of its replies (Woo and Park, 2012). */
 static uint8_t symmetric_key[64];
@@ -124,8 +118,7 @@ static int choose_queues(struct port_eth *e, const struct weir_port_conf *conf,
 	return 0;
 }
 
-static int setup_rx(struct port_eth *e, const struct weir_port_conf *conf, uint16_t q,
-		    uint16_t descs, struct rte_mempool *pool)
+static int setup_rx(struct port_eth *e, uint16_t q, uint16_t descs, struct rte_mempool *pool)
 {
 	struct sock_list before, after;
 	int rc;
@@ -140,40 +133,18 @@ static int setup_rx(struct port_eth *e, const struct weir_port_conf *conf, uint1
 	return rc;
 }
 
-/*
- * net_af_xdp says only that it failed, so the kernel is asked why. Trying the queue makes it busy
- * for a moment, too; therefore the second and later attempts go on until the time is over.
- */
-static int setup_rx_patiently(struct port_eth *e, const struct weir_port_conf *conf, uint16_t q,
-			      uint16_t descs, struct rte_mempool *pool, struct weir_why *why)
+/* net_af_xdp says only that it failed, so the kernel is asked why. */
+static int explain_rx(struct port_eth *e, const struct weir_port_conf *conf, uint16_t q, int rc,
+		      struct weir_why *why)
 {
-	const struct timespec step = {.tv_nsec = BUSY_STEP_NS};
-	int64_t left_ns = (int64_t)BUSY_WAIT_NS;
-	int rc, reason;
-
-	for (;;) {
-		rc = setup_rx(e, conf, q, descs, pool);
-		if (rc == 0)
-			return 0;
-		if (e->kind != PORT_ETH_AF_XDP)
-			return weir_why(why, rc, "port %s: %s refuses rx queue %u: %s (%s)",
-					conf->name, e->port.driver, q, strerror(-rc),
-					weir_eal_log_last());
-		reason = linux_if_try_bind(e->interface, q);
-		if ((reason != 0 && reason != -EBUSY) || left_ns <= 0)
-			break;
-		(void)nanosleep(&step, NULL);
-		left_ns -= BUSY_STEP_NS;
+	if (e->kind == PORT_ETH_AF_XDP) {
+		rc = linux_if_wait_free(conf, q, why);
+		if (rc < 0)
+			return rc;
+		rc = -EAGAIN;
 	}
-	if (reason == -EBUSY)
-		return weir_why(
-			why, -EBUSY,
-			"port %s: queue %u of %s belongs to another program's AF_XDP socket: "
-			"end that program (ss --xdp shows it), or take another interface",
-			conf->name, q, e->interface);
-	return weir_why(why, reason ? reason : rc,
-			"port %s: no AF_XDP socket on queue %u of %s: %s (%s)", conf->name, q,
-			e->interface, strerror(reason ? -reason : -rc), weir_eal_log_last());
+	return weir_why(why, rc, "port %s: %s refuses rx queue %u: %s (%s)", conf->name,
+			e->port.driver, q, strerror(-rc), weir_eal_log_last());
 }
 
 static int setup_queues(struct port_eth *e, const struct weir_port_conf *conf,
@@ -187,9 +158,9 @@ static int setup_queues(struct port_eth *e, const struct weir_port_conf *conf,
 		return weir_why(why, rc, "port %s: %s does not take %u and %u descriptors",
 				conf->name, p->driver, conf->rxd, conf->txd);
 	for (uint16_t q = 0; q < p->rxqs; q++) {
-		rc = setup_rx_patiently(e, conf, q, rxd, pool, why);
+		rc = setup_rx(e, q, rxd, pool);
 		if (rc < 0)
-			return rc;
+			return explain_rx(e, conf, q, rc, why);
 	}
 	for (uint16_t q = 0; q < p->txqs; q++) {
 		rc = rte_eth_tx_queue_setup(p->dpdk_id, q, txd, (unsigned)SOCKET_ID_ANY, NULL);

@@ -52,8 +52,9 @@ struct weir_port_conf port_eth_defaults(const struct weir_port_conf *conf);
 /** Whether the configuration makes sense by itself. @return 0 or -EINVAL. */
 int port_eth_check_conf(const struct weir_port_conf *conf, struct weir_why *why);
 
-/* port_eth_dev.c: configured, and its queues set up */
+/* port_eth_dev.c */
 
+/** Configure the device and set up its queues. @return 0, -errno, -EAGAIN: probe it again. */
 int port_eth_setup(struct port_eth *e, const struct weir_port_conf *conf, struct rte_mempool *pool,
 		   struct weir_why *why);
 
@@ -62,8 +63,12 @@ int port_eth_setup(struct port_eth *e, const struct weir_port_conf *conf, struct
 /** What a person can mend before the driver is let loose. @return 0 or -errno. */
 int linux_if_check(const struct weir_port_conf *conf, enum port_eth_kind kind,
 		   struct weir_why *why);
-/** Why queue @p queue cannot be had: -EBUSY, -EPERM, ...; 0 if it can. */
-int linux_if_try_bind(const char *interface, uint16_t queue);
+/**
+ * Wait up to two seconds until an AF_XDP socket can have the queue: the kernel frees a dead owner's
+ * a little after it is gone.
+ * @return 0, -EBUSY, or the kernel's reason why not.
+ */
+int linux_if_wait_free(const struct weir_port_conf *conf, uint16_t queue, struct weir_why *why);
 /** Whether it is up and has a carrier. */
 bool linux_if_running(const char *interface);
 /** Make it promiscuous for as long as the returned socket lives. @return the socket or -errno. */
@@ -77,9 +82,6 @@ int linux_xdp_program(const char *interface, uint32_t *id, char name[16]);
 bool linux_xdp_is_default(const char *name);
 /** Whether libxdp shares it among several programs, so that ours can join. */
 bool linux_xdp_is_dispatcher(const char *name);
-/** Take the program @p id off, if it is still there. @return 0 or -errno. */
-int linux_xdp_detach(const char *interface, uint32_t id);
-
 /* xsk_wait.c: sockets that a driver opened and does not show */
 
 /** Sockets of one domain that the process has, in ascending order. */

@@ -12,7 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+/* A queue that the kernel calls free, and the driver cannot have, is tried for two seconds. */
+#define RETRIES	 40
+#define RETRY_NS 50000000
 
 /* Devices that some port of weir has; the control thread's. */
 static bool taken[RTE_MAX_ETHPORTS];
@@ -76,6 +81,37 @@ static int probe(struct port_eth *e, const struct weir_port_conf *conf, struct w
 	if (e->kind == PORT_ETH_AF_PACKET)
 		find_packet_sockets(e, conf, &before);
 	return 0;
+}
+
+/* Undo probe() as far as it got. */
+static void detach(struct port_eth *e)
+{
+	if (e->port.dpdk_id == UINT16_MAX)
+		return;
+	(void)rte_eth_dev_close(e->port.dpdk_id);
+	if (e->probed && e->device != NULL)
+		(void)rte_dev_remove(e->device);
+	taken[e->port.dpdk_id] = false;
+	e->port.dpdk_id = UINT16_MAX;
+	e->port.caps = 0;
+}
+
+/* net_af_xdp's rings are of no use after a queue failed, so another try needs another device. */
+static int attach(struct port_eth *e, const struct weir_port_conf *conf, struct rte_mempool *pool,
+		  struct weir_why *why)
+{
+	const struct timespec step = {.tv_nsec = RETRY_NS};
+	int rc;
+
+	for (int i = 0;; i++) {
+		rc = probe(e, conf, why);
+		if (rc == 0)
+			rc = port_eth_setup(e, conf, pool, why);
+		if (rc != -EAGAIN || i == RETRIES)
+			return rc;
+		detach(e);
+		(void)nanosleep(&step, NULL);
+	}
 }
 
 static int finish(struct port_eth *e, const struct weir_port_conf *conf, struct weir_why *why)
@@ -145,9 +181,7 @@ int weir_port_eth_open(const struct weir_port_conf *wanted, uint16_t id, struct 
 	if (rc < 0)
 		goto err;
 	weir_eal_log_hush();
-	rc = probe(e, &conf, why);
-	if (rc == 0)
-		rc = port_eth_setup(e, &conf, pool, why);
+	rc = attach(e, &conf, pool, why);
 	if (rc == 0)
 		rc = finish(e, &conf, why);
 	weir_eal_log_speak();
@@ -161,17 +195,6 @@ err:
 	return rc;
 }
 
-/* net_af_xdp leaves libxdp's program behind where libxdp could not do better. */
-static void leave_interface(const struct port_eth *e)
-{
-	char name[16];
-	uint32_t id;
-
-	if (e->kind == PORT_ETH_AF_XDP && linux_xdp_program(e->interface, &id, name) == 0 &&
-	    linux_xdp_is_default(name))
-		(void)linux_xdp_detach(e->interface, id);
-}
-
 /* Also for a port that is only half open. */
 void port_eth_close(struct weir_port *p)
 {
@@ -180,13 +203,7 @@ void port_eth_close(struct weir_port *p)
 	weir_eal_log_hush(); /* drivers complain of what they never had */
 	if (e->promiscuous)
 		(void)rte_eth_promiscuous_disable(p->dpdk_id);
-	if (p->dpdk_id != UINT16_MAX) {
-		(void)rte_eth_dev_close(p->dpdk_id);
-		if (e->probed && e->device != NULL)
-			(void)rte_dev_remove(e->device);
-		taken[p->dpdk_id] = false;
-		leave_interface(e);
-	}
+	detach(e);
 	if (e->promiscuous_fd >= 0)
 		close(e->promiscuous_fd);
 	weir_eal_log_speak();

@@ -133,30 +133,42 @@ void weir_port_close(struct weir_port *p);
 
 /* port_mem: for tests and simulation. */
 
-/** What a memory port does to packets besides passing them on. Chances are in 1/2^16. */
+/**
+ * What a memory port does to sent packets besides passing them on. Chances are in 1/2^16; one seed
+ * gives one history of a queue.
+ */
 struct weir_port_mem_faults {
-	uint16_t lose; /**< of sent packets */
-	uint16_t duplicate;
+	uint16_t lose;	    /**< counted as tx_errors */
+	uint16_t duplicate; /**< the copy comes from the packet's own pool, right behind it */
 	uint16_t reorder;   /**< hold one back behind the next */
-	uint16_t corrupt;   /**< flip one bit */
+	uint16_t corrupt;   /**< flip one bit; bytes that others share are copied first */
 	uint16_t tx_refuse; /**< a tx call takes nothing */
 	uint64_t seed;
 };
 
 /**
  * A port made of memory: what is injected is received, what is sent can be inspected.
- * @param depth packets each queue holds, a power of two.
- * No EAL device; buffers come from whoever injects.
+ * @param depth packets each queue holds, a power of two from 2 to 32768.
+ * No EAL device, no EAL; buffers come from whoever injects. Its caps, mtu and mac may be
+ * overwritten. weir_port_close() frees it with the packets that it holds; ports wired to it must
+ * not send then.
+ * @return 0, -EINVAL for a bad depth, -ENOMEM. Control thread.
  */
 int weir_port_mem_create(const char *name, uint16_t id, uint16_t rxqs, uint16_t txqs,
 			 uint16_t depth, struct weir_port **out);
-/** Put packets where rx will find them. @return how many fit; the rest stays the caller's. */
+/**
+ * Put packets where rx will find them. @return how many fit; the rest stays the caller's.
+ * One thread at a time for a queue, and not one that a wired port sends to.
+ */
 uint16_t weir_port_mem_inject(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts,
 			      uint16_t n);
-/** Take what was sent; it is the caller's. @return how many. */
+/** Take what was sent and not wired on; it is the caller's. @return how many. One thread. */
 uint16_t weir_port_mem_sent(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts,
 			    uint16_t n);
-/** Connect: what one sends the other receives, queue by queue. */
+/**
+ * Connect: what one sends the other receives, queue by queue. Before any packet is sent.
+ * @return 0, -EINVAL if one is no memory port or has fewer rx than the other tx queues.
+ */
 int weir_port_mem_wire(struct weir_port *a, struct weir_port *b);
-/** Set its faults; all zero: none. */
+/** Set its faults; all zero: none. Between packets. With faults a depth below 4 passes nothing. */
 void weir_port_mem_faults(struct weir_port *p, const struct weir_port_mem_faults *f);
