@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* 01_ring and its rings: a flow has one worker in both directions; nothing is lost unnamed. */
+
+#include "handoff_priv.h"
+#include "test.h"
+#include "toy_eal.h"
+#include "toy_mbuf.h"
+
+#include <rte_ip.h>
+#include <rte_udp.h>
+#include <stdlib.h>
+#include <weir/nodes.h>
+
+#define WORKERS 3
+
+static struct weir_shard shard[WORKERS];
+static struct weir_handoff *ends;
+
+static void set_up(void)
+{
+	CU_ASSERT_PTR_NOT_NULL_FATAL(toy_pool());
+	CU_ASSERT_EQUAL_FATAL(handoff_create(WORKERS, 0, &ends), 0);
+	for (uint16_t w = 0; w < WORKERS; w++) {
+		shard[w] = (struct weir_shard){.worker = w,
+					       .workers = WORKERS,
+					       .pool = toy_pool(),
+					       .handoff = &ends[w],
+					       .secret = {1, 2}};
+		ends[w].shard = &shard[w];
+		ends[w].spread = UINT32_MAX;
+	}
+}
+
+static void tear_down(void)
+{
+	handoff_free(ends);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_pool()), 0);
+}
+
+/* A UDP frame of a flow; back swaps its ends; tags puts VLAN tags in front. */
+static struct rte_mbuf *flow(uint32_t n, bool back, unsigned tags)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(toy_pool());
+	const uint16_t len = (uint16_t)(14 + 4 * tags + 28);
+	uint8_t *at = (uint8_t *)rte_pktmbuf_append(m, len);
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(at + 14 + 4 * tags);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+	const uint32_t a = rte_cpu_to_be_32(0x0a000000 + n), b = rte_cpu_to_be_32(0xc0a80001);
+	const uint16_t pa = rte_cpu_to_be_16((uint16_t)(1024 + n)), pb = rte_cpu_to_be_16(53);
+
+	memset(at, 0, len);
+	memset(weir_meta(m), 0, sizeof(struct weir_meta));
+	for (unsigned i = 0; i < tags; i++)
+		memcpy(at + 12 + 4 * i, (uint8_t[]){0x81, 0, 0, 7}, 4);
+	memcpy(at + 12 + 4 * tags, (uint8_t[]){0x08, 0}, 2);
+	ip->version_ihl = RTE_IPV4_VHL_DEF;
+	ip->next_proto_id = IPPROTO_UDP;
+	ip->src_addr = back ? b : a;
+	ip->dst_addr = back ? a : b;
+	udp->src_port = back ? pb : pa;
+	udp->dst_port = back ? pa : pb;
+	return m;
+}
+
+static void test_both_directions_of_a_flow_have_one_owner(void)
+{
+	unsigned owned[WORKERS] = {0};
+
+	set_up();
+	for (uint32_t n = 0; n < 3000; n++) {
+		struct rte_mbuf *there = flow(n, false, n % 3), *back = flow(n, true, 0);
+		const uint16_t owner = handoff_owner(&ends[0], there);
+
+		CU_ASSERT_EQUAL(handoff_owner(&ends[1], back), owner);
+		CU_ASSERT_EQUAL(weir_meta(there)->hash, weir_meta(back)->hash);
+		owned[owner]++;
+		rte_pktmbuf_free(there);
+		rte_pktmbuf_free(back);
+	}
+	for (unsigned w = 0; w < WORKERS; w++)
+		CU_ASSERT(owned[w] > 850 && owned[w] < 1150); /* 1000 each, within 15 % */
+	tear_down();
+}
+
+static void test_a_frame_that_is_no_ip_stays_where_it_came_in(void)
+{
+	struct rte_mbuf *m;
+
+	set_up();
+	m = flow(1, false, 0);
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *) + 12, (uint8_t[]){0x08, 0x06}, 2);
+	CU_ASSERT_EQUAL(handoff_owner(&ends[2], m), 2);
+	for (uint16_t len = 0; len < 42; len++) { /* nor is a cut one read beyond its end */
+		m->data_len = len;
+		CU_ASSERT(handoff_owner(&ends[1], m) < WORKERS);
+	}
+	rte_pktmbuf_free(m);
+	tear_down();
+}
+
+static uint16_t run(uint16_t worker, struct rte_mbuf **pkts, uint16_t n, uint8_t *verdict)
+{
+	struct weir_burst b = {
+		.pkt = pkts, .verdict = verdict, .n = n, .room = (uint16_t)(WEIR_PASS_PKTS - n)};
+	void *self;
+
+	CU_ASSERT_EQUAL(weir_node_ring.create(&shard[worker], &self), 0);
+	weir_node_ring.process(self, &b);
+	return b.n;
+}
+
+static void test_each_packet_reaches_its_owner_once_and_in_order(void)
+{
+	struct rte_mbuf *pkts[WEIR_PASS_PKTS];
+	uint8_t verdict[WEIR_PASS_PKTS];
+	unsigned seen = 0;
+
+	set_up();
+	for (uint32_t i = 0; i < 100; i++) {
+		pkts[i] = flow(i / 2, false, 0);
+		weir_meta(pkts[i])->user[0] = i;
+	}
+	CU_ASSERT_EQUAL(run(0, pkts, 100, verdict), 100);
+	for (unsigned i = 0; i < 100; i++) {
+		if (verdict[i] != WEIR_NEXT) {
+			CU_ASSERT_EQUAL(verdict[i], WEIR_HELD);
+			continue;
+		}
+		seen++;
+		CU_ASSERT_EQUAL(handoff_owner(&ends[0], pkts[i]), 0);
+		rte_pktmbuf_free(pkts[i]);
+	}
+	for (uint16_t w = 1; w < WORKERS; w++) {
+		const uint16_t n = run(w, pkts, 0, verdict);
+		uint64_t last = 0;
+
+		CU_ASSERT_EQUAL((bool)(ends[0].woken & (1u << w)), n > 0);
+		for (uint16_t i = 0; i < n; i++) {
+			CU_ASSERT_EQUAL(verdict[i], WEIR_NEXT);
+			CU_ASSERT_EQUAL(handoff_owner(&ends[w], pkts[i]), w);
+			CU_ASSERT(i == 0 || weir_meta(pkts[i])->user[0] > last);
+			last = weir_meta(pkts[i])->user[0];
+			rte_pktmbuf_free(pkts[i]);
+		}
+		seen += n;
+	}
+	CU_ASSERT_EQUAL(seen, 100);
+	tear_down();
+}
+
+static void test_a_full_ring_is_a_named_drop(void)
+{
+	static struct rte_mbuf same; /* one packet, counted many times, never freed for real */
+	struct rte_mbuf *pkts[HANDOFF_RING_PKTS - 1], *late;
+
+	set_up();
+	for (unsigned i = 0; i < HANDOFF_RING_PKTS - 1; i++)
+		pkts[i] = &same;
+	handoff_give(&ends[0], 1, pkts, HANDOFF_RING_PKTS - 1);
+	CU_ASSERT_EQUAL(shard[0].counters.drops[WEIR_DROP_RING_FULL], 0);
+	late = flow(1, false, 0);
+	handoff_give(&ends[0], 1, &late, 1);
+	CU_ASSERT_EQUAL(shard[0].counters.drops[WEIR_DROP_RING_FULL], 1);
+	CU_ASSERT_TRUE(handoff_waits(&ends[1]));
+	while (rte_ring_dequeue_burst(ends[1].from[0], (void **)pkts, 64, NULL) > 0)
+		continue;
+	CU_ASSERT_FALSE(handoff_waits(&ends[1]));
+	tear_down();
+}
+
+static void test_all_others_get_a_copy_to_learn_from(void)
+{
+	struct rte_mbuf *pkts[WEIR_PASS_PKTS], *m;
+	uint8_t verdict[WEIR_PASS_PKTS];
+
+	set_up();
+	m = flow(9, false, 0);
+	handoff_copy(&ends[1], m, 0);
+	rte_pktmbuf_free(m);
+	CU_ASSERT_EQUAL(run(1, pkts, 0, verdict), 0);
+	for (uint16_t w = 0; w < WORKERS; w += 2) {
+		CU_ASSERT_EQUAL_FATAL(run(w, pkts, 0, verdict), 1);
+		CU_ASSERT_EQUAL(verdict[0], WEIR_NEXT);
+		CU_ASSERT_TRUE(weir_meta(pkts[0])->flags & WEIR_META_LEARN);
+		rte_pktmbuf_free(pkts[0]);
+	}
+	tear_down();
+}
+
+static void test_copies_are_limited(void)
+{
+	struct rte_mbuf *m;
+	unsigned before;
+
+	set_up();
+	m = flow(9, false, 0);
+	for (unsigned i = 0; i < 5000; i++) {
+		struct rte_mbuf *drain[64];
+
+		handoff_copy(&ends[0], m, 0);
+		for (uint16_t w = 1; w < WORKERS; w++)
+			while (rte_ring_dequeue_burst(ends[w].from[0], (void **)drain, 1, NULL))
+				rte_pktmbuf_free(drain[0]);
+		if (i == 2500)
+			before = rte_mempool_in_use_count(toy_pool());
+	}
+	handoff_copy(&ends[0], m, 1); /* not a nanosecond later either */
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_pool()), before);
+	CU_ASSERT_FALSE(handoff_waits(&ends[1]));
+	rte_pktmbuf_free(m);
+	tear_down();
+}
+
+static void test_a_lone_worker_passes_everything_on(void)
+{
+	struct rte_mbuf *m = flow(1, false, 0);
+	uint8_t verdict = WEIR_HELD;
+	struct weir_burst b = {.pkt = &m, .verdict = &verdict, .n = 1};
+
+	weir_node_ring.process(NULL, &b);
+	CU_ASSERT_EQUAL(b.n, 1);
+	CU_ASSERT_EQUAL(verdict, WEIR_NEXT);
+	rte_pktmbuf_free(m);
+}
+
+WEIR_TESTS("nodes/ring", TEST(both_directions_of_a_flow_have_one_owner),
+	   TEST(a_frame_that_is_no_ip_stays_where_it_came_in),
+	   TEST(each_packet_reaches_its_owner_once_and_in_order), TEST(a_full_ring_is_a_named_drop),
+	   TEST(all_others_get_a_copy_to_learn_from), TEST(copies_are_limited),
+	   TEST(a_lone_worker_passes_everything_on))

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* 90_tx with ports of the test's own: what was taken, what was not, what had to be mended. */
+
+#include "90_tx.c"
+
+#include "test.h"
+#include "toy_eal.h"
+
+static unsigned room[2];	      /* what each toy port still takes */
+static struct rte_mbuf *taken[2][64]; /* what it took */
+static unsigned n_taken[2];
+
+static uint16_t toy_tx(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t i;
+
+	for (i = 0; i < n && room[p->id] > 0; i++, room[p->id]--)
+		taken[p->id][n_taken[p->id]++] = pkts[i];
+	return i;
+}
+
+static struct weir_port port[2] = {{.tx = toy_tx, .id = 0, .mtu = 1500},
+				   {.tx = toy_tx, .id = 1, .mtu = 1500}};
+static struct weir_shard shard;
+
+static void set_up(unsigned room0, unsigned room1)
+{
+	shard = (struct weir_shard){.pool = toy_pool(), .txq = {{&port[0], 0}, {&port[1], 0}}};
+	room[0] = room0;
+	room[1] = room1;
+	n_taken[0] = n_taken[1] = 0;
+}
+
+static struct rte_mbuf *frame(uint16_t to, uint16_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(toy_pool());
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	memset(rte_pktmbuf_append(m, len), 0x5a, len);
+	*weir_meta(m) = (struct weir_meta){.port_out = to};
+	return m;
+}
+
+static void judge(struct rte_mbuf **pkts, uint8_t *verdict, uint16_t n)
+{
+	struct weir_burst b = {.pkt = pkts, .verdict = verdict, .n = n};
+
+	weir_node_tx.process(&shard, &b);
+}
+
+/* Give back what ports took and nodes judged as dropped; all buffers are home then. */
+static void tear_down(struct rte_mbuf **pkts, const uint8_t *verdict, uint16_t n)
+{
+	for (unsigned p = 0; p < 2; p++)
+		rte_pktmbuf_free_bulk(taken[p], n_taken[p]);
+	for (uint16_t i = 0; i < n; i++)
+		if (verdict[i] == WEIR_DROP)
+			rte_pktmbuf_free(pkts[i]);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_pool()), 0);
+}
+
+static void test_frames_leave_by_their_ports_in_order(void)
+{
+	struct rte_mbuf *pkts[32], *was[32];
+	uint8_t verdict[32];
+
+	set_up(64, 64);
+	for (unsigned i = 0; i < 32; i++)
+		pkts[i] = was[i] = frame(i % 3 == 0, 60);
+	judge(pkts, verdict, 32);
+	CU_ASSERT_EQUAL(n_taken[1], 11);
+	CU_ASSERT_EQUAL(n_taken[0], 21);
+	for (unsigned i = 0, n0 = 0, n1 = 0; i < 32; i++) {
+		CU_ASSERT_EQUAL(verdict[i], WEIR_HELD);
+		CU_ASSERT_PTR_EQUAL(i % 3 == 0 ? taken[1][n1++] : taken[0][n0++], was[i]);
+	}
+	tear_down(pkts, verdict, 32);
+}
+
+static void test_what_a_port_does_not_take_is_dropped_by_name(void)
+{
+	struct rte_mbuf *pkts[8];
+	uint8_t verdict[8];
+
+	set_up(3, 1);
+	for (unsigned i = 0; i < 8; i++)
+		pkts[i] = frame(i % 2, 60);
+	judge(pkts, verdict, 8);
+	CU_ASSERT_EQUAL(n_taken[0], 3);
+	CU_ASSERT_EQUAL(n_taken[1], 1);
+	for (unsigned i = 0, drops = 0; i < 8; i++) {
+		if (verdict[i] == WEIR_DROP) {
+			CU_ASSERT_EQUAL(weir_meta(pkts[i])->drop, WEIR_DROP_TX_FULL);
+			drops++;
+		}
+		CU_ASSERT(i < 7 || drops == 4);
+	}
+	tear_down(pkts, verdict, 8);
+}
+
+static void test_a_chain_is_copied_for_a_port_that_sends_no_chains(void)
+{
+	struct rte_mbuf *m = frame(0, 1000), *tail = frame(0, 400);
+	uint8_t verdict;
+
+	set_up(1, 0);
+	m->buf_len = (uint16_t)(m->data_off + m->data_len); /* no room to linearize in place */
+	CU_ASSERT_EQUAL(rte_pktmbuf_chain(m, tail), 0);
+	judge(&m, &verdict, 1);
+	CU_ASSERT_EQUAL(verdict, WEIR_HELD);
+	CU_ASSERT_EQUAL_FATAL(n_taken[0], 1);
+	CU_ASSERT_EQUAL(taken[0][0]->nb_segs, 1);
+	CU_ASSERT_EQUAL(taken[0][0]->data_len, 1400);
+	CU_ASSERT_EQUAL(rte_pktmbuf_mtod(taken[0][0], uint8_t *)[1399], 0x5a);
+	CU_ASSERT_EQUAL(shard.counters.tx_copied, 1);
+	tear_down(&m, &verdict, 1);
+}
+
+static void test_a_chain_goes_whole_to_a_port_that_sends_chains(void)
+{
+	struct rte_mbuf *m = frame(0, 1000), *tail = frame(0, 400);
+	uint8_t verdict;
+
+	set_up(1, 0);
+	port[0].caps = WEIR_PORT_TX_SEGS;
+	CU_ASSERT_EQUAL(rte_pktmbuf_chain(m, tail), 0);
+	judge(&m, &verdict, 1);
+	CU_ASSERT_EQUAL(taken[0][0]->nb_segs, 2);
+	CU_ASSERT_EQUAL(shard.counters.tx_copied, 0);
+	port[0].caps = 0;
+	tear_down(&m, &verdict, 1);
+}
+
+static void test_a_frame_longer_than_the_link_takes_is_dropped_by_name(void)
+{
+	struct rte_mbuf *pkts[] = {frame(0, 1500 + L2_MAX), frame(0, 1500 + L2_MAX + 1)};
+	uint8_t verdict[2];
+
+	set_up(2, 0);
+	judge(pkts, verdict, 2);
+	CU_ASSERT_EQUAL(n_taken[0], 1);
+	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_TX_TOO_LONG], 1);
+	tear_down(pkts, verdict, 2);
+}
+
+static void test_a_checksum_that_was_asked_for_is_made(void)
+{
+	struct rte_mbuf *m = frame(0, 64);
+	uint8_t verdict;
+
+	set_up(1, 0);
+	memset(rte_pktmbuf_mtod_offset(m, void *, 14), 0, 50);
+	*rte_pktmbuf_mtod_offset(m, uint8_t *, 14) = 0x45;
+	*rte_pktmbuf_mtod_offset(m, uint8_t *, 23) = 17;
+	weir_offload_request(m, 14, 34);
+	judge(&m, &verdict, 1);
+	CU_ASSERT_EQUAL(shard.counters.csum_software, 2);
+	tear_down(&m, &verdict, 1);
+}
+
+WEIR_TESTS("nodes/tx", TEST(frames_leave_by_their_ports_in_order),
+	   TEST(what_a_port_does_not_take_is_dropped_by_name),
+	   TEST(a_chain_is_copied_for_a_port_that_sends_no_chains),
+	   TEST(a_chain_goes_whole_to_a_port_that_sends_chains),
+	   TEST(a_frame_longer_than_the_link_takes_is_dropped_by_name),
+	   TEST(a_checksum_that_was_asked_for_is_made))
