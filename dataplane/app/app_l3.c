@@ -315,3 +315,12 @@ const struct weir_rib *app_l3_rib(const struct app_l3 *l3)
 {
 	return l3 == NULL ? NULL : l3->rib;
 }
+
+void app_l3_free(struct app_l3 *l3)
+{
+	if (l3 == NULL)
+		return;
+	app_l3_forget(l3);
+	weir_rib_free(l3->rib);
+	free(l3);
+}

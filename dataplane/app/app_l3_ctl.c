@@ -254,3 +254,14 @@ void app_l3_set_neighbour(struct app_l3 *l3, uint16_t iface, const struct weir_a
 		l3->pending_end = later;
 	}
 }
+
+void app_l3_forget(struct app_l3 *l3)
+{
+	while (l3->pending != NULL) {
+		struct pending *p = l3->pending;
+
+		l3->pending = p->next;
+		free(p);
+	}
+	l3->pending_end = NULL;
+}

@@ -30,3 +30,5 @@ void app_l3_set_neighbour(struct app_l3 *l3, uint16_t iface, const struct weir_a
 			  const struct weir_mac *mac, bool permanent);
 /* Tell workers again what they had no room for. */
 void app_l3_retry(struct app_l3 *l3);
+/* Forget what no worker was told yet. */
+void app_l3_forget(struct app_l3 *l3);

@@ -128,41 +128,41 @@ extern const struct weir_conf_schema weir_log_schema;
 extern const struct weir_conf_schema weir_route_schema;
 extern const struct weir_conf_schema weir_neighbour_schema;
 
-/** The keys of struct weir_app_conf, where it is the member `app` of @p type. */
-#define WEIR_APP_CONF_KEYS(type)                                                              \
-	{WEIR_CONF_KEY_NAMED("runtime", type, app.runtime), .type = WEIR_CONF_RECORD,         \
-	 .sub = &weir_runtime_schema, .doc = "Cores, polling, memory."},                      \
-		{WEIR_CONF_KEY_NAMED("ports", type, app.ports),                               \
-		 .type = WEIR_CONF_RECORD,                                                    \
-		 .many = WEIR_CONF_MAP,                                                       \
-		 .sub = &weir_port_schema,                                                    \
-		 .max_items = WEIR_PORTS_MAX,                                                 \
-		 .doc = "Where packets come from and go to, by names of your own."},          \
-		{WEIR_CONF_KEY_NAMED("limits", type, app.limits), .type = WEIR_CONF_RECORD,   \
-		 .sub = &weir_limits_schema,                                                  \
-		 .doc = "Sizes of tables; a full one is a counted drop."},                    \
-		{WEIR_CONF_KEY_NAMED("control", type, app.control), .type = WEIR_CONF_RECORD, \
-		 .sub = &weir_control_schema,                                                 \
-		 .doc = "How the running program is watched and steered."},                   \
-	{                                                                                     \
-		WEIR_CONF_KEY_NAMED("log", type, app.log),                                    \
-			.type = WEIR_CONF_RECORD, .sub = &weir_log_schema,                    \
-			.doc = "What is logged, how and where to."                            \
+/** The keys of struct weir_app_conf, where it is the member `app` of @p of. */
+#define WEIR_APP_CONF_KEYS(of)                                                              \
+	{WEIR_CONF_KEY_NAMED("runtime", of, app.runtime), .type = WEIR_CONF_RECORD,         \
+	 .sub = &weir_runtime_schema, .doc = "Cores, polling, memory."},                    \
+		{WEIR_CONF_KEY_NAMED("ports", of, app.ports),                               \
+		 .type = WEIR_CONF_RECORD,                                                  \
+		 .many = WEIR_CONF_MAP,                                                     \
+		 .sub = &weir_port_schema,                                                  \
+		 .max_items = WEIR_PORTS_MAX,                                               \
+		 .doc = "Where packets come from and go to, by names of your own."},        \
+		{WEIR_CONF_KEY_NAMED("limits", of, app.limits), .type = WEIR_CONF_RECORD,   \
+		 .sub = &weir_limits_schema,                                                \
+		 .doc = "Sizes of tables; a full one is a counted drop."},                  \
+		{WEIR_CONF_KEY_NAMED("control", of, app.control), .type = WEIR_CONF_RECORD, \
+		 .sub = &weir_control_schema,                                               \
+		 .doc = "How the running program is watched and steered."},                 \
+	{                                                                                   \
+		WEIR_CONF_KEY_NAMED("log", of, app.log),                                    \
+			.type = WEIR_CONF_RECORD, .sub = &weir_log_schema,                  \
+			.doc = "What is logged, how and where to."                          \
 	}
 
-/** The keys of struct weir_l3_conf, where it is the member `l3` of @p type. */
-#define WEIR_L3_CONF_KEYS(type)                                                                    \
-	{WEIR_CONF_KEY_NAMED("routes", type, l3.routes), .type = WEIR_CONF_RECORD,                 \
-	 .many = WEIR_CONF_LIST, .sub = &weir_route_schema, .doc = "Static routes."},              \
-		{WEIR_CONF_KEY_NAMED("neighbours", type, l3.neighbours), .type = WEIR_CONF_RECORD, \
-		 .many = WEIR_CONF_LIST, .sub = &weir_neighbour_schema,                            \
-		 .doc = "MAC addresses that are not asked for by ARP or ND."},                     \
-	{                                                                                          \
-		WEIR_CONF_KEY_NAMED("kernel_routes", type, l3.kernel_routes),                      \
-			.type = WEIR_CONF_BOOL, .def = "false",                                    \
-			.doc = "Follow the kernel's main routing table and its neighbours, so "    \
-			       "that BIRD or FRR can drive the forwarding. Needs "                 \
-			       "ports.NAME.kernel."                                                \
+/** The keys of struct weir_l3_conf, where it is the member `l3` of @p of. */
+#define WEIR_L3_CONF_KEYS(of)                                                                    \
+	{WEIR_CONF_KEY_NAMED("routes", of, l3.routes), .type = WEIR_CONF_RECORD,                 \
+	 .many = WEIR_CONF_LIST, .sub = &weir_route_schema, .doc = "Static routes."},            \
+		{WEIR_CONF_KEY_NAMED("neighbours", of, l3.neighbours), .type = WEIR_CONF_RECORD, \
+		 .many = WEIR_CONF_LIST, .sub = &weir_neighbour_schema,                          \
+		 .doc = "MAC addresses that are not asked for by ARP or ND."},                   \
+	{                                                                                        \
+		WEIR_CONF_KEY_NAMED("kernel_routes", of, l3.kernel_routes),                      \
+			.type = WEIR_CONF_BOOL, .def = "false",                                  \
+			.doc = "Follow the kernel's main routing table and its neighbours, so "  \
+			       "that BIRD or FRR can drive the forwarding. Needs "               \
+			       "ports.NAME.kernel."                                              \
 	}
 
 struct weir_run;
