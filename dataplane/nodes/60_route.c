@@ -40,15 +40,17 @@ static uint32_t flow_hash(const struct weir_shard *s, struct rte_mbuf *m)
 		if (meta->flags & WEIR_META_IP4) {
 			h = ip4(m)->src_addr ^ ip4(m)->dst_addr;
 		} else {
-			const unaligned_uint64_t *a = (const void *)ip6_src(ip6(m));
+			uint64_t a[4]; /* both addresses */
 
+			memcpy(a, ip6_src(ip6(m)), sizeof(a));
 			h = (a[0] ^ a[2]) + (a[1] ^ a[3]);
 		}
 		h = h * 31 + meta->proto;
 		if ((meta->flags & (WEIR_META_L4 | WEIR_META_FRAG)) == WEIR_META_L4 &&
 		    (meta->proto == IPPROTO_TCP || meta->proto == IPPROTO_UDP)) {
-			const unaligned_uint16_t *port = l4(m);
+			uint16_t port[2];
 
+			memcpy(port, l4(m), sizeof(port));
 			h = h * 31 + (uint16_t)(port[0] ^ port[1]);
 		}
 	}
@@ -172,10 +174,12 @@ static __rte_noinline enum weir_verdict route_other(const struct weir_l3 *l3, st
 static void finish_l4_checksum(struct rte_mbuf *m)
 {
 	const bool tcp = (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM;
-	unaligned_uint16_t *sum = (void *)((uint8_t *)l4(m) + (tcp ? 16 : 6));
+	uint8_t *at = (uint8_t *)l4(m) + (tcp ? 16 : 6);
+	uint16_t sum = 0;
 
-	*sum = 0;
-	*sum = rte_ipv4_udptcp_cksum_mbuf(m, ip4(m), weir_meta(m)->l4_off);
+	memcpy(at, &sum, sizeof(sum));
+	sum = rte_ipv4_udptcp_cksum_mbuf(m, ip4(m), weir_meta(m)->l4_off);
+	memcpy(at, &sum, sizeof(sum));
 	m->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;
 }
 
@@ -294,8 +298,9 @@ static inline enum weir_verdict route_one4(struct weir_shard *s, const struct we
 /* Sources that stay on their link (RFC 4291 2.5.2, 2.5.6): WEIR_DROP_NONE if it is another one. */
 static inline enum weir_drop link_source6(const struct rte_ipv6_hdr *ip)
 {
-	const unaligned_uint64_t *src = (const void *)ip6_src(ip);
+	uint64_t src[2];
 
+	memcpy(src, ip6_src(ip), sizeof(src));
 	if (unlikely((src[0] & RTE_BE64(0xffc0000000000000)) == RTE_BE64(0xfe80000000000000)))
 		return WEIR_DROP_LINK_LOCAL;
 	if (unlikely((src[0] | src[1]) == 0))

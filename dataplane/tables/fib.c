@@ -10,6 +10,10 @@
  * - rte_fib6 reserves groups by an estimate that depends on the order of changes, and drifts: it
  *   can say -ENOSPC though groups are left. The caller then builds the side anew, shorter prefixes
  *   first, which makes the estimate right again.
+ * - A prefix that reaches the end of the address space (0.0.0.0/0, 240.0.0.0/4, ff00::/8), changed
+ *   while longer prefixes inside it fill that end, overwrites the whole table: the edge wraps to 0.
+ *   So those longer ones (255.255.255.255/32 is always there) are taken out first and put back.
+ * - Both families' node pools are named MP_name, so the names of the tables must differ.
  * - The internal RIB needs two nodes a route at most; max_routes makes them all at create.
  * - A deleted prefix falls back to the one that covers it, or to default_nh, which is 0.
  */
@@ -58,8 +62,9 @@ int weir_fib_create(struct weir_fib *f, const struct weir_rib_conf *conf)
 	int rc;
 
 	memset(f, 0, sizeof(*f));
-	snprintf(name, sizeof(name), "weir%u", made++);
+	snprintf(name, sizeof(name), "weir4_%u", made);
 	rc = create4(f, conf, name);
+	snprintf(name, sizeof(name), "weir6_%u", made++);
 	if (rc == 0)
 		rc = create6(f, conf, name);
 	if (rc < 0)
@@ -102,7 +107,7 @@ static uint32_t own_groups6(struct weir_fib *f, const struct weir_prefix *to)
 	for (int bits = (to->length - 1) / 8 * 8; bits >= 24; bits -= 8) {
 		block.length = (uint8_t)bits;
 		block = weir_prefix_network(&block);
-		if (rte_rib6_get_nxt(rib, block.addr.bytes, block.length, NULL,
+		if (rte_rib6_get_nxt(rib, (const void *)block.addr.bytes, block.length, NULL,
 				     RTE_RIB6_GET_NXT_COVER) != NULL)
 			break;
 		n++;
@@ -137,7 +142,7 @@ static int set4(struct weir_fib *f, const struct weir_rib_conf *conf, const stru
 static int set6(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
 		uint16_t hop)
 {
-	const uint8_t *ip = to->addr.bytes;
+	const void *ip = to->addr.bytes; /* arrays in DPDK 22.11, structs since 24.11 */
 	uint32_t groups;
 	int rc;
 
@@ -158,10 +163,68 @@ static int set6(struct weir_fib *f, const struct weir_rib_conf *conf, const stru
 	return rc;
 }
 
+static int set(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
+	       uint16_t hop)
+{
+	return to->addr.family == 4 ? set4(f, conf, to, hop) : set6(f, conf, to, hop);
+}
+
+/* The hop of this very prefix, 0 if it is not there. */
+static uint16_t hop_of(struct weir_fib *f, const struct weir_prefix *to)
+{
+	uint64_t hop = 0;
+
+	if (to->addr.family == 4) {
+		struct rte_rib_node *n =
+			rte_rib_lookup_exact(rte_fib_get_rib(f->v4), word(to), to->length);
+
+		if (n != NULL)
+			rte_rib_get_nh(n, &hop);
+	} else {
+		struct rte_rib6_node *n = rte_rib6_lookup_exact(
+			rte_fib6_get_rib(f->v6), (const void *)to->addr.bytes, to->length);
+
+		if (n != NULL)
+			rte_rib6_get_nh(n, &hop);
+	}
+	return (uint16_t)hop;
+}
+
+/* The prefix of this length that ends where the address space does. */
+static struct weir_prefix at_the_end(uint8_t family, uint8_t length)
+{
+	struct weir_prefix p = {.addr.family = family, .length = length};
+
+	memset(p.addr.bytes, 0xff, family == 4 ? 4 : 16);
+	return weir_prefix_network(&p);
+}
+
 int weir_fib_set(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
 		 uint16_t hop)
 {
-	return to->addr.family == 4 ? set4(f, conf, to, hop) : set6(f, conf, to, hop);
+	const uint8_t family = to->addr.family, most = family == 4 ? 32 : 128;
+	const struct weir_prefix end = at_the_end(family, to->length);
+	uint16_t longer[129];
+	int rc = 0;
+
+	if (!weir_addr_equal(&end.addr, &to->addr))
+		return set(f, conf, to, hop);
+	for (unsigned l = most; l > to->length && rc == 0; l--) {
+		const struct weir_prefix p = at_the_end(family, (uint8_t)l);
+
+		longer[l] = hop_of(f, &p);
+		if (longer[l] != 0)
+			rc = set(f, conf, &p, 0);
+	}
+	if (rc == 0)
+		rc = set(f, conf, to, hop);
+	for (unsigned l = to->length + 1u; l <= most && rc == 0; l++) {
+		const struct weir_prefix p = at_the_end(family, (uint8_t)l);
+
+		if (longer[l] != 0)
+			rc = set(f, conf, &p, longer[l]);
+	}
+	return rc;
 }
 
 uint64_t weir_fib_bytes(const struct weir_rib_conf *conf)

@@ -41,7 +41,7 @@ struct weir_fib {
 
 int weir_fib_create(struct weir_fib *f, const struct weir_rib_conf *conf);
 void weir_fib_destroy(struct weir_fib *f);
-/* Let a prefix lead to a hop; 0: nowhere (again). -ENOSPC, -ENOMEM: the side is as before. */
+/* Let a prefix lead to a hop; 0: nowhere (again). After a failure the side must be made anew. */
 int weir_fib_set(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
 		 uint16_t hop);
 uint64_t weir_fib_bytes(const struct weir_rib_conf *conf);
