@@ -13,6 +13,7 @@
 #include "toy_mbuf.h"
 
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -70,11 +71,11 @@ static int on_tap(unsigned long request, struct ifreq *ifr)
 }
 
 /* The kernel's side of the TAP. */
-static int packet_socket(void)
+static int packet_socket(uint16_t type)
 {
-	const int fd = socket(AF_PACKET, SOCK_RAW, htons(TYPE_TEST));
+	const int fd = socket(AF_PACKET, SOCK_RAW, htons(type));
 	const struct sockaddr_ll at = {.sll_family = AF_PACKET,
-				       .sll_protocol = htons(TYPE_TEST),
+				       .sll_protocol = htons(type),
 				       .sll_ifindex = (int)if_nametoindex(TAP)};
 
 	CU_ASSERT_TRUE_FATAL(fd >= 0);
@@ -262,7 +263,7 @@ static void test_a_punted_frame_reaches_the_kernel_as_it_was(void)
 		return;
 	fill(want, sizeof(want));
 	p = make(2);
-	fd = packet_socket();
+	fd = packet_socket(TYPE_TEST);
 	node_with(&s, p, 100000, &node);
 	s.worker = 1;
 	CU_ASSERT_EQUAL_FATAL(weir_punt_start(p, NULL), 0);
@@ -281,6 +282,50 @@ static void test_a_punted_frame_reaches_the_kernel_as_it_was(void)
 	close(fd);
 }
 
+/* A tag stays on the frame; the kernel takes it off for its VLAN devices, as from any wire. */
+static void test_a_tagged_frame_keeps_its_tag(void)
+{
+	static const uint8_t tag[4] = {0x81, 0x00, 0x60, 42};
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	} control;
+	uint8_t got[256];
+	struct iovec part = {got, sizeof(got)};
+	struct msghdr msg = {.msg_iov = &part,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof(control)};
+	struct tpacket_auxdata aux;
+	struct weir_punt *p;
+	struct rte_mbuf *m;
+	uint8_t *frame;
+	int fd;
+
+	if (!world())
+		return;
+	p = make(1);
+	fd = packet_socket(ETH_P_ALL); /* others see it after the tag was used */
+	CU_ASSERT_EQUAL(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &(int){1}, sizeof(int)), 0);
+	m = frame_mbuf(100);
+	frame = (uint8_t *)rte_pktmbuf_prepend(m, sizeof(tag));
+	memmove(frame, frame + sizeof(tag), 12);
+	memcpy(frame + 12, tag, sizeof(tag));
+	weir_meta(m)->l3_off = 18;
+	CU_ASSERT_TRUE(punt_put(p, 0, m));
+	CU_ASSERT_EQUAL_FATAL(weir_punt_start(p, NULL), 0);
+	do { /* past what the kernel itself has to say */
+		CU_ASSERT_TRUE_FATAL(readable(fd));
+		msg.msg_controllen = sizeof(control);
+	} while (recvmsg(fd, &msg, 0) != 100);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(CMSG_FIRSTHDR(&msg));
+	memcpy(&aux, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(aux));
+	CU_ASSERT_TRUE(aux.tp_status & TP_STATUS_VLAN_VALID);
+	CU_ASSERT_EQUAL(aux.tp_vlan_tci, 0x6000 | 42);
+	weir_punt_free(p);
+	close(fd);
+}
+
 static void test_a_chain_is_written_as_one_frame(void)
 {
 	static uint8_t want[1500], got[4096];
@@ -292,7 +337,7 @@ static void test_a_chain_is_written_as_one_frame(void)
 		return;
 	fill(want, sizeof(want));
 	p = make(1);
-	fd = packet_socket();
+	fd = packet_socket(TYPE_TEST);
 	m = frame_mbuf(1000);
 	m->next = frame_mbuf(500);
 	memcpy(rte_pktmbuf_mtod(m->next, void *), want + 1000, 500);
@@ -396,7 +441,7 @@ static void test_a_frame_of_the_kernel_comes_to_worker_0_whole_and_marked_as_our
 		return;
 	fill(want, sizeof(want));
 	p = make_kicking();
-	fd = packet_socket();
+	fd = packet_socket(TYPE_TEST);
 	for (unsigned i = 0; i < RTE_DIM(sizes); i++) {
 		CU_ASSERT_EQUAL_FATAL(send(fd, want, sizes[i], 0), sizes[i]);
 		m = taken(p, TYPE_TEST);
@@ -461,7 +506,7 @@ static void test_without_buffers_the_kernels_frames_are_lost_and_counted(void)
 		return;
 	fill(frame, sizeof(frame));
 	p = make(1);
-	fd = packet_socket();
+	fd = packet_socket(TYPE_TEST);
 	CU_ASSERT_EQUAL_FATAL(send(fd, frame, sizeof(frame), 0), sizeof(frame));
 	CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_alloc_bulk(pool, all, TOY_POOL_MBUFS), 0);
 	do { /* no thread runs: this is it */
@@ -548,7 +593,8 @@ WEIR_TESTS("kernel/punt", TEST(without_a_kernel_path_a_packet_is_dropped),
 	   TEST(the_kernel_gets_no_more_than_the_limit), TEST(a_full_ring_is_a_named_drop),
 	   TEST(the_thread_is_woken_only_if_it_sleeps_and_something_came),
 	   TEST(the_tap_is_dressed_as_the_port_and_leaves_with_it),
-	   TEST(a_punted_frame_reaches_the_kernel_as_it_was), TEST(a_chain_is_written_as_one_frame),
+	   TEST(a_punted_frame_reaches_the_kernel_as_it_was), TEST(a_tagged_frame_keeps_its_tag),
+	   TEST(a_chain_is_written_as_one_frame),
 	   TEST(what_waits_when_it_is_stopped_is_still_written),
 	   TEST(a_tap_that_is_down_is_counted),
 	   TEST(a_frame_of_the_kernel_comes_to_worker_0_whole_and_marked_as_ours),
