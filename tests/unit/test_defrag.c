@@ -10,10 +10,11 @@
 #include <rte_udp.h>
 #include <weir/wheel.h>
 
-#define SECOND	 UINT64_C(1000000000)
-#define TIMEOUT	 (2 * SECOND)
-#define FRAGS	 4 /* datagrams at once, in the tests that fill the table */
-#define LINK_END 7 /* last byte of the interface's link-local address */
+#define POOL_MBUFS 511
+#define SECOND	   UINT64_C(1000000000)
+#define TIMEOUT	   (2 * SECOND)
+#define FRAGS	   4 /* datagrams at once, in the tests that fill the table */
+#define LINK_END   7 /* last byte of the interface's link-local address */
 
 static const uint8_t ours6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
 static const uint8_t theirs6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 2};
@@ -28,6 +29,7 @@ static const struct weir_hop hops[] = {
 static struct weir_l3 l3 = {.hops = hops, .n_hops = 3, .ifaces = &iface, .n_ifaces = 1};
 static const struct weir_gen gen = {.number = 1, .l3 = &l3};
 
+static struct rte_mempool *pool;
 static struct weir_shard shard;
 static void *node;
 static uint64_t now_ns;
@@ -48,7 +50,7 @@ static void make_routes(void)
 
 	if (l3.fib4 != NULL)
 		return;
-	toy_pool();
+	pool = toy_pool("defrag", POOL_MBUFS);
 	l3.fib4 = rte_fib_create("defrag4", SOCKET_ID_ANY, &c4);
 	l3.fib6 = rte_fib6_create("defrag6", SOCKET_ID_ANY, &c6);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(l3.fib4);
@@ -76,7 +78,7 @@ static void teardown(void)
 {
 	weir_node_defrag.free(node);
 	weir_wheel_free(shard.wheel);
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(toy_pool()), TOY_POOL_MBUFS);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_MBUFS);
 }
 
 static enum weir_verdict judge(struct rte_mbuf *m)
@@ -114,7 +116,7 @@ struct part {
 
 static struct rte_mbuf *frame(uint16_t type)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(toy_pool());
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
 	uint8_t *eth = (uint8_t *)rte_pktmbuf_append(m, RTE_ETHER_HDR_LEN);
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(eth);
@@ -411,7 +413,7 @@ static void test_too_late_is_counted_though_no_packet_comes(void)
 		weir_wheel_run(shard.wheel, now_ns, UINT32_MAX);
 	}
 	CU_ASSERT_EQUAL(drops(WEIR_DROP_FRAG_TIMEOUT), 3);
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(toy_pool()), TOY_POOL_MBUFS);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_MBUFS);
 	CU_ASSERT_EQUAL(weir_wheel_next_ns(shard.wheel), UINT64_MAX);
 	teardown();
 }
@@ -506,7 +508,7 @@ static void test_more_than_any_length_field_can_say_is_refused(void)
 	weir_meta(m)->flags = WEIR_META_IP4;
 	weir_meta(m)->l3_off = RTE_ETHER_HDR_LEN;
 	for (unsigned i = 0; i < n; i++) {
-		last->next = rte_pktmbuf_alloc(toy_pool());
+		last->next = rte_pktmbuf_alloc(pool);
 		last = last->next;
 		CU_ASSERT_PTR_NOT_NULL_FATAL(rte_pktmbuf_append(last, 2000));
 		m->pkt_len += 2000;

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 
 #define PATIENCE_MS 5000
+#define POOL_MBUFS  511
 #define TAP	    "weir-t0"
 #define TYPE_TEST   0x88b5 /* for experiments (IEEE 802) */
 
@@ -46,7 +47,7 @@ static bool world(void)
 		fputs("1", f);
 		fclose(f);
 	}
-	pool = toy_pool();
+	pool = toy_pool("punt", POOL_MBUFS);
 	return true;
 }
 
@@ -135,10 +136,13 @@ static struct weir_punt *rings_alone(void)
 	return p;
 }
 
-static void node_with(struct weir_shard *s, struct weir_punt *p, uint64_t pps, void **node)
+static void *node_with(struct weir_shard *s, struct weir_punt *p, uint64_t pps)
 {
+	void *node = NULL;
+
 	*s = (struct weir_shard){.punt = p, .limits = {.punt_pps = pps}};
-	CU_ASSERT_EQUAL_FATAL(weir_node_punt.create(s, node), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_node_punt.create(s, &node), 0);
+	return node;
 }
 
 static void test_without_a_kernel_path_a_packet_is_dropped(void)
@@ -148,7 +152,7 @@ static void test_without_a_kernel_path_a_packet_is_dropped(void)
 	struct toy_mbuf t;
 	void *node;
 
-	node_with(&s, NULL, 1000, &node);
+	node = node_with(&s, NULL, 1000);
 	toy_mbuf(&t, NULL, 60);
 	CU_ASSERT_EQUAL(judge(node, &t.m), WEIR_DROP);
 	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_PUNT_OFF);
@@ -171,7 +175,7 @@ static void test_the_kernel_gets_no_more_than_the_limit(void)
 	struct rte_mbuf *out;
 	void *node;
 
-	node_with(&s, p, 200, &node); /* two at once */
+	node = node_with(&s, p, 200); /* two at once */
 	toy_mbuf(&t, NULL, 60);
 	t.meta.port_in = port.id;
 	CU_ASSERT_EQUAL(judge(node, &t.m), WEIR_HELD);
@@ -193,7 +197,7 @@ static void test_a_full_ring_is_a_named_drop(void)
 	unsigned held = 0;
 	void *node;
 
-	node_with(&s, p, WEIR_BUCKET_RATE_MAX, &node);
+	node = node_with(&s, p, WEIR_BUCKET_RATE_MAX);
 	toy_mbuf(&t, NULL, 60);
 	t.meta.port_in = port.id;
 	for (unsigned i = 0; i < 2 * RING_PKTS; i++)
@@ -264,7 +268,7 @@ static void test_a_punted_frame_reaches_the_kernel_as_it_was(void)
 	fill(want, sizeof(want));
 	p = make(2);
 	fd = packet_socket(TYPE_TEST);
-	node_with(&s, p, 100000, &node);
+	node = node_with(&s, p, 100000);
 	s.worker = 1;
 	CU_ASSERT_EQUAL_FATAL(weir_punt_start(p, NULL), 0);
 	for (unsigned i = 0; i < 3; i++) { /* the thread sleeps in between, or not */
@@ -278,7 +282,7 @@ static void test_a_punted_frame_reaches_the_kernel_as_it_was(void)
 	CU_ASSERT_EQUAL(stats.to_kernel_errors, 0);
 	weir_node_punt.free(node);
 	weir_punt_free(p);
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), TOY_POOL_MBUFS);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_MBUFS);
 	close(fd);
 }
 
@@ -349,7 +353,7 @@ static void test_a_chain_is_written_as_one_frame(void)
 	CU_ASSERT_EQUAL(recv(fd, got, sizeof(got), 0), sizeof(want));
 	CU_ASSERT_EQUAL(memcmp(got, want, sizeof(want)), 0);
 	weir_punt_free(p);
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), TOY_POOL_MBUFS);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_MBUFS);
 	close(fd);
 }
 
@@ -368,7 +372,7 @@ static void test_what_waits_when_it_is_stopped_is_still_written(void)
 	weir_punt_stats(p, &stats);
 	CU_ASSERT_EQUAL(stats.to_kernel_pkts, 200);
 	weir_punt_free(p);
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), TOY_POOL_MBUFS);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_MBUFS);
 }
 
 static void test_a_tap_that_is_down_is_counted(void)
@@ -388,7 +392,7 @@ static void test_a_tap_that_is_down_is_counted(void)
 	CU_ASSERT_EQUAL(stats.to_kernel_pkts, 0);
 	CU_ASSERT_EQUAL(stats.to_kernel_errors, 1);
 	weir_punt_free(p);
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), TOY_POOL_MBUFS);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_MBUFS);
 }
 
 static int kicked_fd;
@@ -457,7 +461,7 @@ static void test_a_frame_of_the_kernel_comes_to_worker_0_whole_and_marked_as_our
 		rte_pktmbuf_free(m);
 	}
 	weir_punt_free(p);
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), TOY_POOL_MBUFS);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_MBUFS);
 	close(fd);
 	close(kicked_fd);
 }
@@ -488,13 +492,13 @@ static void test_the_kernels_own_packet_leaves_with_the_ports_address(void)
 	rte_pktmbuf_free(m);
 	close(fd);
 	weir_punt_free(p);
-	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), TOY_POOL_MBUFS);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), POOL_MBUFS);
 	close(kicked_fd);
 }
 
 static void test_without_buffers_the_kernels_frames_are_lost_and_counted(void)
 {
-	struct rte_mbuf *all[TOY_POOL_MBUFS];
+	struct rte_mbuf *all[POOL_MBUFS];
 	struct weir_punt_stats stats;
 	struct weir_punt *p;
 	struct rte_mbuf *m;
@@ -508,14 +512,14 @@ static void test_without_buffers_the_kernels_frames_are_lost_and_counted(void)
 	p = make(1);
 	fd = packet_socket(TYPE_TEST);
 	CU_ASSERT_EQUAL_FATAL(send(fd, frame, sizeof(frame), 0), sizeof(frame));
-	CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_alloc_bulk(pool, all, TOY_POOL_MBUFS), 0);
+	CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_alloc_bulk(pool, all, POOL_MBUFS), 0);
 	do { /* no thread runs: this is it */
 		m = read_frame(p, &p->tap[0], &more);
 		CU_ASSERT_PTR_NULL(m);
 	} while (more);
 	weir_punt_stats(p, &stats);
 	CU_ASSERT_TRUE(stats.from_kernel_drops >= 1);
-	rte_pktmbuf_free_bulk(all, TOY_POOL_MBUFS);
+	rte_pktmbuf_free_bulk(all, POOL_MBUFS);
 	weir_punt_free(p);
 	close(fd);
 }
