@@ -54,6 +54,12 @@ static bool on_link(const struct weir_iface *iface, const struct neigh_key *key)
 	return false;
 }
 
+/* An answer may be to what another worker asked: all enter it, or each would have to ask. */
+static bool shared(const struct heard *h)
+{
+	return h->shard->handoff != NULL;
+}
+
 /* Used up, unless the kernel, which asked too, waits for this answer. */
 static enum weir_verdict done(const struct heard *h, struct rte_mbuf *m, bool answer_to_us)
 {
@@ -134,7 +140,7 @@ static enum weir_verdict arp_in(const struct heard *h, struct rte_mbuf *m)
 					   .override = true,
 					   .solicited = !request && for_us &&
 							!(meta->flags & WEIR_META_L2_GROUP),
-					   .invited = request && for_us &&
+					   .invited = for_us && (request || shared(h)) &&
 						      on_link(h->iface, &sender)});
 	if (request && for_us && !(meta->flags & WEIR_META_LEARN))
 		return arp_answer(h, m, arp);
@@ -283,7 +289,9 @@ static enum weir_verdict advertisement_in(const struct heard *h, struct rte_mbuf
 	      &(struct neigh_news){.key = target,
 				   .mac = mac,
 				   .solicited = flags & ND_FLAG_SOLICITED,
-				   .override = flags & ND_FLAG_OVERRIDE});
+				   .override = flags & ND_FLAG_OVERRIDE,
+				   .invited = !to_group && shared(h) &&
+					      on_link(h->iface, &target)});
 	return done(h, m, !to_group);
 }
 
