@@ -312,7 +312,8 @@ static void test_a_tagged_frame_keeps_its_tag(void)
 	fd = packet_socket(ETH_P_ALL); /* others see it after the tag was used */
 	CU_ASSERT_EQUAL(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &(int){1}, sizeof(int)), 0);
 	m = frame_mbuf(100);
-	frame = (uint8_t *)rte_pktmbuf_prepend(m, sizeof(tag));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(rte_pktmbuf_prepend(m, sizeof(tag)));
+	frame = rte_pktmbuf_mtod(m, uint8_t *);
 	memmove(frame, frame + sizeof(tag), 12);
 	memcpy(frame + 12, tag, sizeof(tag));
 	weir_meta(m)->l3_off = 18;
