@@ -27,7 +27,7 @@ static int begin(const struct weir_eal_args *a, struct weir_why *why)
 		return 0;
 	rc = rte_errno ? -rte_errno : -EIO;
 	return weir_why(why, rc, "DPDK's EAL did not begin: %s (%s)", strerror(-rc),
-			weir_eal_log_last());
+			weir_eal_log_cause());
 }
 
 int weir_eal_init(const struct weir_eal_conf *conf, struct weir_why *why)

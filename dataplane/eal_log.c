@@ -16,8 +16,8 @@
 #include <string.h>
 #include <weir/log.h>
 
-static char last_error[WEIR_WHY_LEN / 2]; /* written by whichever thread DPDK logs from */
-static bool hushed;			  /* written by the control thread */
+static char first_error[WEIR_WHY_LEN / 2]; /* written by whichever thread DPDK logs from */
+static bool hushed;			   /* written by the control thread */
 
 static enum weir_log_level level_of(uint32_t rte_level)
 {
@@ -35,8 +35,8 @@ static ssize_t take_line(void *cookie, const char *text, size_t bytes)
 
 	while (n > 0 && text[n - 1] == '\n')
 		n--;
-	if (level == WEIR_LOG_ERROR)
-		snprintf(last_error, sizeof(last_error), "%.*s", n, text);
+	if (level == WEIR_LOG_ERROR && hushed && first_error[0] == 0)
+		snprintf(first_error, sizeof(first_error), "%.*s", n, text);
 	if (n > 0 && !hushed)
 		weir_log_at(level, "dpdk", NULL, "%.*s", n, text);
 	return (ssize_t)bytes;
@@ -83,7 +83,7 @@ static void take_library_of(const char *file, const char *hook)
 
 void weir_eal_log_hush(void)
 {
-	last_error[0] = 0;
+	first_error[0] = 0;
 	hushed = true;
 	take_library_of("libbpf.so.1", "libbpf_set_print");
 	take_library_of("libxdp.so.1", "libxdp_set_print");
@@ -94,7 +94,7 @@ void weir_eal_log_speak(void)
 	hushed = false;
 }
 
-const char *weir_eal_log_last(void)
+const char *weir_eal_log_cause(void)
 {
-	return last_error;
+	return first_error;
 }

@@ -26,12 +26,12 @@ void weir_eal_args_free(struct weir_eal_args *a);
 int weir_eal_check_pages(const char *sysfs, enum weir_hugepages kind, uint32_t memory_mib,
 			 struct weir_why *why);
 
-/** Send what DPDK says to weir's log, and keep its last error. Before rte_eal_init(). */
+/** Send what DPDK says to weir's log. Before rte_eal_init(). */
 int weir_eal_log_open(void);
 
 /** From now, DPDK's errors are only kept, not logged: the caller will say what happened. */
 void weir_eal_log_hush(void);
 /** Log them again. */
 void weir_eal_log_speak(void);
-/** DPDK's last error since the last hush, "" if none. The control thread. */
-const char *weir_eal_log_last(void);
+/** DPDK's first error since the hush, for those that follow only repeat it; "" if none. */
+const char *weir_eal_log_cause(void);

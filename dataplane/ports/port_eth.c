@@ -8,6 +8,8 @@
 
 #include "port_eth_priv.h"
 
+#include "eal_priv.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +142,17 @@ static bool has_sockets(const struct port_eth *e)
 	return e->port.rxqs > 0;
 }
 
+static void find_wakeups(struct port_eth *e)
+{
+	e->device_intr = false;
+	if (has_sockets(e)) {
+		e->port.caps |= WEIR_PORT_INTR;
+	} else if (e->kind == PORT_ETH_DEVICE || e->kind == PORT_ETH_TAP) {
+		e->device_intr = has_device_intr(e);
+		e->port.caps |= e->device_intr ? WEIR_PORT_INTR : 0;
+	}
+}
+
 static int start(struct weir_port *p, struct weir_why *why)
 {
 	struct port_eth *e = port_eth(p);
@@ -147,17 +160,15 @@ static int start(struct weir_port *p, struct weir_why *why)
 
 	if (e->started)
 		return 0;
+	weir_eal_log_hush();
 	rc = rte_eth_dev_start(p->dpdk_id);
+	if (rc == 0)
+		find_wakeups(e);
+	weir_eal_log_speak();
 	if (rc < 0)
-		return weir_why(why, rc, "port %s (%s) does not start: %s", p->name, p->driver,
-				strerror(-rc));
+		return weir_why(why, rc, "port %s: %s does not start: %s (%s)", p->name, p->driver,
+				strerror(-rc), weir_eal_log_cause());
 	e->started = true;
-	if (has_sockets(e)) {
-		p->caps |= WEIR_PORT_INTR;
-	} else if (e->kind == PORT_ETH_DEVICE || e->kind == PORT_ETH_TAP) {
-		e->device_intr = has_device_intr(e);
-		p->caps |= e->device_intr ? WEIR_PORT_INTR : 0;
-	}
 	return 0;
 }
 

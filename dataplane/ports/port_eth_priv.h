@@ -20,9 +20,8 @@ struct port_eth_wait {
 struct port_eth {
 	struct weir_port port; /**< first: ops cast it back */
 	enum port_eth_kind kind;
-	char interface[16]; /**< "" for a device */
-	struct rte_device *device;
-	bool probed; /**< by us: removed at close */
+	char interface[16];	   /**< "" for a device */
+	struct rte_device *device; /**< removed at close */
 	bool started;
 	bool device_intr;   /**< wake-ups come from the device's own interrupts */
 	bool promiscuous;   /**< set in the device: cleared at close */

@@ -22,19 +22,22 @@
 /* Devices that some port of weir has; the control thread's. */
 static bool taken[RTE_MAX_ETHPORTS];
 
+/* @return the ethdev of this device, -ENODEV, or -EBUSY if another port has it. */
 static int find_id(const char *devargs)
 {
 	struct rte_dev_iterator it;
+	int rc = -ENODEV;
 	uint16_t id;
 
 	RTE_ETH_FOREACH_MATCHING_DEV(id, devargs, &it)
 	{
-		if (taken[id])
-			continue;
-		rte_eth_iterator_cleanup(&it);
-		return id;
+		if (!taken[id]) {
+			rte_eth_iterator_cleanup(&it);
+			return id;
+		}
+		rc = -EBUSY;
 	}
-	return -ENODEV;
+	return rc;
 }
 
 /* net_af_packet opens its sockets here: the nth one is queue n's. */
@@ -60,19 +63,18 @@ static int probe(struct port_eth *e, const struct weir_port_conf *conf, struct w
 		return weir_why(why, -ENAMETOOLONG, "port %s: its device is %d bytes, at most %zu",
 				conf->name, rc, sizeof(devargs) - 1);
 	sock_list(AF_PACKET, &before);
-	rc = rte_dev_probe(devargs);
+	rc = rte_dev_probe(devargs); /* 0, too, if it was probed before */
 	if (rc < 0 && rc != -EEXIST)
-		return weir_why(why, rc, "port %s: no device for \"%s\": %s (%s)", conf->name,
-				devargs, strerror(-rc), weir_eal_log_last());
+		return weir_why(why, -ENODEV, "port %s: no device for \"%s\" (%s)", conf->name,
+				devargs, weir_eal_log_cause());
 	id = find_id(devargs);
 	if (id < 0)
-		return weir_why(why, rc < 0 ? -EBUSY : id,
-				rc < 0 ? "port %s: \"%s\" is already another port's device"
-				       : "port %s: \"%s\" is no network device",
+		return weir_why(why, id,
+				id == -EBUSY ? "port %s: \"%s\" is already another port's device"
+					     : "port %s: \"%s\" is no network device",
 				conf->name, devargs);
 	taken[id] = true;
 	e->port.dpdk_id = (uint16_t)id;
-	e->probed = rc == 0;
 	rc = rte_eth_dev_info_get((uint16_t)id, &info);
 	if (rc < 0)
 		return weir_why(why, rc, "port %s: cannot read what its device is", conf->name);
@@ -89,7 +91,7 @@ static void detach(struct port_eth *e)
 	if (e->port.dpdk_id == UINT16_MAX)
 		return;
 	(void)rte_eth_dev_close(e->port.dpdk_id);
-	if (e->probed && e->device != NULL)
+	if (e->device != NULL)
 		(void)rte_dev_remove(e->device);
 	taken[e->port.dpdk_id] = false;
 	e->port.dpdk_id = UINT16_MAX;

@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
-/* DPDK without hugepages or devices, for tests that need real buffers. */
+/* EAL for a test: ordinary memory, no device, nothing left behind. Begun once, by the first test.
+ */
 
 #include "test.h"
 
-#include <rte_eal.h>
-#include <rte_mbuf.h>
-#include <weir/meta.h>
+#include <stdlib.h>
+#include <weir/eal.h>
+#include <weir/pool.h>
 
-#define TOY_POOL_MBUFS 511
-#define TOY_POOL_BYTES 2048 /* behind the headroom */
-
-/* The program's one pool of TOY_POOL_MBUFS buffers; begins EAL when first asked. */
-static inline struct rte_mempool *toy_pool(void)
+static inline void toy_eal(void)
 {
-	static const char *const words[] = {"test",	"--no-huge", "--no-shconf",
-					    "--no-pci", "-m",	     "64",
-					    "-l",	"0",	     "--log-level=error"};
-	static char kept[RTE_DIM(words)][32];
-	static struct rte_mempool *pool;
-	char *args[RTE_DIM(words)];
+	static bool up;
+	const struct weir_eal_conf conf = {
+		.program = "weir-test", .hugepages = WEIR_HUGEPAGES_NONE, .memory_mib = 64};
+	struct weir_why why = {0};
 
-	if (pool != NULL)
-		return pool;
-	for (unsigned i = 0; i < RTE_DIM(words); i++) {
-		snprintf(kept[i], sizeof(kept[i]), "%s", words[i]);
-		args[i] = kept[i];
+	if (!up && weir_eal_init(&conf, &why) < 0) {
+		fprintf(stderr, "%s\n", why.text);
+		exit(1);
 	}
-	CU_ASSERT_TRUE_FATAL(rte_eal_init(RTE_DIM(args), args) >= 0);
-	pool = rte_pktmbuf_pool_create("toy", TOY_POOL_MBUFS, 0, sizeof(struct weir_meta),
-				       RTE_PKTMBUF_HEADROOM + TOY_POOL_BYTES, SOCKET_ID_ANY);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(pool);
-	return pool;
+	up = true;
+}
+
+/* A pool of this many buffers. */
+static inline struct rte_mempool *toy_pool(const char *name, uint32_t mbufs)
+{
+	const struct weir_pool_plan plan = {.mbufs = mbufs, .data_bytes = 2176, .cache = 32};
+	struct rte_mempool *mp = NULL;
+
+	toy_eal();
+	CU_ASSERT_EQUAL_FATAL(weir_pool_create(name, &plan, -1, &mp, NULL), 0);
+	return mp;
 }

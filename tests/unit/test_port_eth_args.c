@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What a port's configuration becomes before any device is touched. */
+
+#include "failalloc.h"
+#include "port_eth_priv.h"
+#include "test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *args_of(struct weir_port_conf conf, uint16_t id)
+{
+	static char text[256];
+
+	weir_port_eth_devargs(&conf, id, text, sizeof(text));
+	return text;
+}
+
+static int check(struct weir_port_conf conf, struct weir_why *why)
+{
+	if (conf.name == NULL)
+		conf.name = "wan";
+	return port_eth_check_conf(&conf, why);
+}
+
+static void test_an_interface_is_taken_through_af_xdp_without_busy_polling(void)
+{
+	CU_ASSERT_STRING_EQUAL(args_of((struct weir_port_conf){.interface = "eth0", .rxqs = 2}, 3),
+			       "net_af_xdp3,iface=eth0,start_queue=0,queue_count=2,busy_budget=0");
+}
+
+static void test_other_drivers_can_be_named(void)
+{
+	CU_ASSERT_STRING_EQUAL(
+		args_of((struct weir_port_conf){.interface = "e",
+						.driver = "af_packet",
+						.rxd = 512},
+			0),
+		"net_af_packet0,iface=e,qpairs=1,blocksz=4096,framesz=2048,framecnt=512");
+	CU_ASSERT_STRING_EQUAL(
+		args_of((struct weir_port_conf){.interface = "e", .driver = "tap"}, 1),
+		"net_tap1,iface=e");
+}
+
+static void test_a_jumbo_frame_fits_a_slot_of_af_packet(void)
+{
+	CU_ASSERT_PTR_NOT_NULL(strstr(args_of((struct weir_port_conf){.interface = "e",
+								      .driver = "af_packet",
+								      .mtu = 9000},
+					      0),
+				      "blocksz=16384,framesz=16384"));
+}
+
+static void test_a_device_is_passed_on_as_it_is(void)
+{
+	CU_ASSERT_STRING_EQUAL(args_of((struct weir_port_conf){.device = "net_null0,size=64"}, 9),
+			       "net_null0,size=64");
+}
+
+static void test_a_short_buffer_cuts_but_tells_the_length(void)
+{
+	const struct weir_port_conf conf = {.device = "net_null0"};
+	char text[4];
+
+	CU_ASSERT_EQUAL(weir_port_eth_devargs(&conf, 0, text, sizeof(text)), 9);
+	CU_ASSERT_STRING_EQUAL(text, "net");
+}
+
+static void test_af_xdp_asks_for_its_fill_and_completion_rings(void)
+{
+	struct weir_pool_need need = {.mtu = 1000};
+
+	weir_port_eth_need(&(struct weir_port_conf){.interface = "e", .rxqs = 2, .rxd = 512},
+			   &need);
+	CU_ASSERT_EQUAL(need.rx_descs, 2 * (512 + 2048));
+	CU_ASSERT_EQUAL(need.tx_descs, 2 * (1024 + 2048));
+	CU_ASSERT_EQUAL(need.mtu, 1500);
+	weir_port_eth_need(&(struct weir_port_conf){.device = "d", .rxd = 100, .txd = 50}, &need);
+	CU_ASSERT_EQUAL(need.rx_descs, 2 * (512 + 2048) + 100);
+	CU_ASSERT_EQUAL(need.tx_descs, 2 * (1024 + 2048) + 50);
+}
+
+static void test_what_is_no_interface_name_never_reaches_the_driver(void)
+{
+	static const char *const bad[] = {
+		"",	".",   "..", "a b", "eth0,mode=x", "a/b", "eth0=1", "sixteen-is-a-lot",
+		"a\nb", "\x80"};
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct weir_why why = {0};
+
+		CU_ASSERT_EQUAL(check((struct weir_port_conf){.interface = bad[i]}, &why), -EINVAL);
+		CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "not the name of a Linux interface"));
+	}
+	CU_ASSERT_EQUAL(check((struct weir_port_conf){.interface = "enp3s0f0.100"}, NULL), 0);
+}
+
+static void test_what_contradicts_itself_is_refused_in_a_sentence(void)
+{
+	static const struct {
+		struct weir_port_conf conf;
+		const char *says;
+	} bad[] = {
+		{{.interface = "e", .device = "d"}, "either an interface or a device"},
+		{{.name = "x"}, "either an interface or a device"},
+		{{.name = "", .device = "d"}, "1 to 31 bytes"},
+		{{.name = "a-name-that-is-too-long-for-a-port", .device = "d"}, "1 to 31 bytes"},
+		{{.interface = "e", .driver = "xyz"}, "xyz is none of"},
+		{{.device = "d", .mtu = 67}, "must be 68 to 9000"},
+		{{.device = "d", .mtu = 9001}, "mtu is 9001"},
+	};
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct weir_why why = {0};
+
+		CU_ASSERT_EQUAL(check(bad[i].conf, &why), -EINVAL);
+		CU_ASSERT_PTR_NOT_NULL(strstr(why.text, bad[i].says));
+	}
+}
+
+static void test_a_missing_interface_is_named_before_any_driver_begins(void)
+{
+	const struct weir_port_conf conf = {.name = "wan", .interface = "weir-none0"};
+	struct weir_port *p = NULL;
+	struct weir_why why = {0};
+
+	CU_ASSERT_EQUAL(weir_port_eth_open(&conf, 0, NULL, &p, &why), -ENODEV);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "no interface named weir-none0"));
+	CU_ASSERT_PTR_NULL(p);
+}
+
+static void test_opening_without_memory_is_said_too(void)
+{
+	const struct weir_port_conf conf = {.name = "wan", .interface = "weir-none0"};
+	struct weir_port *p = NULL;
+	int rc;
+
+	FAILALLOC_EACH(n)
+	{
+		rc = weir_port_eth_open(&conf, 0, NULL, &p, NULL);
+		if (failalloc_done())
+			break;
+		CU_ASSERT_EQUAL(rc, -ENOMEM);
+	}
+	CU_ASSERT_EQUAL(rc, -ENODEV);
+	CU_ASSERT_PTR_NULL(p);
+}
+
+static void test_a_new_socket_is_told_from_the_old_ones(void)
+{
+	const struct sock_list before = {.fd = {4, 7}, .n = 2};
+	const struct sock_list after = {.fd = {3, 7, 9}, .n = 3};
+
+	CU_ASSERT_EQUAL(sock_list_new(&before, &after, 0), 3);
+	CU_ASSERT_EQUAL(sock_list_new(&before, &after, 1), 9);
+	CU_ASSERT_EQUAL(sock_list_new(&before, &after, 2), -1);
+	CU_ASSERT_EQUAL(sock_list_new(&before, &before, 0), -1);
+}
+
+WEIR_TESTS("ports/port_eth_args", TEST(an_interface_is_taken_through_af_xdp_without_busy_polling),
+	   TEST(other_drivers_can_be_named), TEST(a_jumbo_frame_fits_a_slot_of_af_packet),
+	   TEST(a_device_is_passed_on_as_it_is), TEST(a_short_buffer_cuts_but_tells_the_length),
+	   TEST(af_xdp_asks_for_its_fill_and_completion_rings),
+	   TEST(what_is_no_interface_name_never_reaches_the_driver),
+	   TEST(what_contradicts_itself_is_refused_in_a_sentence),
+	   TEST(a_missing_interface_is_named_before_any_driver_begins),
+	   TEST(opening_without_memory_is_said_too), TEST(a_new_socket_is_told_from_the_old_ones))
