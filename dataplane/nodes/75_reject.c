@@ -66,14 +66,14 @@ static const struct answer answers[WEIR_DROPS] = {
 				  ICMP6_DST_UNREACH_NOPORT},
 };
 
-/* ICMP that asks something (RFC 792, RFC 950): all other types are, or may be, errors. */
-static bool is_query4(uint8_t type)
+/* ICMP that asks or answers (RFC 792, 950, 1256): all other types are, or may be, errors. */
+static bool is_informational4(uint8_t type)
 {
-	return type == 8 || type == 10 || type == 13 || type == 15 || type == 17;
+	return type == 0 || (type >= 8 && type <= 10) || (type >= 13 && type <= 18);
 }
 
 /* ICMPv6 informational messages but redirects (RFC 4443 section 2.1, 2.4(e.2)). */
-static bool is_query6(uint8_t type)
+static bool is_informational6(uint8_t type)
 {
 	return type >= ICMP6_ECHO_REQUEST && type != ND_REDIRECT;
 }
@@ -92,7 +92,7 @@ static bool is_answerable(struct rte_mbuf *m)
 	/* Nobody misses a service by ICMP (RFC 1122 section 3.2.2, RFC 4443 section 2.4(b)). */
 	if (!(meta->flags & WEIR_META_L4) || meta->drop == WEIR_DROP_NO_SERVICE)
 		return false;
-	return v4 ? is_query4(icmp->type) : is_query6(icmp->type);
+	return v4 ? is_informational4(icmp->type) : is_informational6(icmp->type);
 }
 
 /* Whether it went from one host to one host. */

@@ -305,6 +305,28 @@ static void test_nobody_is_told_about_errors_and_resets(void)
 	expect_silence(tcp4_rst, WEIR_DROP_NO_SERVICE);
 }
 
+static void test_of_icmp_what_asks_or_answers_may_be_answered_by_an_error(void)
+{
+	unsigned answered = 0;
+
+	setup(1000);
+	for (unsigned type = 0; type < 256; type++) {
+		struct toy_mbuf t;
+		struct rte_mbuf *m = toy_frame(&t, ping4_far, 0);
+
+		rte_pktmbuf_mtod(m, uint8_t *)[t.meta.l4_off] = (uint8_t)type;
+		refuse(m, WEIR_DROP_TTL);
+		answered += toy_n_sent;
+		if (type >= 3 && type <= 5) /* unreachable, source quench, redirect */
+			CU_ASSERT_EQUAL(toy_n_sent, 0);
+		if (type == 11 || type == 12)
+			CU_ASSERT_EQUAL(toy_n_sent, 0);
+		if (type == 0 || type == 8)
+			CU_ASSERT_EQUAL(toy_n_sent, 1);
+	}
+	CU_ASSERT_EQUAL(answered, 10);
+}
+
 static void test_a_missing_icmp_service_is_not_missed(void)
 {
 	setup(1000);
@@ -437,7 +459,9 @@ WEIR_TESTS("node/reject", TEST(each_reason_has_its_icmp_error),
 	   TEST(too_long_an_ipv6_packet_is_told_the_mtu_in_1280_bytes),
 	   TEST(a_chain_is_quoted_across_its_segments),
 	   TEST(a_reset_is_one_that_the_sender_believes),
-	   TEST(nobody_is_told_about_errors_and_resets), TEST(a_missing_icmp_service_is_not_missed),
+	   TEST(nobody_is_told_about_errors_and_resets),
+	   TEST(of_icmp_what_asks_or_answers_may_be_answered_by_an_error),
+	   TEST(a_missing_icmp_service_is_not_missed),
 	   TEST(what_did_not_go_from_one_host_to_one_host_is_not_answered),
 	   TEST(no_host_has_a_group_or_network_0_or_127_for_an_address),
 	   TEST(our_own_packets_group_frames_and_later_fragments_are_not_answered),
