@@ -224,7 +224,7 @@ struct nd_msg {
 	uint8_t target[16];
 	uint8_t option, option_words; /* the option's length in units of 8 bytes */
 	uint8_t mac[RTE_ETHER_ADDR_LEN];
-};
+} __attribute__((packed));
 static_assert(sizeof(struct nd_msg) == 32, "as on the wire");
 
 #define ND_SOLICIT	  135
