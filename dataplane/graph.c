@@ -13,6 +13,7 @@
 
 #include <weir/graph.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <rte_branch_prediction.h>
 #include <rte_cycles.h>
@@ -45,6 +46,7 @@ struct weir_graph {
 	unsigned n;
 	uint64_t passes;
 	uint8_t verdict[WEIR_PASS_PKTS + VERDICT_PAD] __rte_cache_aligned;
+	struct rte_mbuf *held[WEIR_PASS_PKTS]; /* where scatter() puts what nobody takes */
 	struct stage stage[];
 };
 
@@ -173,16 +175,24 @@ static inline bool uniform(uint8_t *v, uint16_t n)
 	return differ == 0;
 }
 
-/* All packets of a stage go to one other: the vector itself does, if nothing waits there. */
-static inline void move_all(struct weir_graph *g, struct stage *s, enum weir_verdict v, uint16_t n,
-			    uint32_t *ready)
+/* The stage that a verdict leads to; NULL: the packets stay with the node. */
+static inline struct stage *heir(struct weir_graph *g, const struct stage *s, uint8_t v)
 {
-	struct stage *t;
+	if (v == WEIR_HELD)
+		return NULL;
+	assert(v < WEIR_HELD && s->to[v] != NOWHERE); /* weir_node_ops.may says so */
+	return &g->stage[s->to[v]];
+}
+
+/* All packets of a stage go to one other: the vector itself does, if nothing waits there. */
+static inline void move_all(struct weir_graph *g, struct stage *s, uint16_t n, uint32_t *ready)
+{
+	const uint8_t v = g->verdict[0];
+	struct stage *t = heir(g, s, v);
 
 	weir_count(&s->stats.verdicts[v], n);
-	if (v == WEIR_HELD)
+	if (t == NULL)
 		return;
-	t = &g->stage[s->to[v]];
 	if (t->n == 0) {
 		struct rte_mbuf **empty = t->pkt;
 
@@ -195,32 +205,48 @@ static inline void move_all(struct weir_graph *g, struct stage *s, enum weir_ver
 	*ready |= UINT32_C(1) << s->to[v];
 }
 
-static inline void scatter(struct weir_graph *g, struct stage *s, const uint8_t *verdict,
-			   uint16_t n, uint32_t *ready)
+/*
+ * Take those with one verdict out of n; the others close ranks. Both are written at each step and
+ * only the counts differ: a branch here would be guessed wrong for every packet that parts.
+ */
+static inline uint16_t take_out(struct rte_mbuf **pkt, uint8_t *verdict, uint16_t n, uint8_t v,
+				struct rte_mbuf **to)
 {
-	uint16_t said[WEIR_VERDICTS] = {0};
+	uint16_t taken = 0, left = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		const uint8_t v = verdict[i];
+		struct rte_mbuf *m = pkt[i];
+		const uint8_t said = verdict[i];
 
-		said[v]++;
-		if (v != WEIR_HELD) {
-			struct stage *t = &g->stage[s->to[v]];
-
-			t->pkt[t->n++] = s->pkt[i];
-		}
+		to[taken] = m;
+		pkt[left] = m;
+		verdict[left] = said;
+		taken += said == v;
+		left += said != v;
 	}
-	for (unsigned v = 0; v < WEIR_VERDICTS; v++) {
-		if (said[v] == 0)
+	return taken;
+}
+
+/* Packets part: one verdict after the other, beginning with the first packet's. */
+static void scatter(struct weir_graph *g, struct stage *s, uint16_t n, uint32_t *ready)
+{
+	while (n > 0) {
+		const uint8_t v = g->verdict[0];
+		struct stage *t = heir(g, s, v);
+		struct rte_mbuf **to = t == NULL ? g->held : &t->pkt[t->n];
+		const uint16_t taken = take_out(s->pkt, g->verdict, n, v, to);
+
+		weir_count(&s->stats.verdicts[v], taken);
+		n -= taken;
+		if (t == NULL)
 			continue;
-		weir_count(&s->stats.verdicts[v], said[v]);
-		if (v != WEIR_HELD)
-			*ready |= UINT32_C(1) << s->to[v];
+		t->n += taken;
+		*ready |= UINT32_C(1) << s->to[v];
 	}
 }
 
-static inline __rte_always_inline unsigned run(struct weir_graph *g, const struct weir_pass *pass,
-					       const struct weir_watch *watch, bool timed)
+static __rte_always_inline unsigned run(struct weir_graph *g, const struct weir_pass *pass,
+					const struct weir_watch *watch, bool timed)
 {
 	struct weir_burst b = {.verdict = g->verdict, .pass = pass};
 	uint32_t ready = g->sources;
@@ -246,9 +272,9 @@ static inline __rte_always_inline unsigned run(struct weir_graph *g, const struc
 		if (unlikely(watch != NULL))
 			watch->see(watch, at, &b);
 		if (likely(uniform(g->verdict, b.n)))
-			move_all(g, s, (enum weir_verdict)g->verdict[0], b.n, &ready);
+			move_all(g, s, b.n, &ready);
 		else
-			scatter(g, s, g->verdict, b.n, &ready);
+			scatter(g, s, b.n, &ready);
 		if (timed) {
 			weir_count(&s->stats.timed_cycles, rte_rdtsc() - begin);
 			weir_count(&s->stats.timed_pkts, b.n);
