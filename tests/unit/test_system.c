@@ -40,9 +40,13 @@ static const struct rte_ether_addr host_mac[2] = {{{2, 0, 0, 0, 0, 2}}, {{2, 0, 
 
 static void begin_eal(void)
 {
-	static char *args[] = {"test", "--no-huge", "--no-shconf", "--no-pci",	       "-m",
-			       "640",  "-l",	    "0",	   "--log-level=error"};
-
+	static const char *const words[] = {"test",	"--no-huge", "--no-shconf",
+					    "--no-pci", "-m",	     "640",
+					    "-l",	"0",	     "--log-level=error"};
+	static char kept[RTE_DIM(words)][32]; /* EAL may write to them */
+	char *args[RTE_DIM(words)];
+	for (unsigned i = 0; i < RTE_DIM(words); i++)
+		args[i] = strcpy(kept[i], words[i]);
 	CU_ASSERT_TRUE_FATAL(rte_eal_init(RTE_DIM(args), args) >= 0);
 	wire = rte_pktmbuf_pool_create("wire", 4095, 0, sizeof(struct weir_meta),
 				       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
