@@ -331,6 +331,11 @@ struct weir_punt *weir_system_punt(const struct weir_system *s)
 	return s->punt;
 }
 
+const struct weir_clock *weir_system_clock(const struct weir_system *s)
+{
+	return &s->clock;
+}
+
 uint16_t weir_system_rx_worker(const struct weir_system *s, uint16_t port, uint16_t queue)
 {
 	return layout_worker(s->workers, port, queue, s->port[port]->rxqs);

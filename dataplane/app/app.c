@@ -364,6 +364,8 @@ static int open_all(struct weir_run *run, struct weir_system_conf *sys, struct w
 		rc = app->prepare(run, run->conf, sys, why);
 	if (rc == 0)
 		rc = weir_system_create(sys, &run->system, why);
+	if (rc == 0)
+		run->clock = *weir_system_clock(run->system); /* one clock for all */
 	if (rc == 0 && app->l3_at != 0)
 		rc = app_l3_create(run, why);
 	if (rc == 0)

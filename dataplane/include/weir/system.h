@@ -90,6 +90,8 @@ struct weir_port *weir_system_port(const struct weir_system *s, uint16_t port);
 struct weir_gens *weir_system_gens(const struct weir_system *s);
 struct rte_mempool *weir_system_pool(const struct weir_system *s);
 struct weir_punt *weir_system_punt(const struct weir_system *s);
+/** The clock of the workers' passes. */
+const struct weir_clock *weir_system_clock(const struct weir_system *s);
 /** The worker that polls a queue of a port. */
 uint16_t weir_system_rx_worker(const struct weir_system *s, uint16_t port, uint16_t queue);
 /** Watch every worker (NULL: stop) and wait until none can see the former watch. */
