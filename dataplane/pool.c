@@ -38,7 +38,8 @@ static uint16_t data_bytes(const struct weir_pool_need *need)
 
 	if (need->scatter || frame <= RTE_MBUF_DEFAULT_BUF_SIZE)
 		return RTE_MBUF_DEFAULT_BUF_SIZE;
-	return (uint16_t)RTE_MIN(round_up(frame, 1024), (uint32_t)UINT16_MAX & ~1023u);
+	return (uint16_t)RTE_MIN(round_up(frame, RTE_CACHE_LINE_SIZE),
+				 (uint32_t)UINT16_MAX / RTE_CACHE_LINE_SIZE * RTE_CACHE_LINE_SIZE);
 }
 
 /* The control thread has a cache as a worker has. */

@@ -196,7 +196,9 @@ int weir_raw_stats(struct weir_raw *r, uint16_t port, struct weir_port_stats *ou
 
 static void print_fill(FILE *to, const char *what, int used, unsigned size)
 {
-	if (used < 0)
+	if (size == 0)
+		fprintf(to, "  %s ring: the device does not show it\n", what);
+	else if (used < 0)
 		fprintf(to, "  %s ring: - of %u used\n", what, size);
 	else
 		fprintf(to, "  %s ring: %d of %u used\n", what, used, size);

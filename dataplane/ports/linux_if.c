@@ -207,17 +207,32 @@ static int check_xdp(const struct weir_port_conf *conf, struct weir_why *why)
 	return check_program(conf, why);
 }
 
-static int check_mtu(const struct weir_port_conf *conf, struct weir_why *why)
+static int check_mtu(const struct weir_port_conf *conf, bool xdp, struct weir_why *why)
 {
+	const char *const dev = conf->interface;
 	struct ifreq r = {0};
-	const int rc = ask(conf->interface, SIOCGIFMTU, &r);
+	int rc;
 
-	if (rc == 0 && r.ifr_mtu < conf->mtu)
+	if (xdp && conf->mtu > PORT_ETH_AF_XDP_MTU_MAX)
+		return weir_why(
+			why, -EMSGSIZE,
+			"port %s: mtu is %u, but an AF_XDP frame must fit a page: lower it to "
+			"%d, or use driver: af_packet",
+			conf->name, conf->mtu, PORT_ETH_AF_XDP_MTU_MAX);
+	rc = ask(dev, SIOCGIFMTU, &r);
+	if (rc < 0)
+		return weir_why(why, rc, "port %s: cannot read the mtu of %s", conf->name, dev);
+	if (r.ifr_mtu < conf->mtu)
 		return weir_why(why, -EMSGSIZE,
 				"port %s: mtu is %u, that of %s is %d: ip link set dev %s mtu %u",
-				conf->name, conf->mtu, conf->interface, r.ifr_mtu, conf->interface,
-				conf->mtu);
-	return rc;
+				conf->name, conf->mtu, dev, r.ifr_mtu, dev, conf->mtu);
+	if (xdp && r.ifr_mtu > PORT_ETH_AF_XDP_MTU_MAX)
+		return weir_why(
+			why, -EMSGSIZE,
+			"port %s: the mtu of %s is %d, but an AF_XDP frame must fit a page: ip "
+			"link set dev %s mtu %u, or use driver: af_packet",
+			conf->name, dev, r.ifr_mtu, dev, conf->mtu);
+	return 0;
 }
 
 int linux_if_check(const struct weir_port_conf *conf, enum port_eth_kind kind, struct weir_why *why)
@@ -238,9 +253,9 @@ int linux_if_check(const struct weir_port_conf *conf, enum port_eth_kind kind, s
 				conf->name, conf->interface, conf->interface);
 	if (rc == 0)
 		rc = check_rights(conf->name, kind == PORT_ETH_AF_XDP, why);
+	if (rc == 0)
+		rc = check_mtu(conf, kind == PORT_ETH_AF_XDP, why);
 	if (rc == 0 && kind == PORT_ETH_AF_XDP)
 		rc = check_xdp(conf, why);
-	if (rc == 0)
-		rc = check_mtu(conf, why);
 	return rc;
 }

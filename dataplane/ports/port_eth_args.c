@@ -81,11 +81,15 @@ int port_eth_check_conf(const struct weir_port_conf *conf, struct weir_why *why)
 	return 0;
 }
 
-/* The ring of net_af_packet holds a whole frame and the kernel's header in each slot. */
+/*
+ * A slot of net_af_packet's ring holds the kernel's header and a whole frame, and the driver wants
+ * a buffer that holds the slot. Two usual slots share a block of one page, a larger one has its
+ * own.
+ */
 static int af_packet_args(const struct weir_port_conf *c, uint16_t id, char *buf, size_t len)
 {
-	const unsigned slot = rte_align32pow2(c->mtu + 192u);
-	const unsigned block = RTE_MAX(slot, 4096u);
+	const unsigned slot = RTE_MAX(RTE_ALIGN_CEIL(c->mtu + 192u, 16u), 2048u);
+	const unsigned block = RTE_ALIGN_CEIL(slot, 4096u);
 
 	return snprintf(buf, len,
 			"net_af_packet%u,iface=%s,qpairs=%u,blocksz=%u,framesz=%u,framecnt=%u", id,

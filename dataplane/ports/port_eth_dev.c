@@ -71,6 +71,29 @@ static uint32_t choose_rss(const struct rte_eth_dev_info *info, uint16_t rxqs,
 	return WEIR_PORT_RSS;
 }
 
+/* net_af_xdp gives the kernel the pool's own memory: in one piece, each buffer within a page. */
+static int check_pool(struct port_eth *e, const struct weir_port_conf *conf,
+		      const struct rte_mempool *pool, struct weir_why *why)
+{
+	const uint32_t each = pool->header_size + pool->elt_size + pool->trailer_size;
+
+	if (e->kind != PORT_ETH_AF_XDP)
+		return 0;
+	if (each > PORT_ETH_PAGE)
+		return weir_why(
+			why, -EMSGSIZE,
+			"port %s: the pool's buffers of %u bytes do not fit a page, as AF_XDP "
+			"demands: lower the largest mtu to %d, or use driver: af_packet",
+			conf->name, each, PORT_ETH_AF_XDP_MTU_MAX);
+	if (pool->nb_mem_chunks > 1)
+		return weir_why(
+			why, -ENOMEM,
+			"port %s: the pool is in %u pieces of memory, and AF_XDP demands one: "
+			"free or add hugepages, or set hugepages: none",
+			conf->name, pool->nb_mem_chunks);
+	return 0;
+}
+
 static int choose_mtu(struct port_eth *e, const struct weir_port_conf *conf,
 		      const struct rte_eth_dev_info *info, const struct rte_mempool *pool,
 		      struct rte_eth_conf *out, struct weir_why *why)
@@ -80,13 +103,11 @@ static int choose_mtu(struct port_eth *e, const struct weir_port_conf *conf,
 	const uint32_t frame = conf->mtu + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
 
 	if (info->max_mtu != 0 && conf->mtu > info->max_mtu)
-		return weir_why(why, -EINVAL, "port %s: mtu is %u, but %s takes at most %u%s",
-				conf->name, conf->mtu, info->driver_name, info->max_mtu,
-				e->kind == PORT_ETH_AF_XDP
-					? ": a frame must fit a page; lower mtu, or use driver: "
-					  "af_packet"
-					: ": lower mtu");
-	out->rxmode.mtu = conf->mtu;
+		return weir_why(why, -EINVAL,
+				"port %s: mtu is %u, but %s takes at most %u: lower it", conf->name,
+				conf->mtu, info->driver_name, info->max_mtu);
+	/* net_af_packet says 1518 bytes, but its ring was made for this mtu */
+	out->rxmode.mtu = e->kind == PORT_ETH_AF_PACKET ? RTE_MIN(conf->mtu, 1500) : conf->mtu;
 	e->port.mtu = conf->mtu;
 	if (frame <= room)
 		return 0;
@@ -137,14 +158,13 @@ static int setup_rx(struct port_eth *e, uint16_t q, uint16_t descs, struct rte_m
 static int explain_rx(struct port_eth *e, const struct weir_port_conf *conf, uint16_t q, int rc,
 		      struct weir_why *why)
 {
-	if (e->kind == PORT_ETH_AF_XDP) {
-		rc = linux_if_wait_free(conf, q, why);
-		if (rc < 0)
-			return rc;
-		rc = -EAGAIN;
-	}
-	return weir_why(why, rc, "port %s: %s refuses rx queue %u: %s (%s)", conf->name,
-			e->port.driver, q, strerror(-rc), weir_eal_log_cause());
+	const int free = e->kind == PORT_ETH_AF_XDP ? linux_if_wait_free(conf, q, why) : 0;
+
+	if (free < 0)
+		return free;
+	return weir_why(why, e->kind == PORT_ETH_AF_XDP ? -EAGAIN : rc,
+			"port %s: %s refuses rx queue %u: %s (%s)", conf->name, e->port.driver, q,
+			strerror(-rc), weir_eal_log_cause());
 }
 
 static int setup_queues(struct port_eth *e, const struct weir_port_conf *conf,
@@ -183,6 +203,8 @@ int port_eth_setup(struct port_eth *e, const struct weir_port_conf *conf, struct
 	if (rc < 0)
 		return weir_why(why, rc, "port %s: cannot read what its device is", conf->name);
 	rc = choose_queues(e, conf, &info, why);
+	if (rc == 0)
+		rc = check_pool(e, conf, pool, why);
 	if (rc == 0)
 		rc = choose_mtu(e, conf, &info, pool, &dev, why);
 	if (rc < 0)

@@ -29,6 +29,14 @@ struct port_eth {
 	struct port_eth_wait *wait; /**< rxqs of them */
 };
 
+/**
+ * The largest MTU of net_af_xdp, whose buffers must fit a page, with everything before the frame:
+ * mempool's line, mbuf, metadata, headroom (128), the kernel's (256), two VLAN tags, and the line
+ * that mempool adds to spread memory channels.
+ */
+#define PORT_ETH_AF_XDP_MTU_MAX 3366
+#define PORT_ETH_PAGE		4096
+
 static inline struct port_eth *port_eth(struct weir_port *p)
 {
 	return (struct port_eth *)p;

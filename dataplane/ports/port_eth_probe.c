@@ -109,8 +109,10 @@ static int attach(struct port_eth *e, const struct weir_port_conf *conf, struct 
 		rc = probe(e, conf, why);
 		if (rc == 0)
 			rc = port_eth_setup(e, conf, pool, why);
-		if (rc != -EAGAIN || i == RETRIES)
+		if (rc != -EAGAIN)
 			return rc;
+		if (i == RETRIES)
+			return -EIO;
 		detach(e);
 		(void)nanosleep(&step, NULL);
 	}

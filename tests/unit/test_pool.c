@@ -52,14 +52,14 @@ static void test_a_jumbo_frame_fits_one_buffer_unless_it_may_be_scattered(void)
 		CU_ASSERT_TRUE_FATAL(size_of((struct weir_pool_need){.mtu = mtu}).data_bytes >=
 				     frame);
 	}
-	CU_ASSERT_EQUAL(size_of((struct weir_pool_need){.mtu = 9000}).data_bytes, 10240);
+	CU_ASSERT_TRUE(size_of((struct weir_pool_need){.mtu = 9000}).data_bytes < 10240);
 	CU_ASSERT_EQUAL(size_of((struct weir_pool_need){.mtu = 9000, .scatter = true}).data_bytes,
 			RTE_MBUF_DEFAULT_BUF_SIZE);
 }
 
 static void test_an_absurd_mtu_does_not_wrap_the_buffer_size(void)
 {
-	CU_ASSERT_TRUE(size_of((struct weir_pool_need){.mtu = UINT16_MAX}).data_bytes >= 64512);
+	CU_ASSERT_TRUE(size_of((struct weir_pool_need){.mtu = UINT16_MAX}).data_bytes >= 65472);
 }
 
 static void test_the_explanation_has_the_figures_of_the_plan(void)

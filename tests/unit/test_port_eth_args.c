@@ -50,7 +50,7 @@ static void test_a_jumbo_frame_fits_a_slot_of_af_packet(void)
 								      .driver = "af_packet",
 								      .mtu = 9000},
 					      0),
-				      "blocksz=16384,framesz=16384"));
+				      "blocksz=12288,framesz=9200"));
 }
 
 static void test_a_device_is_passed_on_as_it_is(void)
