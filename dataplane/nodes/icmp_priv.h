@@ -207,5 +207,7 @@ static inline void icmp_send(struct weir_shard *s, const struct weir_iface *f, s
 	meta->iface_in = from->iface_in;
 	meta->flags = WEIR_META_OURS | (from->flags & WEIR_META_TRACED);
 	meta->hop = WEIR_NO_HOP;
+	meta->laps =
+		0; /* a new packet, though its question may have been put together and it cut */
 	weir_origin_push(s->origin, m, WEIR_NEXT);
 }

@@ -81,6 +81,16 @@ static void test_an_echo_request_leaves_as_its_own_reply(void)
 	toy_expect_sent(pong6);
 }
 
+static void test_a_reply_has_its_laps_before_it(void)
+{
+	struct toy_mbuf t;
+	struct rte_mbuf *m = toy_frame(&t, ping4, 0);
+
+	t.meta.laps = 1; /* put together from fragments */
+	CU_ASSERT_EQUAL(judge(m), WEIR_HELD);
+	CU_ASSERT_EQUAL(weir_meta(toy_sent)->laps, 0);
+}
+
 static void test_the_kernel_is_not_asked_about_an_echo(void)
 {
 	struct toy_mbuf t;
@@ -259,7 +269,7 @@ static void test_without_memory_there_is_no_node(void)
 }
 
 WEIR_TESTS("node/local", TEST(an_echo_request_leaves_as_its_own_reply),
-	   TEST(the_kernel_is_not_asked_about_an_echo),
+	   TEST(a_reply_has_its_laps_before_it), TEST(the_kernel_is_not_asked_about_an_echo),
 	   TEST(options_and_extension_headers_are_not_echoed),
 	   TEST(a_reply_can_be_fragmented_and_has_an_identification_of_its_own),
 	   TEST(a_ping_to_or_from_all_is_not_answered),
