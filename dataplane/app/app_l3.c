@@ -236,25 +236,33 @@ static void free_gen(struct weir_gen *gen)
 	free(g);
 }
 
-/* Commit the open change and publish it. */
-int app_l3_commit(struct app_l3 *l3, struct weir_why *why)
+int app_l3_publish(struct app_l3 *l3, const struct weir_l3 *fresh)
 {
 	struct l3_gen *g = calloc(1, sizeof(*g));
-	int rc;
 
-	if (g == NULL) {
-		weir_rib_abort(l3->rib);
-		return weir_why(why, -ENOMEM, "routes: out of memory");
-	}
-	rc = weir_rib_commit(l3->rib, &g->gen.l3, why);
-	if (rc < 0) {
-		free(g);
-		return rc;
-	}
-	g->rib = l3->rib;
+	if (g == NULL)
+		return -ENOMEM;
+	g->gen.l3 = fresh;
 	g->gen.free = free_gen;
+	g->rib = l3->rib;
 	weir_system_publish(l3->run->system, &g->gen);
 	return 0;
+}
+
+/* Commit the open change and publish it; ends the change either way. */
+static int commit(struct app_l3 *l3, struct weir_why *why)
+{
+	const struct weir_l3 *fresh;
+	int rc = weir_rib_commit(l3->rib, &fresh, why);
+
+	if (rc < 0)
+		return rc;
+	rc = app_l3_publish(l3, fresh);
+	if (rc < 0) {
+		weir_rib_revert(l3->rib, fresh);
+		weir_why(why, rc, "routes: out of memory");
+	}
+	return rc;
 }
 
 /* Static neighbours: each worker is told; those that are gone from the file are taken back. */
@@ -291,7 +299,7 @@ int app_l3_apply(struct weir_run *run, const void *conf, struct weir_why *why)
 		weir_rib_abort(run->l3->rib);
 		return rc;
 	}
-	rc = app_l3_commit(run->l3, why);
+	rc = commit(run->l3, why);
 	if (rc == 0)
 		set_neighbours(run, conf == run->conf ? NULL : run->conf, conf);
 	return rc;

@@ -8,22 +8,22 @@
 #include <weir/why.h>
 
 struct pending;
-struct weir_kernel_routes;
+struct weir_kernel;
 struct weir_run;
 
 struct app_l3 {
 	struct weir_run *run;
 	struct weir_rib *rib;
-	struct weir_kernel_routes *kernel; /* NULL: not followed */
-	struct pending *pending;	   /* neighbours that workers had no room for yet */
+	struct weir_kernel *kernel; /* NULL: not followed */
+	struct pending *pending;    /* neighbours that workers had no room for yet */
 	struct pending *pending_end;
 };
 
 /* The table, for metrics and listings; NULL for NULL. */
 const struct weir_rib *app_l3_rib(const struct app_l3 *l3);
 
-/* Commit the change that is open in the table and publish the result; ends the change. */
-int app_l3_commit(struct app_l3 *l3, struct weir_why *why);
+/* Publish what the table's last commit gave. -ENOMEM: not published, still the caller's. */
+int app_l3_publish(struct app_l3 *l3, const struct weir_l3 *fresh);
 
 /* Tell every worker of a neighbour that needs no asking; mac NULL: it is to be asked again. */
 void app_l3_set_neighbour(struct app_l3 *l3, uint16_t iface, const struct weir_addr *addr,
