@@ -273,6 +273,20 @@ int weir_rib_route_del(struct weir_rib *rib, const struct weir_prefix *to,
 	return 0;
 }
 
+int weir_rib_route_hops(const struct weir_rib *rib, const struct weir_prefix *to,
+			enum weir_route_source source, uint32_t metric)
+{
+	const struct weir_rib_entry *e = weir_rib_find(rib, to);
+	const struct weir_rib_route *r = e == NULL ? NULL : find_route(e, source, metric);
+
+	return r == NULL ? -ENOENT : r->path->n;
+}
+
+bool weir_rib_is_changed(const struct weir_rib *rib)
+{
+	return rib->n_steps > 0 || rib->old_ifaces != NULL;
+}
+
 void weir_rib_mark(struct weir_rib *rib, enum weir_route_source source)
 {
 	rib->mark[source]++;

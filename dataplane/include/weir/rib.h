@@ -137,6 +137,13 @@ int weir_rib_route_add(struct weir_rib *rib, const struct weir_route *route, str
 int weir_rib_route_del(struct weir_rib *rib, const struct weir_prefix *to,
 		       enum weir_route_source source, uint32_t metric, struct weir_why *why);
 
+/** How many next hops the route of this prefix, source and metric has now, or -ENOENT. */
+int weir_rib_route_hops(const struct weir_rib *rib, const struct weir_prefix *to,
+			enum weir_route_source source, uint32_t metric);
+
+/** Whether the open change changes anything: if not, aborting it saves a generation. */
+bool weir_rib_is_changed(const struct weir_rib *rib);
+
 /** Begin to replace all routes of a source: those not added again before the sweep go. */
 void weir_rib_mark(struct weir_rib *rib, enum weir_route_source source);
 /** End of the replacement that weir_rib_mark() began. @return 0 or -ENOMEM. */
