@@ -11,6 +11,7 @@ import pytest
 
 from weir.caps import Cap
 from weir.lab import Lab, Line, remove_leftovers
+from weir.router import Routed
 from weir.sut import Sut
 from weir.tg import TrafficGenerator
 
@@ -61,9 +62,10 @@ def pytest_runtest_makereport(
     """A failure's report has the logs of the apps."""
     outcome = yield
     report = outcome.get_result()
-    sut = getattr(item, "funcargs", {}).get("sut")
-    if report.when == "call" and report.failed and sut is not None:
-        report.sections.append(("logs of the apps", sut.report()))
+    if report.when == "call" and report.failed:
+        for used in getattr(item, "funcargs", {}).values():
+            if isinstance(used, (Sut, Routed)):
+                report.sections.append(("logs of the apps", used.report()))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ BUILD = Path(os.environ.get("WEIR_BUILD", Path(__file__).parents[2] / "build"))
 _FOLDERS = {"weir-router": "router", "weir-bench": "bench", "weir-pump": "pump", "weirctl": "ctl"}
 
 # The metric that counts dropped packets, with the label "reason".
-DROPS = "weir_drops_total"
+DROPS = "weir_drops_packets_total"
 
 # One line of Prometheus text: name{label="value",...} number
 _METRIC = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
@@ -88,18 +88,24 @@ class App:
         args: tuple[str, ...] = (),
         timeout: float = 20.0,
         ready: Callable[["App"], bool] | None = None,
+        env: tuple[str, ...] = (),
     ) -> None:
         """Start, and return when it is ready: by /ready, or by the condition of a program without.
 
-        Its end before that is an error, and is told with its log.
+        Its end before that is an error, and is told with its log. The environment has env ("A=b").
         """
         config = ("-c", str(self.config_file)) if self._has_config else ()
         with self.log_file.open("a", encoding="utf-8") as log:
             self._process = self.netns.popen(
-                program(self.name), *config, *args, stdout=log, stderr=log
+                "env", *env, program(self.name), *config, *args, stdout=log, stderr=log
             )
         until(lambda: self._is_up(ready or App.is_ready), timeout, f"{self.name} to be ready")
         self._before = {} if ready else self.metrics()
+
+    def run(self, *args: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, which is due soon; any status."""
+        config = ("-c", str(self.config_file)) if self._has_config else ()
+        return self.netns.run(program(self.name), *config, *args, check=False, timeout=timeout)
 
     def _is_up(self, ready: Callable[["App"], bool]) -> bool:
         assert self._process is not None
@@ -137,8 +143,16 @@ class App:
         assert status == 200, f"/metrics: status {status}"
         return parse_metrics(text)
 
+    def metric(self, name: str) -> float:
+        """One metric, summed over all its labels."""
+        return sum(value for key, value in self.metrics().items() if key[0] == name)
+
+    def mark(self) -> None:
+        """Count from here on, for a test that shares an app with others."""
+        self._before = self.metrics()
+
     def since_start(self, name: str, label: str) -> dict[str, int]:
-        """How far each counter of one name rose since start(), by one of its labels; the others summed."""
+        """How far each counter rose since start() or mark(), by one of its labels; the others summed."""
         rose: dict[str, int] = {}
         for key, value in self.metrics().items():
             labels = dict(key[1])
@@ -147,9 +161,23 @@ class App:
                 rose[labels[label]] = rose.get(labels[label], 0) + grown
         return rose
 
+    def rose(self, name: str) -> int:
+        """How far a counter rose since start() or mark(), all labels summed."""
+        before = sum(value for key, value in self._before.items() if key[0] == name)
+        return int(self.metric(name) - before)
+
     def drops_since_start(self) -> dict[str, int]:
-        """Dropped packets by reason; a reason that dropped nothing is not in it."""
-        return self.since_start(DROPS, "reason")
+        """Dropped packets by reason; not in it is what dropped nothing, or (..._done) is no loss."""
+        drops = self.since_start(DROPS, "reason")
+        return {reason: n for reason, n in drops.items() if not reason.endswith("_done")}
+
+    def expect_drops(self, expected: dict[str, int], timeout: float = 5.0) -> None:
+        """These drops and no others, once the packets that are under way have arrived."""
+        try:
+            until(lambda: self.drops_since_start() == expected, timeout, "the drops")
+        except TimeoutError:
+            pass
+        assert self.drops_since_start() == expected
 
     def reload(self, config: dict[str, Any]) -> Any:
         """Write a new configuration and have it loaded. Returns weirctl's answer."""
