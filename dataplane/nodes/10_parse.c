@@ -60,21 +60,27 @@ static inline uint64_t mac_word(const void *mac)
 static_assert(offsetof(struct weir_iface, mac) + sizeof(uint64_t) <= sizeof(struct weir_iface),
 	      "mac_word() of an interface stays inside");
 
-/* The interface that a frame belongs to, and whether the frame is for us. */
-static inline enum weir_drop check_l2(struct rte_mbuf *m, const struct weir_l3 *l3)
+/*
+ * The interface that a frame belongs to, and whether the frame is for us. Begins the flags, with
+ * what is @found already. Inlined, as check_ip4(), so that constants of the straight way fold.
+ */
+static __rte_always_inline enum weir_drop check_l2(struct rte_mbuf *m, const struct weir_l3 *l3,
+						   uint16_t outer, uint16_t inner, uint32_t found)
 {
 	struct weir_meta *meta = weir_meta(m);
 	const uint64_t dst = mac_word(rte_pktmbuf_mtod(m, void *));
 	const bool group = dst >> 40 & 1;
 
-	meta->flags = (meta->flags & ~(uint32_t)FOUND) | (group ? WEIR_META_L2_GROUP : 0);
+	meta->vlan[0] = outer;
+	meta->vlan[1] = inner;
+	meta->flags = (meta->flags & ~(uint32_t)FOUND) | (group ? WEIR_META_L2_GROUP : 0) | found;
 	if (meta->flags & WEIR_META_OURS)
 		return WEIR_DROP_NONE; /* its maker said where it belongs */
 	if (unlikely(l3 == NULL)) {
 		meta->iface_in = WEIR_NO_IFACE;
 		return WEIR_DROP_NONE;
 	}
-	meta->iface_in = weir_l3_iface(l3, meta->port_in, meta->vlan[0], meta->vlan[1]);
+	meta->iface_in = weir_l3_iface(l3, meta->port_in, outer, inner);
 	if (unlikely(meta->iface_in == WEIR_NO_IFACE))
 		return WEIR_DROP_VLAN_UNKNOWN;
 	if (unlikely(!group && dst != mac_word(l3->ifaces[meta->iface_in].mac)))
@@ -129,20 +135,28 @@ static inline enum weir_drop check_addresses4(const struct rte_ipv4_hdr *ip)
 	return ip->src_addr == 0 && dst >= 224 ? WEIR_DROP_NONE : WEIR_DROP_IP_SOURCE;
 }
 
-/* Whether the 20 bytes that every header has sum up, options included by @p sum. */
-static inline bool csum4_good(const struct rte_ipv4_hdr *ip, uint64_t sum)
+/* Whether the 20 bytes that every header has sum up, with @options' sum: whole words, then folded.
+ */
+static inline bool csum4_good(const struct rte_ipv4_hdr *ip, uint32_t options)
 {
-	uint32_t w[5];
+	uint64_t first, second, sum;
+	uint32_t last;
 
-	memcpy(w, ip, sizeof(w));
-	sum += (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return weir_csum_fold(weir_csum_add((uint32_t)sum, (uint32_t)(sum >> 32))) == 0xffff;
+	memcpy(&first, ip, sizeof(first));
+	memcpy(&second, (const uint8_t *)ip + 8, sizeof(second));
+	memcpy(&last, (const uint8_t *)ip + 16, sizeof(last));
+	sum = first + second;
+	sum += sum < second;
+	sum = (sum & UINT32_MAX) + (sum >> 32) + last + options;
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	sum = (sum & UINT16_MAX) + (sum >> 16);
+	return sum == UINT16_MAX;
 }
 
 /* An IPv4 header of known length: its lengths, checksum and addresses. Trims the frame. */
-static inline enum weir_drop check_ip4(struct rte_mbuf *m, const struct rte_ipv4_hdr *ip,
-				       uint16_t l3_off, uint16_t header_bytes)
+static __rte_always_inline enum weir_drop
+check_ip4(struct rte_mbuf *m, const struct rte_ipv4_hdr *ip, uint16_t l3_off, uint16_t header_bytes)
 {
 	const uint16_t total_bytes = rte_be_to_cpu_16(ip->total_length);
 	const uint64_t vouched = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
@@ -152,7 +166,7 @@ static inline enum weir_drop check_ip4(struct rte_mbuf *m, const struct rte_ipv4
 	if (unlikely(vouched == RTE_MBUF_F_RX_IP_CKSUM_BAD))
 		return WEIR_DROP_IP4_CSUM;
 	if (vouched != RTE_MBUF_F_RX_IP_CKSUM_GOOD) {
-		uint64_t options = 0;
+		uint32_t options = 0;
 
 		if (header_bytes > sizeof(*ip))
 			options = weir_csum_sum(ip + 1, header_bytes - sizeof(*ip));
@@ -365,19 +379,17 @@ static enum weir_drop parse_ip6(struct rte_mbuf *m)
 	return bad != WEIR_DROP_NONE ? bad : check_l4(m);
 }
 
-/* Take the tags off the type: l3_off behind them, vlan[] what they say. False: cut short. */
-static bool parse_tags(struct rte_mbuf *m, uint16_t *type)
+/* Take the tags off the type: l3_off behind them, the ids in vlan. False: cut short. */
+static bool parse_tags(struct rte_mbuf *m, uint16_t *type, uint16_t vlan[2])
 {
 	struct weir_meta *meta = weir_meta(m);
 	unsigned n = 0;
 
-	meta->vlan[0] = 0;
-	meta->vlan[1] = 0;
 	meta->l3_off = RTE_ETHER_HDR_LEN;
 	if (!packet_pull(m, RTE_ETHER_HDR_LEN))
 		return false;
 	*type = rte_be_to_cpu_16(eth_hdr(m)->ether_type);
-	for (unsigned tags = 0; tags < RTE_DIM(meta->vlan); tags++) {
+	for (unsigned tags = 0; tags < 2; tags++) {
 		const struct rte_vlan_hdr *tag;
 		uint16_t id;
 
@@ -391,7 +403,7 @@ static bool parse_tags(struct rte_mbuf *m, uint16_t *type)
 		meta->l3_off += sizeof(*tag);
 		id = rte_be_to_cpu_16(tag->vlan_tci) & (WEIR_VLANS - 1);
 		if (id != 0) /* 0 carries a priority only (IEEE 802.1Q section 9.6) */
-			meta->vlan[n++] = id;
+			vlan[n++] = id;
 	}
 	return true;
 }
@@ -401,13 +413,14 @@ static __rte_noinline enum weir_verdict parse_any(struct rte_mbuf *m, const stru
 {
 	struct weir_meta *meta = weir_meta(m);
 	enum weir_drop bad;
+	uint16_t vlan[2] = {0, 0};
 	uint16_t type;
 
 	meta->l4_off = 0;
 	meta->proto = 0;
-	if (!parse_tags(m, &type))
+	if (!parse_tags(m, &type, vlan))
 		return weir_say_drop(m, WEIR_DROP_L2_SHORT);
-	bad = check_l2(m, l3);
+	bad = check_l2(m, l3, vlan[0], vlan[1], 0);
 	if (bad != WEIR_DROP_NONE)
 		return weir_say_drop(m, bad);
 	switch (type) {
@@ -442,37 +455,44 @@ static inline bool is_plain(struct rte_mbuf *m)
 	       rte_be_to_cpu_16(ip->total_length) >= sizeof(*ip) + sizeof(struct rte_udp_hdr);
 }
 
-static inline enum weir_verdict parse_one(struct rte_mbuf *m, const struct weir_l3 *l3)
+static __rte_always_inline enum weir_verdict parse_one(struct rte_mbuf *m, const struct weir_l3 *l3)
 {
-	const uint16_t l4_off = sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr);
+	const uint16_t l3_off = sizeof(struct rte_ether_hdr);
+	const uint16_t l4_off = l3_off + sizeof(struct rte_ipv4_hdr);
 	struct weir_meta *meta = weir_meta(m);
+	const struct rte_ipv4_hdr *ip;
 	enum weir_drop bad;
 
 	if (unlikely(!is_plain(m)))
 		return parse_any(m, l3);
-	meta->vlan[0] = 0;
-	meta->vlan[1] = 0;
-	meta->l3_off = sizeof(struct rte_ether_hdr);
+	ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, l3_off);
+	meta->l3_off = l3_off;
 	meta->l4_off = l4_off;
-	meta->proto = ip4(m)->next_proto_id;
-	bad = check_l2(m, l3);
-	if (likely(bad == WEIR_DROP_NONE))
-		bad = check_ip4(m, ip4(m), meta->l3_off, sizeof(struct rte_ipv4_hdr));
-	meta->flags |= WEIR_META_IP4 | WEIR_META_L4;
-	if (likely(bad == WEIR_DROP_NONE))
-		bad = meta->proto == IPPROTO_UDP ? check_udp(l4(m), l4_there(m), true)
-						 : check_tcp(l4(m), l4_there(m));
+	meta->proto = ip->next_proto_id;
+	bad = check_l2(m, l3, 0, 0, WEIR_META_IP4 | WEIR_META_L4);
+	if (unlikely(bad != WEIR_DROP_NONE))
+		return weir_say_drop(m, bad);
+	bad = check_ip4(m, ip, l3_off, sizeof(*ip));
+	if (unlikely(bad != WEIR_DROP_NONE))
+		return weir_say_drop(m, bad);
+	if (ip->next_proto_id == IPPROTO_UDP)
+		bad = check_udp((const void *)(ip + 1), m->pkt_len - l4_off, true);
+	else
+		bad = check_tcp((const void *)(ip + 1), m->pkt_len - l4_off);
 	return likely(bad == WEIR_DROP_NONE) ? WEIR_NEXT : weir_say_drop(m, bad);
 }
 
 static void parse_process(void *self, struct weir_burst *b)
 {
 	const struct weir_l3 *l3 = b->pass->gen == NULL ? NULL : b->pass->gen->l3;
+	struct rte_mbuf *const *pkt = b->pkt;
+	uint8_t *verdict = b->verdict;
+	const unsigned n = b->n;
 
-	for (uint16_t i = 0; i < b->n; i++) {
-		if (i + AHEAD < b->n)
-			rte_prefetch0(rte_pktmbuf_mtod(b->pkt[i + AHEAD], void *));
-		b->verdict[i] = (uint8_t)parse_one(b->pkt[i], l3);
+	for (unsigned i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			rte_prefetch0(rte_pktmbuf_mtod(pkt[i + AHEAD], void *));
+		verdict[i] = (uint8_t)parse_one(pkt[i], l3);
 	}
 }
 
