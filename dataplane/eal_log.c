@@ -16,8 +16,9 @@
 #include <string.h>
 #include <weir/log.h>
 
-static char first_error[WEIR_WHY_LEN / 2]; /* written by whichever thread DPDK logs from */
-static bool hushed;			   /* written by the control thread */
+/* Of the calling thread only: what other threads have to say meanwhile is logged. */
+static __thread char first_error[WEIR_WHY_LEN / 2];
+static __thread bool hushed;
 
 static enum weir_log_level level_of(uint32_t rte_level)
 {

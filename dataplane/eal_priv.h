@@ -29,7 +29,7 @@ int weir_eal_check_pages(const char *sysfs, enum weir_hugepages kind, uint32_t m
 /** Send what DPDK says to weir's log. Before rte_eal_init(). */
 int weir_eal_log_open(void);
 
-/** From now, DPDK's errors are only kept, not logged: the caller will say what happened. */
+/** DPDK's lines of this thread are no longer logged: the caller will say what happened. */
 void weir_eal_log_hush(void);
 /** Log them again. */
 void weir_eal_log_speak(void);

@@ -51,24 +51,46 @@ static uint32_t choose_offloads(const struct rte_eth_dev_info *info, struct rte_
 	return caps;
 }
 
+static struct rte_eth_rss_conf symmetric_rss(const struct rte_eth_dev_info *info)
+{
+	const uint64_t want = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+
+	for (unsigned i = 0; i < sizeof(symmetric_key); i++)
+		symmetric_key[i] = i % 2 ? 0x5a : 0x6d;
+	return (struct rte_eth_rss_conf){
+		.rss_key = symmetric_key,
+		.rss_key_len = info->hash_key_size ? info->hash_key_size : 40,
+		.rss_hf = info->flow_type_rss_offloads & want,
+	};
+}
+
 static uint32_t choose_rss(const struct rte_eth_dev_info *info, uint16_t rxqs,
 			   struct rte_eth_conf *out)
 {
-	const uint64_t want = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
-	const uint8_t bytes = info->hash_key_size ? info->hash_key_size : 40;
+	const struct rte_eth_rss_conf rss = symmetric_rss(info);
 
-	if (rxqs < 2 || (info->flow_type_rss_offloads & want) == 0 || bytes > sizeof(symmetric_key))
+	if (rxqs < 2 || rss.rss_hf == 0 || rss.rss_key_len > sizeof(symmetric_key))
 		return 0;
-	for (unsigned i = 0; i < sizeof(symmetric_key); i++)
-		symmetric_key[i] = i % 2 ? 0x5a : 0x6d;
 	out->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	out->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
-	out->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
-		.rss_key = symmetric_key,
-		.rss_key_len = bytes,
-		.rss_hf = info->flow_type_rss_offloads & want,
-	};
+	out->rx_adv_conf.rss_conf = rss;
 	return WEIR_PORT_RSS;
+}
+
+bool port_eth_rss_holds(const struct port_eth *e)
+{
+	const uint16_t id = e->port.dpdk_id;
+	uint8_t key[sizeof(symmetric_key)] = {0};
+	struct rte_eth_dev_info info;
+	struct rte_eth_rss_conf want, have;
+
+	if (rte_eth_dev_info_get(id, &info) < 0)
+		return false;
+	want = symmetric_rss(&info);
+	have = (struct rte_eth_rss_conf){.rss_key = key, .rss_key_len = want.rss_key_len};
+	(void)rte_eth_dev_rss_hash_update(id, &want); /* some take it only when they run */
+	return rte_eth_dev_rss_hash_conf_get(id, &have) == 0 && have.rss_hf != 0 &&
+	       memcmp(key, symmetric_key, want.rss_key_len) == 0;
 }
 
 /* net_af_xdp gives the kernel the pool's own memory: in one piece, each buffer within a page. */

@@ -65,6 +65,9 @@ int port_eth_check_conf(const struct weir_port_conf *conf, struct weir_why *why)
 int port_eth_setup(struct port_eth *e, const struct weir_port_conf *conf, struct rte_mempool *pool,
 		   struct weir_why *why);
 
+/** Whether the device uses the symmetric RSS key that it was given. It is started. */
+bool port_eth_rss_holds(const struct port_eth *e);
+
 /* linux_if.c: what Linux says of an interface */
 
 /** What a person can mend before the driver is let loose. @return 0 or -errno. */

@@ -5,6 +5,7 @@
 #include "toy_eal.h"
 
 #include <errno.h>
+#include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <stdio.h>
 #include <string.h>
@@ -204,6 +205,27 @@ static void test_a_port_without_interrupts_does_not_promise_them(void)
 	close_and_count(p);
 }
 
+static void test_several_queues_are_spread_alike_where_the_device_takes_the_key(void)
+{
+	const struct weir_port_conf conf = {.rxqs = 2, .txqs = 2, .rxd = 256, .txd = 256};
+	struct weir_port *p = NULL, *q = NULL;
+	uint8_t key[40];
+	struct rte_eth_rss_conf rss = {.rss_key = key, .rss_key_len = sizeof(key)};
+
+	CU_ASSERT_EQUAL_FATAL(open_port("net_null0", conf, &p, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_port_start(p, NULL), 0);
+	CU_ASSERT_EQUAL(p->rxqs, 2);
+	CU_ASSERT_TRUE(p->caps & WEIR_PORT_RSS);
+	CU_ASSERT_EQUAL(rte_eth_dev_rss_hash_conf_get(p->dpdk_id, &rss), 0);
+	for (unsigned i = 0; i < sizeof(key); i++)
+		CU_ASSERT_EQUAL(key[i], i % 2 ? 0x5a : 0x6d);
+	CU_ASSERT_EQUAL_FATAL(open_port("net_ring0", conf, &q, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_port_start(q, NULL), 0);
+	CU_ASSERT_FALSE(q->caps & WEIR_PORT_RSS);
+	weir_port_close(q);
+	close_and_count(p);
+}
+
 static void count_one(void *ctx, const char *name, uint64_t value)
 {
 	if (strcmp(name, "rx_good_packets") == 0 && value == 4)
@@ -273,6 +295,7 @@ WEIR_TESTS("ports/port_eth", TEST(a_pool_has_a_line_of_metadata_for_each_packet)
 	   TEST(a_ring_device_hands_back_what_it_was_given), TEST(a_capture_file_is_a_port),
 	   TEST(a_device_that_is_none_is_said), TEST(more_queues_than_a_device_has_are_refused),
 	   TEST(a_frame_larger_than_the_buffers_is_refused),
-	   TEST(a_port_without_interrupts_does_not_promise_them), TEST(device_counters_have_names),
-	   TEST(the_raw_mode_moves_packets_and_shows_its_rings),
+	   TEST(a_port_without_interrupts_does_not_promise_them),
+	   TEST(several_queues_are_spread_alike_where_the_device_takes_the_key),
+	   TEST(device_counters_have_names), TEST(the_raw_mode_moves_packets_and_shows_its_rings),
 	   TEST(a_raw_mode_that_cannot_open_a_port_leaves_none_open))
