@@ -60,9 +60,8 @@ static void print_duration(int64_t ns)
 
 static void print_workers(const struct cli *cli, const json_t *status)
 {
-	static const char *const heads[] = {"worker", "core",	"busy",	  "packets",
-					    "passes", "spins",	"pauses", "naps",
-					    "blocks", "asleep", NULL};
+	static const char *const heads[] = {"worker", "core", "busy",	"work",	  "passes", "spins",
+					    "pauses", "naps", "blocks", "asleep", NULL};
 	struct table *t = table_new(heads);
 	json_t *w;
 	size_t i;
@@ -363,21 +362,21 @@ static int cmd_routes(const struct cli *cli, int argc, char **argv)
 {
 	json_t *all = json_array(), *page;
 	int status = DONE;
+	bool more = true;
 
 	if (argc > 1) {
 		json_decref(all);
 		return usage_of(argv[0]);
 	}
-	do {
+	while (more && !interrupted) {
 		const json_int_t skip = (json_int_t)json_array_size(all);
 
 		status = cli_ask(cli, argv[0], json_pack("{s:I, s:i}", "skip", skip, "limit", PAGE),
 				 &page);
-		if (status != DONE)
-			break;
+		more = status == DONE && json_array_size(page) == PAGE;
 		json_array_extend(all, page);
 		json_decref(page);
-	} while (json_array_size(all) > 0 && json_array_size(all) % PAGE == 0 && !interrupted);
+	}
 	if (status == DONE && cli->json)
 		cli_print_json(all);
 	else if (status == DONE)
@@ -495,13 +494,24 @@ int cmd_other(const struct cli *cli, int argc, char **argv)
 
 static int cmd_help(const struct cli *cli, int argc, char **argv)
 {
-	json_t *data;
-	int status;
+	static const char *const heads[] = {"command", "changes", "what the program answers", NULL};
+	const char *name;
+	struct table *t;
+	json_t *data, *c;
+	int status = plain(cli, argc, argv, &data);
 
-	printf("\n%sWhat the program at %s answers%s\n\n", cli_bold(cli), cli->socket,
-	       cli_plain(cli));
-	status = plain(cli, argc, argv, &data);
-	return print_and_free(cli, data, status);
+	if (data == NULL)
+		return status;
+	putchar('\n');
+	t = table_new(heads);
+	json_object_foreach (data, name, c) {
+		table_cell(t, "%s", name);
+		table_cell(t, "%s", json_is_true(json_object_get(c, "changes_state")) ? "yes" : "");
+		table_cell(t, "%s", str(c, "help"));
+	}
+	table_end(t, cli);
+	json_decref(data);
+	return status;
 }
 
 const struct command commands[] = {

@@ -41,8 +41,8 @@ int usage_of(const char *name)
 {
 	for (const struct command *c = commands; c->name != NULL; c++)
 		if (strcmp(c->name, name) == 0)
-			fprintf(stderr, "usage: weirctl %s %s\n       %s\n", c->name, c->arguments,
-				c->help);
+			fprintf(stderr, "usage: weirctl %s%s%s\n       %s\n", c->name,
+				c->arguments[0] != '\0' ? " " : "", c->arguments, c->help);
 	return USAGE;
 }
 
@@ -147,7 +147,7 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return USAGE;
 	}
-	if (strcmp(argv[optind], "help") == 0)
+	if (strcmp(argv[optind], "help") == 0 && !cli.json)
 		print_usage(stdout);
 	if (cli.socket == NULL)
 		cli.socket = only_socket();

@@ -105,23 +105,20 @@ void table_end(struct table *t, const struct cli *cli)
 	for (unsigned c = 0; c < t->columns; c++)
 		right[c] = to_the_right(t, c);
 	for (size_t i = 0; i < t->n; i += t->columns) {
+		char line[WIDTH_MAX + 1] = "";
 		unsigned at = 0;
 
-		fputs(i == 0 ? cli_bold(cli) : "", stdout);
 		for (unsigned c = 0; c < t->columns && at < WIDTH_MAX; c++) {
-			const unsigned left = WIDTH_MAX - at;
-			const unsigned w = width[c] < left ? width[c] : left;
-			const bool last = c + 1 == t->columns;
-
-			printf("%*.*s%*s",
-			       last && !right[c] ? 0
-			       : right[c]	 ? (int)w
-						 : -(int)w,
-			       (int)w, t->cell[i + c], last ? 0 : GAP, "");
-			at += w + GAP;
+			snprintf(line + at, sizeof(line) - at, right[c] ? "%*s" : "%-*s",
+				 (int)width[c], t->cell[i + c]);
+			at += width[c];
+			if (at < WIDTH_MAX)
+				snprintf(line + at, sizeof(line) - at, "%*s", GAP, "");
+			at += GAP;
 		}
-		fputs(i == 0 ? cli_plain(cli) : "", stdout);
-		putchar('\n');
+		for (size_t n = strlen(line); n > 0 && line[n - 1] == ' '; n--)
+			line[n - 1] = '\0';
+		printf("%s%s%s\n", i == 0 ? cli_bold(cli) : "", line, i == 0 ? cli_plain(cli) : "");
 	}
 	for (size_t i = 0; i < t->n; i++)
 		free(t->cell[i]);

@@ -53,15 +53,19 @@ static void rate_cell(struct table *t, double per_s)
 	table_cell(t, "%s", short_number(per_s, text));
 }
 
-static void print_workers(const struct cli *cli, const struct reading *now)
+static void print_workers(const struct cli *cli, const struct reading *now,
+			  const struct reading *before, double seconds)
 {
+	const json_t *was = json_object_get(before->status, "workers");
+	const double hz = real(now->status, "tsc_hz");
 	json_t *w;
 	size_t i;
 
 	printf("%s%s %s%s  generation %" PRId64 "  busy", cli_bold(cli), str(now->status, "name"),
 	       str(now->status, "version"), cli_plain(cli), num(now->status, "generation"));
 	json_array_foreach (json_object_get(now->status, "workers"), i, w) {
-		printf("  worker %zu %.1f%%", i, 100 * real(w, "busy_ratio"));
+		printf("  worker %zu %.1f%%", i,
+		       100 * rate(w, json_array_get(was, i), "busy_cycles", seconds) / hz);
 	}
 	fputs("\n\n", stdout);
 }
@@ -182,7 +186,7 @@ static void show(const struct cli *cli, const struct reading *now, const struct 
 		return; /* the program was started anew between two readings */
 	if (cli->terminal)
 		fputs("\033[H\033[2J", stdout);
-	print_workers(cli, now);
+	print_workers(cli, now, before, seconds);
 	print_stages(cli, now, before, seconds);
 	print_drops(cli, now, before, seconds);
 	print_ports(cli, now, before, seconds);

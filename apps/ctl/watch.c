@@ -33,6 +33,8 @@ struct sink {
 	const struct cli *cli;
 	FILE *out; /* NULL: lines on stdout */
 	int64_t packets, first_ns;
+	int64_t line_packet; /* of the line before, and how it was described there */
+	char line_text[256];
 	bool failed;
 };
 
@@ -115,7 +117,7 @@ static void print_line(struct sink *s, const json_t *r)
 
 	if (s->first_ns == 0)
 		s->first_ns = ns;
-	printf("%s#%-4" PRId64 "%s %12.6f  w%" PRId64 "  %-13s %s%-6s%s", cli_bold(s->cli), packet,
+	printf("%s#%-4" PRId64 "%s %12.6f  w%" PRId64 "  %-13s %s%s%s", cli_bold(s->cli), packet,
 	       cli_plain(s->cli), (double)(ns - s->first_ns) / 1e9, num(r, "worker"),
 	       str(r, "stage"), strcmp(str(r, "verdict"), "DROP") == 0 ? cli_red(s->cli) : "",
 	       str(r, "verdict"), cli_plain(s->cli));
@@ -123,7 +125,14 @@ static void print_line(struct sink *s, const json_t *r)
 		printf(" %s", str(r, "drop"));
 	if (str(r, "out")[0] != '\0')
 		printf(" to %s", str(r, "out"));
-	printf("  %s\n", str(r, "text"));
+	/* Said once, and again when a stage has changed it. */
+	if (str(r, "text")[0] != '\0' &&
+	    (packet != s->line_packet || strcmp(s->line_text, str(r, "text")) != 0))
+		printf("  %s", str(r, "text"));
+	putchar('\n');
+	if (packet != s->line_packet || str(r, "text")[0] != '\0')
+		snprintf(s->line_text, sizeof(s->line_text), "%s", str(r, "text"));
+	s->line_packet = packet;
 }
 
 /* ---- pcapng ---- */
@@ -256,32 +265,39 @@ static int fetch(const struct cli *cli, json_int_t id, struct sink *s)
 	return interrupted ? DONE : status;
 }
 
-static int watch(const struct cli *cli, const char *cmd, const struct job *job)
+/* The watch itself, into a sink that is open. */
+static int watch_into(const struct cli *cli, const char *cmd, const struct job *job, struct sink *s)
 {
-	struct sink s = {.cli = cli};
 	json_t *data;
 	json_int_t id;
-	int status;
+	int status = cli_ask(cli, cmd, json_incref(job->args), &data);
 
-	status = cli_ask(cli, cmd, json_incref(job->args), &data);
 	if (status != DONE)
 		return status;
 	id = num(data, "id");
 	json_decref(data);
-	if (job->file != NULL)
-		status = open_file(job, &s);
-	if (status == DONE && s.out != NULL)
-		put_heads(&s, job);
-	if (status == DONE)
-		status = fetch(cli, id, &s);
+	if (s->out != NULL)
+		put_heads(s, job);
+	status = fetch(cli, id, s);
 	interrupted = 0; /* the goodbye is said in any case */
 	if (cli_ask(cli, "watch-stop", json_pack("{s:I}", "id", id), &data) == DONE)
 		json_decref(data);
+	return status;
+}
+
+static int watch(const struct cli *cli, const char *cmd, const struct job *job)
+{
+	struct sink s = {.cli = cli};
+	int status = job->file == NULL ? DONE : open_file(job, &s);
+
+	if (status != DONE)
+		return status;
+	status = watch_into(cli, cmd, job, &s);
 	if (s.out != NULL && s.out != stdout && fclose(s.out) != 0)
 		s.failed = true;
 	if (s.failed && job->file != NULL && strcmp(job->file, "-") != 0)
 		fprintf(stderr, "weirctl: %s: cannot write all of it\n", job->file);
-	if (s.out != NULL)
+	if (s.out != NULL && status == DONE)
 		fprintf(stderr, "%" PRId64 " packets\n", s.packets);
 	return s.failed ? REFUSED : status;
 }

@@ -208,23 +208,24 @@ static void ready(void *ctx)
 		weir_log_error("ctl", "%s: %s", run->ctl_path, weir_error_text(rc));
 }
 
-/* Where the socket is: as configured, or by the program's name in a folder that is made. */
+/* Where the socket is: as configured, or by the program's name. */
 static int place(struct weir_run *run, struct weir_why *why)
 {
 	const char *path = app_conf(run)->control.socket;
 	const char *name = run->app->name;
 
-	if (path != NULL && path[0] != '\0') {
-		snprintf(run->ctl_path, sizeof(run->ctl_path), "%s", path);
-		return 0;
-	}
 	if (strncmp(name, PREFIX, strlen(PREFIX)) == 0)
 		name += strlen(PREFIX);
-	if (mkdir(RUN_DIR, 0755) < 0 && errno != EEXIST)
+	if (path != NULL && path[0] != '\0')
+		snprintf(run->ctl_path, sizeof(run->ctl_path), "%s", path);
+	else
+		snprintf(run->ctl_path, sizeof(run->ctl_path), RUN_DIR "/%s.sock", name);
+	/* /run is empty after each boot: our folder in it is made when it is wanted. */
+	if (strncmp(run->ctl_path, RUN_DIR "/", strlen(RUN_DIR "/")) == 0 &&
+	    mkdir(RUN_DIR, 0755) < 0 && errno != EEXIST)
 		return weir_why(why, -errno,
 				"cannot make " RUN_DIR ": %s; run as root, or set control.socket",
 				strerror(errno));
-	snprintf(run->ctl_path, sizeof(run->ctl_path), RUN_DIR "/%s.sock", name);
 	return 0;
 }
 

@@ -54,7 +54,7 @@ static const char *number(char text[NUMBER_TEXT], unsigned n)
 enum {
 	W_PASSES,
 	W_BUSY_PASSES,
-	W_PKTS,
+	W_WORK,
 	W_BUSY_CYCLES,
 	W_IDLE_CYCLES,
 	W_BUSY,
@@ -84,10 +84,10 @@ static const struct weir_metric worker_metrics[W_N] = {
 			   "Passes that found at least one packet or timer.",
 			   NULL,
 			   {"worker"}},
-	[W_PKTS] = {"weir_worker_packets",
+	[W_WORK] = {"weir_worker_work",
 		    WEIR_METRIC_COUNTER,
-		    "packets",
-		    "Packets that came into the worker's pipeline.",
+		    NULL,
+		    "Packets that the worker took in, and timers that fired.",
 		    NULL,
 		    {"worker"}},
 	[W_BUSY_CYCLES] = {"weir_worker_busy_cycles",
@@ -177,7 +177,7 @@ static void collect_engine(struct say *s, const struct weir_run *run, uint16_t w
 	weir_engine_stats(weir_system_engine(run->system, w), &st);
 	say_count(s, &worker_metrics[W_PASSES], st.passes, WEIR_LABELS(name));
 	say_count(s, &worker_metrics[W_BUSY_PASSES], st.busy_passes, WEIR_LABELS(name));
-	say_count(s, &worker_metrics[W_PKTS], st.pkts, WEIR_LABELS(name));
+	say_count(s, &worker_metrics[W_WORK], st.pkts, WEIR_LABELS(name));
 	say_count(s, &worker_metrics[W_BUSY_CYCLES], st.busy_cycles, WEIR_LABELS(name));
 	say_count(s, &worker_metrics[W_IDLE_CYCLES], st.idle_cycles, WEIR_LABELS(name));
 	say(s, &worker_metrics[W_BUSY], run->load[w].busy, WEIR_LABELS(name));
