@@ -8,9 +8,9 @@
  *         is asked for; DROP if the table or the queue is full, or the hop leads nowhere.
  * Holds:  nothing itself; packets that wait are the neighbour table's.
  *
- * A gateway's entry is remembered by the number of its hop, so that it costs no hash; neighbours on
- * connected subnets are looked up in bulk. There is no REJECT: an unanswered request is known only
- * seconds later, and then what waited is dropped as NEIGH_FAILED.
+ * A gateway's entry is remembered by the number of its hop, a destination's by its address, so that
+ * neither costs a keyed hash; the others are looked up in bulk. There is no REJECT: an unanswered
+ * request is known only seconds later, and then what waited is dropped as NEIGH_FAILED.
  */
 
 #include <rte_branch_prediction.h>
@@ -127,7 +127,24 @@ struct links {
 	struct neigh *to[WEIR_PASS_PKTS];
 };
 
-/* The remembered entry of a gateway; NULL: not, or it will be found by hash. */
+/* The entry of a destination if it was found lately; else it is one of those to look up. */
+static inline struct neigh *gather_link(struct weir_neigh_table *t, const struct neigh_key *key,
+					uint16_t i, struct links *links)
+{
+	struct neigh *e = &t->entries[*neigh_recent(t, key)];
+	unsigned n;
+
+	if (likely(neigh_key_equal(&e->key, key)))
+		return e;
+	n = links->n++;
+	links->at[n] = i;
+	links->key[n] = *key;
+	links->hash[n] = neigh_hash(t, key);
+	rte_prefetch0(&t->buckets[links->hash[n] & t->bucket_mask]);
+	return NULL;
+}
+
+/* The remembered entry of a gateway or a destination; NULL: none is remembered. */
 static inline struct neigh *gather_one(struct weir_neigh_table *t, const struct weir_l3 *l3,
 				       struct rte_mbuf *m, uint16_t i, struct links *links)
 {
@@ -143,14 +160,23 @@ static inline struct neigh *gather_one(struct weir_neigh_table *t, const struct 
 		return likely(e->serial == slot.serial) ? e : NULL;
 	}
 	if (hop->kind == WEIR_HOP_LINK) {
-		const unsigned n = links->n++;
+		const struct neigh_key key = key_of_destination(m, hop->iface);
 
-		links->at[n] = i;
-		links->key[n] = key_of_destination(m, hop->iface);
-		links->hash[n] = neigh_hash(t, &links->key[n]);
-		rte_prefetch0(&t->buckets[links->hash[n] & t->bucket_mask]);
+		return gather_link(t, &key, i, links);
 	}
 	return NULL;
+}
+
+static void look_up(struct weir_neigh_table *t, struct links *links, struct neigh **to)
+{
+	neigh_find_bulk(t, links->key, links->hash, links->to, links->n);
+	for (unsigned i = 0; i < links->n; i++) {
+		struct neigh *e = links->to[i];
+
+		to[links->at[i]] = e;
+		if (e != NULL)
+			*neigh_recent(t, &e->key) = (uint32_t)(e - t->entries);
+	}
 }
 
 static void neigh_out_process(void *self, struct weir_burst *b)
@@ -165,9 +191,7 @@ static void neigh_out_process(void *self, struct weir_burst *b)
 	links.n = 0;
 	for (uint16_t i = 0; i < b->n; i++)
 		to[i] = gather_one(t, l3, b->pkt[i], i, &links);
-	neigh_find_bulk(t, links.key, links.hash, links.to, links.n);
-	for (unsigned i = 0; i < links.n; i++)
-		to[links.at[i]] = links.to[i];
+	look_up(t, &links, to);
 	for (uint16_t i = 0; i < b->n; i++)
 		b->verdict[i] = (uint8_t)(likely(to[i] != NULL && to[i]->ready)
 						  ? send_to(b->pkt[i], to[i])

@@ -273,6 +273,7 @@ void neigh_forget(struct weir_neigh_table *t, struct neigh *e, enum weir_drop wh
 	*at = e->next;
 	enter(e, WEIR_NEIGH_FREE, 0);
 	e->serial++;
+	memset(&e->key, 0, sizeof(e->key)); /* nobody's: recent[] may still lead here */
 	e->next = t->free;
 	t->free = (uint32_t)(e - t->entries);
 }

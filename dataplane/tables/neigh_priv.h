@@ -6,6 +6,7 @@
  * but the inbox and what is shown to other threads.
  */
 
+#include <rte_byteorder.h>
 #include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
@@ -20,7 +21,8 @@
 #include <weir/vlan.h>
 #include <weir/wheel.h>
 
-#define NEIGH_NONE UINT32_MAX
+#define NEIGH_NONE	  UINT32_MAX
+#define NEIGH_RECENT_BITS 10
 
 /* Who: the interface, the family and the address. Compared and hashed as words. */
 struct neigh_key {
@@ -86,6 +88,7 @@ struct weir_neigh_table {
 	uint16_t n_ifaces;
 	struct neigh_iface ifaces[WEIR_IFACES_MAX];
 	struct neigh_slot by_hop[WEIR_HOPS_MAX + 1];
+	uint32_t recent[1 << NEIGH_RECENT_BITS]; /* entries of links, by neigh_recent() */
 };
 
 /* What somebody said of a neighbour (RFC 4861 section 7.2.5). */
@@ -147,12 +150,13 @@ void neigh_show(struct neigh *e, uint64_t now_ns);
 /* The generation's layer 3 as a timer sees it; NULL: none. */
 const struct weir_l3 *neigh_l3(struct weir_neigh_table *t);
 
+/* The word that memcpy() would make, but made in a register: no wait for a store. */
 static inline struct neigh_key neigh_key4(uint16_t iface, uint32_t addr_be)
 {
-	struct neigh_key key = {.iface_family = (uint64_t)iface << 8 | 4};
+	const unsigned shift = RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? 0 : 32;
 
-	memcpy(key.addr, &addr_be, sizeof(addr_be));
-	return key;
+	return (struct neigh_key){.iface_family = (uint64_t)iface << 8 | 4,
+				  .addr = {(uint64_t)addr_be << shift}};
 }
 
 static inline struct neigh_key neigh_key6(uint16_t iface, const void *addr)
@@ -194,8 +198,20 @@ static inline bool neigh_key_equal(const struct neigh_key *a, const struct neigh
 static inline uint64_t neigh_hash(const struct weir_neigh_table *t, const struct neigh_key *key)
 {
 	if ((uint8_t)key->iface_family == 4)
-		return weir_siphash13_u64(&t->secret, key->iface_family << 32 | key->addr[0]);
+		return weir_siphash13_u64(&t->secret, key->iface_family << 32 ^ key->addr[0]);
 	return weir_siphash13_u64x3(&t->secret, key->iface_family, key->addr[0], key->addr[1]);
+}
+
+/*
+ * Where a key's entry is noted that was found lately. Not secret: who makes addresses collide only
+ * makes us look them up by neigh_hash() each time.
+ */
+static inline uint32_t *neigh_recent(struct weir_neigh_table *t, const struct neigh_key *key)
+{
+	const uint64_t mixed =
+		(key->iface_family ^ key->addr[0] ^ key->addr[1]) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &t->recent[mixed >> (64 - NEIGH_RECENT_BITS)];
 }
 
 /* A MAC address that can be a station's. */
