@@ -168,7 +168,8 @@ static struct rte_mbuf *cut6(uint32_t id, const struct part *p, const uint8_t *d
 				(uint8_t)(id >> 24), (uint8_t)(id >> 16),
 				(uint8_t)(id >> 8),  (uint8_t)id};
 
-	memset(ip, 0, sizeof(*ip));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(ip);
+	*ip = (struct rte_ipv6_hdr){0};
 	ip->vtc_flow = RTE_BE32(UINT32_C(6) << 28);
 	ip->payload_len = rte_cpu_to_be_16((uint16_t)(sizeof(ext) + p->bytes));
 	ip->proto = IPPROTO_FRAGMENT;
