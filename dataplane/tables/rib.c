@@ -29,7 +29,7 @@ struct box {
 static int with_defaults(const struct weir_rib_conf *conf, struct weir_rib_conf *out,
 			 struct weir_why *why)
 {
-	const uint32_t most_routes = 16u << 20, most_groups = WEIR_HOPS_MAX - 64;
+	const uint32_t most_routes = 16u << 20, most_groups = 1u << 20;
 
 	*out = (struct weir_rib_conf){.numa = -1};
 	if (conf != NULL)
@@ -41,7 +41,7 @@ static int with_defaults(const struct weir_rib_conf *conf, struct weir_rib_conf 
 	if (out->groups4 == 0)
 		out->groups4 = 8192;
 	if (out->groups6 == 0)
-		out->groups6 = most_groups;
+		out->groups6 = WEIR_HOPS_MAX - 64; /* as many as entries of 2 bytes can number */
 	if (out->routes4 > most_routes || out->routes6 > most_routes)
 		return weir_why(why, -EINVAL, "routes: limit above %u", most_routes);
 	if (out->groups4 > most_groups || out->groups6 > most_groups)

@@ -61,12 +61,16 @@ struct weir_route {
 	const struct weir_nexthop *hops;
 };
 
-/** Sizes. Zero means: the default. */
+/**
+ * Sizes. Zero means: the default.
+ *
+ * More than 32,703 groups of a family double the size of its table (4-byte entries).
+ */
 struct weir_rib_conf {
 	uint32_t routes4; /**< IPv4 prefixes, our own included; default 100,000 */
 	uint32_t routes6; /**< IPv6 prefixes, our own included; default 25,000 */
 	uint32_t groups4; /**< /24 networks with longer prefixes inside; default 8,192 */
-	uint32_t groups6; /**< blocks of 256 for IPv6 prefixes beyond /24; default 32,767 */
+	uint32_t groups6; /**< blocks of 256 for IPv6 prefixes beyond /24; default 32,703 */
 	int numa;	  /**< node of the workers' memory, -1: any */
 };
 
