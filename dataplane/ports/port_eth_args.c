@@ -83,17 +83,18 @@ int port_eth_check_conf(const struct weir_port_conf *conf, struct weir_why *why)
 
 /*
  * A slot of net_af_packet's ring holds the kernel's header and a whole frame, and the driver wants
- * a buffer that holds the slot. Two usual slots share a block of one page, a larger one has its
- * own.
+ * a buffer that holds the slot. The driver takes slots to lie one behind the other, the kernel
+ * begins anew in each block: so a block of whole pages has to be filled by whole slots.
  */
 static int af_packet_args(const struct weir_port_conf *c, uint16_t id, char *buf, size_t len)
 {
-	const unsigned slot = RTE_MAX(RTE_ALIGN_CEIL(c->mtu + 192u, 16u), 2048u);
-	const unsigned block = RTE_ALIGN_CEIL(slot, 4096u);
+	const unsigned slot = RTE_MAX(RTE_ALIGN_CEIL(c->mtu + 160u, 128u), 2048u);
+	const unsigned slots = 4096u >> RTE_MIN(rte_bsf32(slot), 12u);
 
 	return snprintf(buf, len,
 			"net_af_packet%u,iface=%s,qpairs=%u,blocksz=%u,framesz=%u,framecnt=%u", id,
-			c->interface, c->rxqs, block, slot, rte_align32pow2(c->rxd));
+			c->interface, c->rxqs, slot * slots, slot,
+			RTE_MAX(rte_align32pow2(c->rxd), slots));
 }
 
 int weir_port_eth_devargs(const struct weir_port_conf *conf, uint16_t id, char *buf, size_t len)

@@ -50,7 +50,30 @@ static void test_a_jumbo_frame_fits_a_slot_of_af_packet(void)
 								      .driver = "af_packet",
 								      .mtu = 9000},
 					      0),
-				      "blocksz=12288,framesz=9200"));
+				      "blocksz=36864,framesz=9216"));
+}
+
+static void test_slots_of_af_packet_fill_their_blocks_and_fit_a_buffer(void)
+{
+	for (uint16_t mtu = WEIR_PORT_MTU_MIN; mtu <= WEIR_PORT_MTU_MAX; mtu++) {
+		const char *const args = args_of(
+			(struct weir_port_conf){
+				.interface = "e", .driver = "af_packet", .rxd = 1, .mtu = mtu},
+			0);
+		const struct weir_pool_need need = {.mtu = mtu};
+		struct weir_pool_plan plan;
+		unsigned block = 0, slot = 1, count = 0;
+
+		weir_pool_size(&need, &plan);
+		CU_ASSERT_EQUAL(sscanf(strstr(args, "blocksz"), "blocksz=%u,framesz=%u,framecnt=%u",
+				       &block, &slot, &count),
+				3);
+		CU_ASSERT_EQUAL(block % 4096, 0);
+		CU_ASSERT_EQUAL(block % slot, 0);
+		CU_ASSERT_EQUAL(count % (block / slot), 0);
+		CU_ASSERT(slot >= mtu + 120u);
+		CU_ASSERT(slot - 32 + RTE_PKTMBUF_HEADROOM <= plan.data_bytes);
+	}
 }
 
 static void test_a_device_is_passed_on_as_it_is(void)
@@ -161,6 +184,7 @@ static void test_a_new_socket_is_told_from_the_old_ones(void)
 
 WEIR_TESTS("ports/port_eth_args", TEST(an_interface_is_taken_through_af_xdp_without_busy_polling),
 	   TEST(other_drivers_can_be_named), TEST(a_jumbo_frame_fits_a_slot_of_af_packet),
+	   TEST(slots_of_af_packet_fill_their_blocks_and_fit_a_buffer),
 	   TEST(a_device_is_passed_on_as_it_is), TEST(a_short_buffer_cuts_but_tells_the_length),
 	   TEST(af_xdp_asks_for_its_fill_and_completion_rings),
 	   TEST(what_is_no_interface_name_never_reaches_the_driver),
