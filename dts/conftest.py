@@ -63,9 +63,9 @@ def pytest_runtest_makereport(
     outcome = yield
     report = outcome.get_result()
     if report.when == "call" and report.failed:
-        for used in getattr(item, "funcargs", {}).values():
-            if isinstance(used, (Sut, Routed)):
-                report.sections.append(("logs of the apps", used.report()))
+        used = getattr(item, "funcargs", {}).values()
+        reports = {one.report() for one in used if isinstance(one, (Sut, Routed))}
+        report.sections += [("logs of the apps", text) for text in reports]
 
 
 @pytest.fixture

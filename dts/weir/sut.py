@@ -67,7 +67,7 @@ class App:
     def write(self, config: dict[str, Any]) -> None:
         """The configuration file; JSON is YAML. The control section is ours unless it is given."""
         control = {"socket": str(self.socket), "http": f"127.0.0.1:{self.HTTP_PORT}"}
-        whole = {"control": control, "log": {"level": "debug", "to": "stderr"}} | config
+        whole = {"control": control, "log": {"level": "info", "to": "stderr"}} | config
         self.config_file.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
     @property
