@@ -162,19 +162,19 @@ int linux_if_wait_free(const struct weir_port_conf *conf, uint16_t queue, struct
 /* ---- the checks ---- */
 
 /*
- * A program of libxdp's is a living owner's or a killed one's: the queues tell. It must be known
- * before the driver begins, for net_af_xdp takes any program off when it gives up.
+ * Whose program, and whose queues? It must be known before the driver begins, for net_af_xdp takes
+ * any program off, and loses buffers, when it gives up. A program of libxdp's is a living owner's
+ * or a killed one's: the queues tell.
  */
-static int check_program(const struct weir_port_conf *conf, struct weir_why *why)
+static int check_owners(const struct weir_port_conf *conf, struct weir_why *why)
 {
 	const char *const dev = conf->interface;
 	char name[16];
 	uint32_t id;
 	int rc = 0;
 
-	if (linux_xdp_program(dev, &id, name) < 0)
-		return 0;
-	if (!linux_xdp_is_default(name) && !linux_xdp_is_dispatcher(name))
+	if (linux_xdp_program(dev, &id, name) == 0 && !linux_xdp_is_default(name) &&
+	    !linux_xdp_is_dispatcher(name))
 		return weir_why(
 			why, -EBUSY,
 			"port %s: XDP program %u (%s) is attached to %s: ip link set dev %s "
@@ -204,7 +204,7 @@ static int check_xdp(const struct weir_port_conf *conf, struct weir_why *why)
 			"queues, or try ethtool -L %s combined %u",
 			conf->name, conf->rxqs, conf->interface, pairs, pairs == 1 ? "" : "s",
 			conf->interface, conf->rxqs);
-	return check_program(conf, why);
+	return check_owners(conf, why);
 }
 
 static int check_mtu(const struct weir_port_conf *conf, bool xdp, struct weir_why *why)

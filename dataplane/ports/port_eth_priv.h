@@ -103,3 +103,9 @@ struct sock_list {
 void sock_list(int domain, struct sock_list *out);
 /** The socket that is in @p after, not in @p before; the @p nth of them, or -1. */
 int sock_list_new(const struct sock_list *before, const struct sock_list *after, unsigned nth);
+
+/**
+ * Close an AF_XDP socket whose driver is gone: net_af_xdp keeps it open and its umem's rings
+ * mapped, so that the queue would be busy until the process ends. Any other descriptor is left.
+ */
+void xsk_let_go(int fd);

@@ -93,6 +93,10 @@ static void detach(struct port_eth *e)
 	(void)rte_eth_dev_close(e->port.dpdk_id);
 	if (e->device != NULL)
 		(void)rte_dev_remove(e->device);
+	for (uint16_t q = 0; e->kind == PORT_ETH_AF_XDP && q < e->port.rxqs; q++) {
+		xsk_let_go(e->wait[q].fd);
+		e->wait[q].fd = -1;
+	}
 	taken[e->port.dpdk_id] = false;
 	e->port.dpdk_id = UINT16_MAX;
 	e->port.caps = 0;

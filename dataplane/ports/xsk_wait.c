@@ -9,8 +9,14 @@
 #include "port_eth_priv.h"
 
 #include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static int domain_of(int fd)
 {
@@ -55,4 +61,46 @@ int sock_list_new(const struct sock_list *before, const struct sock_list *after,
 			return after->fd[a];
 	}
 	return -1;
+}
+
+/* ---- what net_af_xdp leaves open ---- */
+
+/* The rings of a umem are two mappings. */
+#define MAPPINGS 8
+
+static void unmap_all_of(ino_t inode)
+{
+	struct {
+		uintptr_t begin, end;
+	} at[MAPPINGS];
+	FILE *maps = fopen("/proc/self/maps", "re");
+	uintptr_t begin, end;
+	unsigned long found;
+	char line[512];
+	unsigned n = 0;
+
+	if (maps == NULL)
+		return;
+	while (n < MAPPINGS && fgets(line, sizeof(line), maps) != NULL) {
+		if (strstr(line, " socket:[") == NULL ||
+		    sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %lu", &begin, &end,
+			   &found) != 3 ||
+		    found != inode)
+			continue;
+		at[n].begin = begin;
+		at[n++].end = end;
+	}
+	fclose(maps);
+	while (n-- > 0)
+		munmap((void *)at[n].begin, at[n].end - at[n].begin);
+}
+
+void xsk_let_go(int fd)
+{
+	struct stat st;
+
+	if (domain_of(fd) != AF_XDP || fstat(fd, &st) < 0)
+		return;
+	unmap_all_of(st.st_ino);
+	close(fd);
 }
