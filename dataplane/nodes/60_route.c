@@ -25,7 +25,7 @@
 
 #include "packet_priv.h"
 
-/* Packets ahead whose header is fetched: 3 and 8 cost the same, 1 is slower. */
+/* Packets ahead whose header is fetched, as in 10_parse. */
 #define AHEAD 4
 /* A packet of 64 KiB in fragments for an MTU of 576 (RFC 791: every host takes those). */
 #define FRAGMENTS_MAX 128

@@ -19,6 +19,9 @@
 
 #include "tables.h"
 
+/* As many groups as entries of 2 bytes can number, but for the spare ones (fib.c). */
+#define NARROW_GROUPS (WEIR_HOPS_MAX - 64u)
+
 /* What a commit hands out. */
 struct box {
 	struct weir_l3 l3; /* first: it is found by it */
@@ -29,7 +32,7 @@ struct box {
 static int with_defaults(const struct weir_rib_conf *conf, struct weir_rib_conf *out,
 			 struct weir_why *why)
 {
-	const uint32_t most_routes = 16u << 20, most_groups = 1u << 20;
+	const uint32_t most_routes = 16u << 20, most_groups = 32u << 20;
 
 	*out = (struct weir_rib_conf){.numa = -1};
 	if (conf != NULL)
@@ -39,9 +42,9 @@ static int with_defaults(const struct weir_rib_conf *conf, struct weir_rib_conf 
 	if (out->routes6 == 0)
 		out->routes6 = 25000;
 	if (out->groups4 == 0)
-		out->groups4 = 8192;
+		out->groups4 = out->routes4 / 16 > 8192 ? out->routes4 / 16 : 8192;
 	if (out->groups6 == 0)
-		out->groups6 = WEIR_HOPS_MAX - 64; /* as many as entries of 2 bytes can number */
+		out->groups6 = out->routes6 > NARROW_GROUPS ? 2 * out->routes6 : NARROW_GROUPS;
 	if (out->routes4 > most_routes || out->routes6 > most_routes)
 		return weir_why(why, -EINVAL, "routes: limit above %u", most_routes);
 	if (out->groups4 > most_groups || out->groups6 > most_groups)
@@ -149,10 +152,10 @@ static int say_full(const struct weir_rib *rib, const struct weir_prefix *to, in
 	char text[WEIR_PREFIX_TEXT];
 
 	return weir_why(why, rc,
-			"no room for %s: its long prefixes need more than %u groups of 256; "
-			"raise the limit groups%c",
+			"no room for %s: prefixes as long need more than %u groups of 256; raise "
+			"the limit groups%c, or routes%c, from which it follows by default",
 			weir_prefix_format(to, text), six ? rib->conf.groups6 : rib->conf.groups4,
-			six ? '6' : '4');
+			six ? '6' : '4', six ? '6' : '4');
 }
 
 /* Bring a side from before the change to after it. What is deleted first makes room. */

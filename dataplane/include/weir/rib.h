@@ -69,8 +69,10 @@ struct weir_route {
 struct weir_rib_conf {
 	uint32_t routes4; /**< IPv4 prefixes, our own included; default 100,000 */
 	uint32_t routes6; /**< IPv6 prefixes, our own included; default 25,000 */
-	uint32_t groups4; /**< /24 networks with longer prefixes inside; default 8,192 */
-	uint32_t groups6; /**< blocks of 256 for IPv6 prefixes beyond /24; default 32,703 */
+	uint32_t groups4; /**< /24 networks with longer prefixes inside; default 8,192 or
+			   routes4 / 16 */
+	uint32_t groups6; /**< blocks of 256 for IPv6 prefixes beyond /24; default 32,703, or
+			   2 * routes6 if that is more than 32,703 */
 	int numa;	  /**< node of the workers' memory, -1: any */
 };
 
