@@ -9,8 +9,8 @@
  * Holds:  nothing.
  */
 
-#include "origin_priv.h"
 #include "kernel/punt_priv.h"
+#include "origin_priv.h"
 
 #include <string.h>
 #include <weir/nodes.h>

@@ -24,7 +24,7 @@ struct weir_system;
 /** A port of the system. */
 struct weir_system_port {
 	struct weir_port_conf conf; /**< opened by the system; or */
-	struct weir_port *given; /**< opened by the caller (port_mem); the system's on success */
+	struct weir_port *given;    /**< opened by the caller (port_mem); the system's on success */
 	const char *kernel;	    /**< name of the TAP that the kernel sees for it; NULL: none */
 };
 
