@@ -124,6 +124,40 @@ static const struct weir_iface *find_iface(const struct weir_iface *ifaces, uint
 	return NULL;
 }
 
+/* Whether a gateway is another machine on the interface's link, as far as addresses tell. */
+static bool is_neighbour(const struct weir_iface *f, const struct weir_addr *via, bool named)
+{
+	const bool link_local = via->family == 6 && via->bytes[0] == 0xfe &&
+				(via->bytes[1] & 0xc0) == 0x80;
+	bool on_link = named && link_local;
+
+	for (uint8_t i = 0; i < f->n_addrs; i++) {
+		if (weir_addr_equal(&f->addr[i].addr, via))
+			return false;
+		on_link |= (named || !link_local) && weir_prefix_contains(&f->addr[i], via);
+	}
+	return on_link;
+}
+
+static int check_gateway(const struct weir_route_conf *r, const struct weir_addr *via,
+			 const struct weir_iface *ifaces, uint16_t n, const char *file,
+			 struct weir_why *why)
+{
+	char text[WEIR_PREFIX_TEXT], gateway[WEIR_ADDR_TEXT];
+
+	weir_prefix_format(&r->to, text);
+	if (via->family != r->to.addr.family)
+		return weir_conf_fail(why, file, r->at.line,
+				      "route to %s: the gateway is of the other IP version", text);
+	for (uint16_t i = 0; i < n; i++)
+		if ((r->dev == NULL || strcmp(r->dev, ifaces[i].name) == 0) &&
+		    is_neighbour(&ifaces[i], via, r->dev != NULL))
+			return 0;
+	return weir_conf_fail(why, file, r->at.line,
+			      "route to %s: gateway %s is on no subnet of %s, or is ours", text,
+			      weir_addr_format(via, gateway), r->dev != NULL ? r->dev : "ours");
+}
+
 /* What no schema can say of a route. */
 static int check_route(const struct weir_route_conf *r, const struct weir_iface *ifaces, uint16_t n,
 		       const char *file, struct weir_why *why)
@@ -132,6 +166,7 @@ static int check_route(const struct weir_route_conf *r, const struct weir_iface 
 	const bool through = r->kind == 0;
 	const struct weir_addr *via;
 	char text[WEIR_PREFIX_TEXT], other[WEIR_PREFIX_TEXT];
+	int rc = 0;
 
 	weir_prefix_format(&r->to, text);
 	if (!weir_addr_equal(&net.addr, &r->to.addr))
@@ -150,12 +185,10 @@ static int check_route(const struct weir_route_conf *r, const struct weir_iface 
 		return weir_conf_fail(why, file, r->at.line,
 				      "route to %s: no port or VLAN is called %s", text, r->dev);
 	weir_conf_each (via, &r->via) {
-		if (via->family != r->to.addr.family)
-			return weir_conf_fail(why, file, r->at.line,
-					      "route to %s: the gateway is of the other IP version",
-					      text);
+		if (rc == 0)
+			rc = check_gateway(r, via, ifaces, n, file, why);
 	}
-	return 0;
+	return rc;
 }
 
 int app_l3_check(const struct weir_app *app, const void *conf, const char *file,
