@@ -138,6 +138,12 @@ class App:
         )
         return json.loads(answer.stdout)
 
+    def refused(self, *command: str) -> str:
+        """The sentence with which the app refuses a command of weirctl."""
+        done = self.netns.run(program("weirctl"), "-s", str(self.socket), *command, check=False)
+        assert done.returncode == 1, f"status {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stderr
+
     def metrics(self) -> Metrics:
         status, text = self.get("/metrics")
         assert status == 200, f"/metrics: status {status}"
