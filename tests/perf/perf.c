@@ -15,11 +15,12 @@
 static void usage(const char *program)
 {
 	fprintf(stderr,
-		"usage: %s [--core N] [--rounds N] [--huge | --no-huge] [--json]\n"
+		"usage: %s [--core N] [--rounds N] [--huge | --no-huge] [--json] [--spread N]\n"
 		"  --core N    the core to run on\n"
 		"  --rounds N  samples of each figure, of which the minimum and median are shown\n"
 		"  --huge      packet buffers and tables in hugepages; --no-huge: in 4 KiB pages\n"
-		"  --json      print one JSON object\n",
+		"  --json      print one JSON object\n"
+		"  --spread N  perf_router: destinations lie in N routes (all)\n",
 		program);
 	exit(2);
 }
@@ -37,9 +38,13 @@ static unsigned number(const char *text, unsigned max, const char *program)
 void perf_options(struct perf_options *o, int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"core", required_argument, NULL, 'c'}, {"rounds", required_argument, NULL, 'r'},
-		{"huge", no_argument, NULL, 'h'},	{"no-huge", no_argument, NULL, 'n'},
-		{"json", no_argument, NULL, 'j'},	{NULL, 0, NULL, 0},
+		{"core", required_argument, NULL, 'c'},
+		{"rounds", required_argument, NULL, 'r'},
+		{"huge", no_argument, NULL, 'h'},
+		{"no-huge", no_argument, NULL, 'n'},
+		{"json", no_argument, NULL, 'j'},
+		{"spread", required_argument, NULL, 's'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -50,6 +55,8 @@ void perf_options(struct perf_options *o, int argc, char **argv)
 			o->rounds = number(optarg, 100000, argv[0]);
 		else if (c == 'h' || c == 'n')
 			o->huge = c == 'h';
+		else if (c == 's')
+			o->spread = number(optarg, 1000000, argv[0]);
 		else if (c == 'j')
 			o->json = true;
 		else

@@ -13,6 +13,7 @@ struct perf_options {
 	unsigned rounds; /* samples of each figure */
 	bool huge;	 /* with hugepages */
 	bool json;	 /* one JSON object instead of tables */
+	unsigned spread; /* perf_router: destinations lie in so many routes; 0: in all */
 };
 
 /* Read the command line; prints usage and exits with status 2 for what it does not know. */
