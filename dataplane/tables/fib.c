@@ -40,6 +40,26 @@ static bool is_wide(uint32_t groups)
 	return groups + SPARE > WEIR_HOPS_MAX;
 }
 
+/*
+ * Where the entries of an empty table begin. That is rte_fib's own affair, so it is found by adding
+ * a route: the line that changes (behind the first, of counters) is it. A wrong or no answer costs
+ * speed only, for the address is but prefetched.
+ */
+static const uint8_t *find_first4(struct rte_fib *fib)
+{
+	uint8_t before[8 * RTE_CACHE_LINE_SIZE];
+	const uint8_t *table = rte_fib_get_dp(fib), *found = NULL;
+
+	memcpy(before, table, sizeof(before));
+	if (rte_fib_add(fib, 0, 24, 1) != 0)
+		return NULL;
+	for (size_t at = RTE_CACHE_LINE_SIZE; at < sizeof(before); at += RTE_CACHE_LINE_SIZE)
+		if (found == NULL && table[at] != before[at])
+			found = table + at;
+	rte_fib_delete(fib, 0, 24);
+	return found;
+}
+
 static int create4(struct weir_fib *f, const struct weir_rib_conf *c, const char *name)
 {
 	struct rte_fib_conf conf = {.type = RTE_FIB_DIR24_8, .default_nh = WEIR_HOP_NONE};
@@ -48,7 +68,11 @@ static int create4(struct weir_fib *f, const struct weir_rib_conf *c, const char
 	conf.dir24_8.nh_sz = is_wide(c->groups4) ? RTE_FIB_DIR24_8_4B : RTE_FIB_DIR24_8_2B;
 	conf.dir24_8.num_tbl8 = c->groups4 + SPARE;
 	f->v4 = rte_fib_create(name, c->numa, &conf);
-	return f->v4 == NULL ? -ENOMEM : 0;
+	if (f->v4 == NULL)
+		return -ENOMEM;
+	f->first4 = find_first4(f->v4);
+	f->first4_bytes = is_wide(c->groups4) ? 4 : 2;
+	return 0;
 }
 
 /*

@@ -308,6 +308,8 @@ static void fill_l3(const struct weir_rib *rib, struct box *b)
 
 	l3->fib4 = rib->side[b->side].v4;
 	l3->fib6 = rib->side[b->side].v6;
+	l3->first4 = rib->side[b->side].first4;
+	l3->first4_bytes = rib->side[b->side].first4_bytes;
 	l3->hops = weir_hops_at(rib->hops, 0);
 	l3->members = weir_hops_members(rib->hops);
 	l3->ifaces = s->at;

@@ -36,6 +36,8 @@ uint64_t weir_hops_bytes(void);
 struct weir_fib {
 	struct rte_fib *v4;
 	struct rte_fib6 *v6;
+	const uint8_t *first4; /* weir_l3's */
+	uint8_t first4_bytes;
 	uint32_t groups4, groups6; /* blocks of 256 that the prefixes need */
 };
 

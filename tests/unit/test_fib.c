@@ -224,8 +224,34 @@ static void test_a_full_table_refuses_and_stays_as_it_was(void)
 	weir_fib_destroy(&f);
 }
 
+/* With entries of 2 and of 4 bytes: what is there changes with the route. */
+static void test_the_place_of_an_entry_to_fetch_ahead_is_found(void)
+{
+	for (unsigned wide = 0; wide < 2; wide++) {
+		const struct weir_rib_conf size = {.routes4 = 10,
+						   .routes6 = 10,
+						   .groups4 = wide ? 40000 : 10,
+						   .groups6 = 10,
+						   .numa = -1};
+		const struct weir_prefix to = {{4, {192, 0, 2}}, 24};
+		const uint32_t first = UINT32_C(0xc00002);
+		struct weir_fib f;
+		uint8_t before;
+
+		CU_ASSERT_EQUAL_FATAL(weir_fib_create(&f, &size), 0);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(f.first4);
+		CU_ASSERT_EQUAL(f.first4_bytes, wide ? 4 : 2);
+		CU_ASSERT_EQUAL(f.first4[0], 0); /* the route that found it is gone */
+		before = f.first4[first * f.first4_bytes];
+		CU_ASSERT_EQUAL(weir_fib_set(&f, &size, &to, 5), 0);
+		CU_ASSERT_NOT_EQUAL(f.first4[first * f.first4_bytes], before);
+		weir_fib_destroy(&f);
+	}
+}
+
 WEIR_TESTS("tables/fib", TEST(ipv4_matches_a_naive_search_under_any_order_of_changes),
 	   TEST(ipv6_matches_a_naive_search_under_any_order_of_changes),
 	   TEST(tables_with_more_groups_than_two_bytes_number_match_too),
 	   TEST(a_default_route_covers_both_ends_of_the_address_space),
-	   TEST(a_full_table_refuses_and_stays_as_it_was))
+	   TEST(a_full_table_refuses_and_stays_as_it_was),
+	   TEST(the_place_of_an_entry_to_fetch_ahead_is_found))
