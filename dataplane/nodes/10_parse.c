@@ -8,10 +8,10 @@
  *         addresses that cannot be, or is for somebody else; PUNT for other protocols.
  * Holds:  nothing. Reads the interfaces of the generation; without a layer 3 it checks no MAC.
  *
- * An IPv4 packet without tags, options and fragments takes the straight way through parse_one();
- * all else goes by parse_any(). Behind this stage all headers up to the end of the transport header
- * lie in the first segment (headers that lie in later ones are pulled forward), lengths can be
- * trusted, and padding of the frame is gone.
+ * TCP and UDP without tags, options and fragments take the straight way through parse_one() and,
+ * for IPv6, parse_plain6(); all else goes by parse_any(). Behind this stage all headers up to the
+ * end of the transport header lie in the first segment (headers that lie in later ones are pulled
+ * forward), lengths can be trusted, and padding of the frame is gone.
  */
 
 #include <rte_branch_prediction.h>
@@ -269,21 +269,22 @@ static enum weir_drop parse_ip4(struct rte_mbuf *m)
 }
 
 /* RFC 4291 sections 2.5.2, 2.5.3 and 2.7, with erratum 3480 about scope 1. */
-static enum weir_drop check_addresses6(const struct rte_ipv6_hdr *ip)
+static inline enum weir_drop check_addresses6(const struct rte_ipv6_hdr *ip)
 {
-	static const uint8_t loopback[16] = {[15] = 1};
-	static const uint8_t none[16];
-	const uint8_t *src = ip6_src(ip);
-	const uint8_t *dst = ip6_dst(ip);
-	const bool to_group = dst[0] == 0xff;
+	const uint64_t one = RTE_BE64(1);
+	uint64_t src[2], dst[2];
+	const uint8_t *s = ip6_src(ip), *d = ip6_dst(ip);
+	const bool to_group = d[0] == 0xff;
 
-	if (to_group && (dst[1] & 0xf) <= 1)
+	memcpy(src, s, sizeof(src));
+	memcpy(dst, d, sizeof(dst));
+	if (unlikely(to_group && (d[1] & 0xf) <= 1))
 		return WEIR_DROP_IP_MARTIAN;
-	if (memcmp(dst, loopback, 16) == 0 || memcmp(dst, none, 16) == 0)
+	if (unlikely(dst[0] == 0 && (dst[1] | one) == one)) /* :: or ::1 */
 		return WEIR_DROP_IP_MARTIAN;
-	if (src[0] == 0xff || memcmp(src, loopback, 16) == 0)
+	if (unlikely(s[0] == 0xff || (src[0] == 0 && src[1] == one)))
 		return WEIR_DROP_IP_SOURCE;
-	if (!to_group && memcmp(src, none, 16) == 0)
+	if (unlikely(!to_group && (src[0] | src[1]) == 0))
 		return WEIR_DROP_IP_SOURCE;
 	return WEIR_DROP_NONE;
 }
@@ -409,7 +410,7 @@ static bool parse_tags(struct rte_mbuf *m, uint16_t *type, uint16_t vlan[2])
 }
 
 /* Anything. */
-static __rte_noinline enum weir_verdict parse_any(struct rte_mbuf *m, const struct weir_l3 *l3)
+static enum weir_verdict parse_any(struct rte_mbuf *m, const struct weir_l3 *l3)
 {
 	struct weir_meta *meta = weir_meta(m);
 	enum weir_drop bad;
@@ -441,6 +442,60 @@ static __rte_noinline enum weir_verdict parse_any(struct rte_mbuf *m, const stru
 	return bad == WEIR_DROP_NONE ? WEIR_NEXT : weir_say_drop(m, bad);
 }
 
+/* Whether it is IPv6 in one piece with TCP or UDP next to it, without tags. */
+static inline bool is_plain6(struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *eth = eth_hdr(m);
+	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)(eth + 1);
+	const uint16_t headers = sizeof(*eth) + sizeof(*ip);
+
+	return m->nb_segs == 1 && m->data_len >= headers + sizeof(struct rte_udp_hdr) &&
+	       eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6) && *(const uint8_t *)ip >> 4 == 6 &&
+	       (ip->proto == IPPROTO_UDP ||
+		(ip->proto == IPPROTO_TCP && m->data_len >= headers + sizeof(struct rte_tcp_hdr)));
+}
+
+static inline enum weir_drop parse_plain6(struct rte_mbuf *m, const struct weir_l3 *l3)
+{
+	const uint16_t l3_off = sizeof(struct rte_ether_hdr);
+	const uint16_t l4_off = l3_off + sizeof(struct rte_ipv6_hdr);
+	const struct rte_ipv6_hdr *ip =
+		rte_pktmbuf_mtod_offset(m, const struct rte_ipv6_hdr *, l3_off);
+	const uint32_t l4_bytes = rte_be_to_cpu_16(ip->payload_len);
+	struct weir_meta *meta = weir_meta(m);
+	enum weir_drop bad;
+
+	meta->l3_off = l3_off;
+	meta->l4_off = l4_off;
+	meta->proto = ip->proto;
+	bad = check_l2(m, l3, 0, 0, WEIR_META_IP6 | WEIR_META_L4);
+	if (unlikely(bad != WEIR_DROP_NONE))
+		return bad;
+	if (unlikely(l4_bytes > m->pkt_len - l4_off))
+		return WEIR_DROP_IP6_HEADER;
+	trim(m, l4_off + l4_bytes);
+	bad = check_addresses6(ip);
+	if (unlikely(bad != WEIR_DROP_NONE))
+		return bad;
+	if (ip->proto == IPPROTO_UDP)
+		return l4_bytes < sizeof(struct rte_udp_hdr)
+			       ? WEIR_DROP_L4_HEADER
+			       : check_udp((const void *)(ip + 1), l4_bytes, true);
+	return l4_bytes < sizeof(struct rte_tcp_hdr) ? WEIR_DROP_L4_HEADER
+						     : check_tcp((const void *)(ip + 1), l4_bytes);
+}
+
+/* All but plain IPv4: plain IPv6 goes straight too. */
+static __rte_noinline enum weir_verdict parse_other(struct rte_mbuf *m, const struct weir_l3 *l3)
+{
+	enum weir_drop bad;
+
+	if (!is_plain6(m))
+		return parse_any(m, l3);
+	bad = parse_plain6(m, l3);
+	return likely(bad == WEIR_DROP_NONE) ? WEIR_NEXT : weir_say_drop(m, bad);
+}
+
 /* Whether it is IPv4 in one piece with TCP or UDP, without tags and options. */
 static inline bool is_plain(struct rte_mbuf *m)
 {
@@ -463,8 +518,8 @@ static __rte_always_inline enum weir_verdict parse_one(struct rte_mbuf *m, const
 	const struct rte_ipv4_hdr *ip;
 	enum weir_drop bad;
 
-	if (unlikely(!is_plain(m)))
-		return parse_any(m, l3);
+	if (!is_plain(m))
+		return parse_other(m, l3);
 	ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, l3_off);
 	meta->l3_off = l3_off;
 	meta->l4_off = l4_off;

@@ -121,11 +121,13 @@ static inline bool weir_l2_put(struct rte_mbuf *m, const struct weir_l2 *l2, uin
 
 	if (unlikely(grow > m->data_off))
 		return false;
-	m->data_off = (uint16_t)(m->data_off - grow);
-	m->data_len = (uint16_t)(m->data_len + grow);
-	m->pkt_len = (uint32_t)((int64_t)m->pkt_len + grow);
-	meta->l3_off = (uint16_t)(meta->l3_off + grow);
-	meta->l4_off = (uint16_t)(meta->l4_off + grow);
+	if (grow != 0) { /* not for what came and goes with as many tags */
+		m->data_off = (uint16_t)(m->data_off - grow);
+		m->data_len = (uint16_t)(m->data_len + grow);
+		m->pkt_len = (uint32_t)((int64_t)m->pkt_len + grow);
+		meta->l3_off = (uint16_t)(meta->l3_off + grow);
+		meta->l4_off = (uint16_t)(meta->l4_off + grow);
+	}
 	at = rte_pktmbuf_mtod(m, uint8_t *);
 	memcpy(at, l2->bytes, WEIR_L2_MACS);
 	for (uint8_t i = WEIR_L2_MACS; i < l2->len_bytes; i += WEIR_VLAN_BYTES)
