@@ -63,9 +63,14 @@ static bool must_spread(const struct weir_system *s)
 	return false;
 }
 
+static void spread_flows(struct weir_system *s)
+{
+	for (uint16_t w = 0; s->handoff != NULL && w < s->workers; w++)
+		s->handoff[w].spread = must_spread(s) ? UINT32_MAX : 0;
+}
+
 static int make_rings(struct weir_system *s, struct weir_why *why)
 {
-	const bool spread = must_spread(s);
 	int rc;
 
 	if (s->workers == 1)
@@ -76,7 +81,6 @@ static int make_rings(struct weir_system *s, struct weir_why *why)
 	for (uint16_t w = 0; w < s->workers; w++) {
 		struct weir_handoff *h = &s->handoff[w];
 
-		h->spread = spread ? UINT32_MAX : 0;
 		for (uint16_t p = 0; p < s->n_ports; p++) {
 			const uint16_t n = s->port[p]->txqs;
 			uint16_t q;
@@ -86,6 +90,7 @@ static int make_rings(struct weir_system *s, struct weir_why *why)
 				h->tx_worker[p] = layout_worker(s->workers, p, q, n);
 		}
 	}
+	spread_flows(s);
 	return 0;
 }
 
@@ -246,6 +251,7 @@ int weir_system_start(struct weir_system *s, struct weir_why *why)
 
 	for (uint16_t p = 0; rc == 0 && p < s->n_ports; p++)
 		rc = weir_port_start(s->port[p], why);
+	spread_flows(s); /* once more: only a started device says whether it does */
 	if (rc == 0 && s->punt != NULL)
 		rc = weir_punt_start(s->punt, why);
 	s->running = true;

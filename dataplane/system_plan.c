@@ -11,12 +11,8 @@
 
 #include "nodes/handoff_priv.h"
 
-/* Unresolved neighbours whose queues may be full at once, before the pool is squeezed. */
-#define NEIGHBOURS_WAITING 64
-/* Fragments that wait, for each datagram that the table may hold. */
-#define FRAGMENTS_WAITING 2
-/* Descriptors of a queue where the configuration does not say. */
-#define DESCS_DEFAULT 2048
+/* Fragments that wait for a datagram at most (RTE_LIBRTE_IP_FRAG_MAX_FRAG). */
+#define FRAGMENTS_WAITING 8
 
 uint16_t layout_rxqs(const struct weir_system_conf *conf, uint16_t port)
 {
@@ -59,7 +55,8 @@ bool layout_txq(uint16_t workers, uint16_t port, uint16_t worker, uint16_t n, ui
 
 static uint32_t held_by_tables(const struct weir_system_conf *conf)
 {
-	const uint32_t a_worker = NEIGHBOURS_WAITING * conf->limits.neighbour_queue +
+	/* All that a worker's tables can hold at their fullest: no flood may empty the pool. */
+	const uint32_t a_worker = conf->limits.neighbours + conf->limits.neighbour_queue +
 				  FRAGMENTS_WAITING * conf->limits.fragments + WEIR_PASS_PKTS;
 
 	return conf->workers * (a_worker + (conf->workers - 1u) * HANDOFF_RING_PKTS);
@@ -72,16 +69,12 @@ void weir_system_plan(const struct weir_system_conf *conf, struct weir_system_pl
 	out->need.mtu = 1500;
 	out->need.held = conf->path == NULL ? 0 : held_by_tables(conf);
 	for (uint16_t p = 0; p < conf->n_ports; p++) {
-		const struct weir_port_conf *pc = &conf->ports[p].conf;
+		struct weir_port_conf pc = conf->ports[p].conf;
 
-		out->rxqs[p] = layout_rxqs(conf, p);
-		out->txqs[p] = layout_txqs(conf, p);
-		if (conf->ports[p].given != NULL)
-			continue;
-		out->need.rx_descs += out->rxqs[p] * (pc->rxd == 0 ? DESCS_DEFAULT : pc->rxd);
-		out->need.tx_descs += out->txqs[p] * (pc->txd == 0 ? DESCS_DEFAULT : pc->txd);
-		if (pc->mtu > out->need.mtu)
-			out->need.mtu = pc->mtu;
+		pc.rxqs = out->rxqs[p] = layout_rxqs(conf, p);
+		pc.txqs = out->txqs[p] = layout_txqs(conf, p);
+		if (conf->ports[p].given == NULL)
+			weir_port_eth_need(&pc, &out->need);
 	}
 	weir_pool_size(&out->need, &out->pool);
 	if (conf->mbufs != 0) {

@@ -224,7 +224,7 @@ static int start_eal(struct weir_run *run, const struct weir_system_conf *sys, s
 			.cores = sys->cores,
 			.n_cores = sys->workers,
 			.hugepages = sys->hugepages,
-			.memory_mib = (uint32_t)((bytes >> 20) + 1),
+			.memory_mib = (uint32_t)((bytes >> 20) + 1 + WEIR_EAL_OWN_MIB),
 			.pci = n > 0 ? pci : NULL,
 			.plugins = plugins,
 			.extra = extra,

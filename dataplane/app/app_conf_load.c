@@ -297,8 +297,9 @@ void app_plan_print(const struct weir_app *app, const void *conf,
 			((const struct weir_app_conf *)conf)->limits.routes4,
 			((const struct weir_app_conf *)conf)->limits.routes6);
 	}
-	fprintf(to, "in all    %" PRIu64 " MiB, in %s hugepages\n", (bytes + 1048575) >> 20,
-		pages[sys->hugepages]);
+	fprintf(to, "DPDK      %d MiB for itself\n", WEIR_EAL_OWN_MIB);
+	fprintf(to, "in all    %" PRIu64 " MiB, in %s hugepages\n",
+		((bytes + 1048575) >> 20) + WEIR_EAL_OWN_MIB, pages[sys->hugepages]);
 }
 
 int app_address(const char *text, struct sockaddr_storage *out, unsigned *len, struct weir_why *why)

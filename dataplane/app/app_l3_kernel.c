@@ -51,13 +51,19 @@ static void read_on(void *ctx)
 	struct app_l3 *l3 = ctx;
 	struct weir_why why = {""};
 
-	if (weir_kernel_poll(l3->kernel, &why) < 0)
+	l3->kernel_behind = weir_kernel_poll(l3->kernel, &why) < 0;
+	if (l3->kernel_behind)
 		weir_log_error("routes", "the kernel's routes are not followed: %s", why.text);
 }
 
 static void tick(void *ctx)
 {
-	app_l3_retry(ctx);
+	struct app_l3 *l3 = ctx;
+
+	app_l3_retry(l3);
+	/* What could not be read or taken in is read again; nothing may come to wake us for it. */
+	if (l3->kernel_behind)
+		read_on(l3);
 }
 
 int app_l3_start(struct weir_run *run, struct weir_why *why)

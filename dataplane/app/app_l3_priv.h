@@ -3,6 +3,7 @@
 
 /* Layer 3 of a running app: what app_l3.c, app_l3_kernel.c and app_l3_ctl.c share. */
 
+#include <stdbool.h>
 #include <weir/addr.h>
 #include <weir/rib.h>
 #include <weir/why.h>
@@ -15,6 +16,7 @@ struct app_l3 {
 	struct weir_run *run;
 	struct weir_rib *rib;
 	struct weir_kernel *kernel; /* NULL: not followed */
+	bool kernel_behind;	    /* the last reading failed */
 	struct pending *pending;    /* neighbours that workers had no room for yet */
 	struct pending *pending_end;
 };

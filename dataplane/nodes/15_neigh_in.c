@@ -77,7 +77,7 @@ static enum weir_verdict send_back(const struct heard *h, struct rte_mbuf *m, co
 
 	weir_l2_make(&l2, mac, h->iface->mac, h->iface->vlan);
 	if (!weir_l2_put(m, &l2, type_be))
-		return weir_say_drop(m, WEIR_DROP_TX_TOO_LONG);
+		return weir_say_drop(m, WEIR_DROP_HEADROOM);
 	meta->port_out = h->iface->port;
 	meta->iface_out = h->at;
 	return WEIR_TX;

@@ -32,7 +32,7 @@ static enum weir_verdict send_to_group(struct rte_mbuf *m, const struct weir_l3 
 
 	weir_l2_make(&l2, mac, l3->ifaces[iface].mac, l3->ifaces[iface].vlan);
 	if (!weir_l2_put(m, &l2, weir_l2_type(m)))
-		return weir_say_drop(m, WEIR_DROP_TX_TOO_LONG);
+		return weir_say_drop(m, WEIR_DROP_HEADROOM);
 	meta->port_out = l3->ifaces[iface].port;
 	meta->iface_out = iface;
 	return WEIR_TX;
@@ -80,7 +80,7 @@ static inline enum weir_verdict send_to(struct rte_mbuf *m, struct neigh *e)
 	meta->port_out = e->port;
 	meta->iface_out = neigh_key_iface(&e->key);
 	if (unlikely(!weir_l2_put(m, &e->l2, weir_l2_type(m))))
-		return weir_say_drop(m, WEIR_DROP_TX_TOO_LONG);
+		return weir_say_drop(m, WEIR_DROP_HEADROOM);
 	return WEIR_TX;
 }
 

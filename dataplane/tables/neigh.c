@@ -141,7 +141,7 @@ static void send_held(struct weir_neigh_table *t, struct neigh *e, uint64_t now_
 		if (weir_l2_put(m, &e->l2, weir_l2_type(m)))
 			weir_origin_push(t->shard->origin, m, WEIR_TX);
 		else
-			weir_drop(t->shard, m, WEIR_DROP_TX_TOO_LONG);
+			weir_drop(t->shard, m, WEIR_DROP_HEADROOM);
 	}
 }
 

@@ -122,7 +122,7 @@ void neigh_ask(struct weir_neigh_table *t, const struct weir_l3 *l3, const struc
 	weir_meta(m)->l3_off = 0;
 	if (!weir_l2_put(m, &l2,
 			 v4 ? RTE_BE16(RTE_ETHER_TYPE_ARP) : RTE_BE16(RTE_ETHER_TYPE_IPV6))) {
-		weir_drop(t->shard, m, WEIR_DROP_TX_TOO_LONG);
+		weir_drop(t->shard, m, WEIR_DROP_HEADROOM);
 		return;
 	}
 	weir_meta(m)->port_out = iface->port;

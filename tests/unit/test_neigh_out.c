@@ -252,7 +252,7 @@ static void test_without_headroom_the_packet_is_dropped_as_it_was(void)
 	t.m.data_off = 0;
 	t.meta.l3_off = 0;
 	CU_ASSERT_EQUAL(judged(&t.m, HOP_LINK), WEIR_DROP);
-	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_TX_TOO_LONG);
+	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_HEADROOM);
 	CU_ASSERT_EQUAL(t.m.data_off, 0);
 	toy_world_end();
 }
