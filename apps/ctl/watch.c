@@ -236,6 +236,14 @@ static void take_records(struct sink *s, const json_t *data)
 		s->failed = true; /* whoever read it has gone */
 }
 
+/* Wait a little; true if whoever read our output has gone. */
+static bool reader_left(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+
+	return poll(&out, 1, POLL_MS) > 0 && (out.revents & (POLLERR | POLLHUP)) != 0;
+}
+
 /* Until the watch is done, Ctrl-C, or nobody wants more. */
 static int fetch(const struct cli *cli, json_int_t id, struct sink *s)
 {
@@ -254,8 +262,8 @@ static int fetch(const struct cli *cli, json_int_t id, struct sink *s)
 		more = json_array_size(json_object_get(data, "records")) > 0;
 		lost = num(data, "lost");
 		json_decref(data);
-		if (!done && !more)
-			poll(NULL, 0, POLL_MS);
+		if (!done && !more && reader_left())
+			break;
 	}
 	if (lost > 0)
 		fprintf(stderr,
