@@ -13,7 +13,7 @@
 #define HUGEPAGES_SYSFS "/sys/kernel/mm/hugepages"
 
 /* EAL moves the pointers of its argv about, so it gets a copy of the vector, not of the strings. */
-static int begin(const struct weir_eal_args *a, struct weir_why *why)
+static int begin(const struct eal_words *a, struct weir_why *why)
 {
 	char **argv = calloc((size_t)a->argc + 1, sizeof(argv[0]));
 	int rc;
@@ -27,31 +27,31 @@ static int begin(const struct weir_eal_args *a, struct weir_why *why)
 		return 0;
 	rc = rte_errno ? -rte_errno : -EIO;
 	return weir_why(why, rc, "DPDK's EAL did not begin: %s (%s)", strerror(-rc),
-			weir_eal_log_cause());
+			eal_log_cause());
 }
 
 int weir_eal_init(const struct weir_eal_conf *conf, struct weir_why *why)
 {
-	struct weir_eal_args a;
+	struct eal_words a;
 	cpu_set_t allowed;
 	int rc;
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
 		return weir_why(why, -errno, "cannot read the CPU affinity: %s", strerror(errno));
-	rc = weir_eal_check_pages(HUGEPAGES_SYSFS, conf->hugepages, conf->memory_mib, why);
+	rc = eal_check_pages(HUGEPAGES_SYSFS, conf->hugepages, conf->memory_mib, why);
 	if (rc == 0)
-		rc = weir_eal_args(conf, &allowed, &a, why);
+		rc = eal_words(conf, &allowed, &a, why);
 	if (rc < 0)
 		return rc;
-	rc = weir_eal_log_open();
+	rc = eal_log_open();
 	if (rc < 0)
 		(void)weir_why(why, rc, "cannot open a log for DPDK: %s", strerror(-rc));
 	if (rc == 0) {
-		weir_eal_log_hush();
+		eal_log_hush();
 		rc = begin(&a, why);
-		weir_eal_log_speak();
+		eal_log_speak();
 	}
-	weir_eal_args_free(&a);
+	eal_words_free(&a);
 	return rc;
 }
 

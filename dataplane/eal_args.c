@@ -33,8 +33,8 @@ static uint64_t sysfs_number(const char *dir, const char *pages, const char *nam
 	return n;
 }
 
-int weir_eal_check_pages(const char *sysfs, enum weir_hugepages kind, uint32_t memory_mib,
-			 struct weir_why *why)
+int eal_check_pages(const char *sysfs, enum weir_hugepages kind, uint32_t memory_mib,
+		    struct weir_why *why)
 {
 	const bool giant = kind == WEIR_HUGEPAGES_1G;
 	const char *pages = giant ? "hugepages-1048576kB" : "hugepages-2048kB";
@@ -130,12 +130,12 @@ static size_t count(const char *const *list)
 }
 
 /* Room is counted before; NULL stays in the place of a string that there was no memory for. */
-static void add(struct weir_eal_args *a, const char *text)
+static void add(struct eal_words *a, const char *text)
 {
 	a->argv[a->argc++] = strdup(text);
 }
 
-static void add_list(struct weir_eal_args *a, const char *option, const char *const *list)
+static void add_list(struct eal_words *a, const char *option, const char *const *list)
 {
 	for (; list != NULL && *list != NULL; list++) {
 		if (option != NULL)
@@ -144,7 +144,7 @@ static void add_list(struct weir_eal_args *a, const char *option, const char *co
 	}
 }
 
-static void add_memory(struct weir_eal_args *a, const struct weir_eal_conf *conf)
+static void add_memory(struct eal_words *a, const struct weir_eal_conf *conf)
 {
 	char mib[16];
 
@@ -160,7 +160,7 @@ static void add_memory(struct weir_eal_args *a, const struct weir_eal_conf *conf
 	add(a, mib);
 }
 
-static void add_all(struct weir_eal_args *a, const struct weir_eal_conf *conf)
+static void add_all(struct eal_words *a, const struct weir_eal_conf *conf)
 {
 	add(a, conf->program ? conf->program : "weir");
 	add_memory(a, conf);
@@ -177,12 +177,12 @@ static void add_all(struct weir_eal_args *a, const struct weir_eal_conf *conf)
 	add_list(a, NULL, conf->extra);
 }
 
-int weir_eal_args(const struct weir_eal_conf *conf, const cpu_set_t *allowed,
-		  struct weir_eal_args *out, struct weir_why *why)
+int eal_words(const struct weir_eal_conf *conf, const cpu_set_t *allowed, struct eal_words *out,
+	      struct weir_why *why)
 {
 	const size_t most =
 		ARGS_OWN + 2 * count(conf->pci) + 2 * count(conf->plugins) + count(conf->extra);
-	struct weir_eal_args a = {0};
+	struct eal_words a = {0};
 	int rc = check_cores(conf, allowed, why);
 
 	if (rc == 0)
@@ -197,17 +197,17 @@ int weir_eal_args(const struct weir_eal_conf *conf, const cpu_set_t *allowed,
 	a.argv[a.argc++] = lcores(conf, allowed);
 	for (int i = 0; i < a.argc; i++)
 		if (a.argv[i] == NULL) {
-			weir_eal_args_free(&a);
+			eal_words_free(&a);
 			return weir_why(why, -ENOMEM, "out of memory");
 		}
 	*out = a;
 	return 0;
 }
 
-void weir_eal_args_free(struct weir_eal_args *a)
+void eal_words_free(struct eal_words *a)
 {
 	for (int i = 0; a->argv != NULL && i < a->argc; i++)
 		free(a->argv[i]);
 	free(a->argv);
-	*a = (struct weir_eal_args){0};
+	*a = (struct eal_words){0};
 }

@@ -43,7 +43,7 @@ static ssize_t take_line(void *cookie, const char *text, size_t bytes)
 	return (ssize_t)bytes;
 }
 
-int weir_eal_log_open(void)
+int eal_log_open(void)
 {
 	const cookie_io_functions_t io = {.write = take_line};
 	FILE *f = fopencookie(NULL, "w", io);
@@ -82,7 +82,7 @@ static void take_library_of(const char *file, const char *hook)
 	dlclose(library);
 }
 
-void weir_eal_log_hush(void)
+void eal_log_hush(void)
 {
 	first_error[0] = 0;
 	hushed = true;
@@ -90,12 +90,12 @@ void weir_eal_log_hush(void)
 	take_library_of("libxdp.so.1", "libxdp_set_print");
 }
 
-void weir_eal_log_speak(void)
+void eal_log_speak(void)
 {
 	hushed = false;
 }
 
-const char *weir_eal_log_cause(void)
+const char *eal_log_cause(void)
 {
 	return first_error;
 }

@@ -206,8 +206,8 @@ static bool is_for_us(const struct rtmsg *rtm, const struct attrs *a, bool *bad)
 	       !(rtm->rtm_flags & RTM_F_CLONED);
 }
 
-int weir_kernel_read_route(const struct nlmsghdr *nlh, const struct weir_kernel_map *map,
-			   struct weir_kernel_route *out)
+int kernel_read_route(const struct nlmsghdr *nlh, const struct weir_kernel_map *map,
+		      struct weir_kernel_route *out)
 {
 	struct attrs a = {{NULL}};
 	struct rtmsg rtm;
@@ -242,8 +242,8 @@ int weir_kernel_read_route(const struct nlmsghdr *nlh, const struct weir_kernel_
 	return !is_special(&out->route.to);
 }
 
-int weir_kernel_read_neigh(const struct nlmsghdr *nlh, const struct weir_kernel_map *map,
-			   struct weir_kernel_neigh *out)
+int kernel_read_neigh(const struct nlmsghdr *nlh, const struct weir_kernel_map *map,
+		      struct weir_kernel_neigh *out)
 {
 	const uint16_t useful = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
 	struct attrs a = {{NULL}};
@@ -273,7 +273,7 @@ int weir_kernel_read_neigh(const struct nlmsghdr *nlh, const struct weir_kernel_
 	return 1;
 }
 
-int weir_kernel_read_ifindex(const struct nlmsghdr *nlh, uint32_t *ifindex, uint32_t *flags)
+int kernel_read_ifindex(const struct nlmsghdr *nlh, uint32_t *ifindex, uint32_t *flags)
 {
 	struct ifinfomsg ifi;
 	struct ifaddrmsg ifa;

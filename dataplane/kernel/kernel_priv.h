@@ -29,9 +29,9 @@ struct weir_kernel_neigh {
 };
 
 /* 1: it is for us; 0: it is not; -EBADMSG: it lies about its lengths. */
-int weir_kernel_read_route(const struct nlmsghdr *nlh, const struct weir_kernel_map *map,
-			   struct weir_kernel_route *out);
-int weir_kernel_read_neigh(const struct nlmsghdr *nlh, const struct weir_kernel_map *map,
-			   struct weir_kernel_neigh *out);
+int kernel_read_route(const struct nlmsghdr *nlh, const struct weir_kernel_map *map,
+		      struct weir_kernel_route *out);
+int kernel_read_neigh(const struct nlmsghdr *nlh, const struct weir_kernel_map *map,
+		      struct weir_kernel_neigh *out);
 /* The device of a link or address message. */
-int weir_kernel_read_ifindex(const struct nlmsghdr *nlh, uint32_t *ifindex, uint32_t *flags);
+int kernel_read_ifindex(const struct nlmsghdr *nlh, uint32_t *ifindex, uint32_t *flags);

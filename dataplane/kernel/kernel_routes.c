@@ -184,7 +184,7 @@ static void route_is_gone(struct weir_kernel *k, const struct weir_route *r)
 static void on_route(struct weir_kernel *k, const struct nlmsghdr *nlh)
 {
 	const struct weir_kernel_map map = {k->link, k->n_links};
-	const int rc = weir_kernel_read_route(nlh, &map, &k->route);
+	const int rc = kernel_read_route(nlh, &map, &k->route);
 
 	k->stats.bad += rc < 0;
 	k->stats.ignored += rc == 0;
@@ -200,7 +200,7 @@ static void on_neigh(struct weir_kernel *k, const struct nlmsghdr *nlh)
 {
 	const struct weir_kernel_map map = {k->link, k->n_links};
 	struct weir_kernel_neigh n;
-	const int rc = weir_kernel_read_neigh(nlh, &map, &n);
+	const int rc = kernel_read_neigh(nlh, &map, &n);
 
 	k->stats.bad += rc < 0;
 	if (rc > 0 && k->conf.neigh != NULL)
@@ -211,7 +211,7 @@ static void on_device(struct weir_kernel *k, const struct nlmsghdr *nlh)
 {
 	uint32_t ifindex, flags;
 
-	if (weir_kernel_read_ifindex(nlh, &ifindex, &flags) < 0) {
+	if (kernel_read_ifindex(nlh, &ifindex, &flags) < 0) {
 		k->stats.bad++;
 		return;
 	}

@@ -160,16 +160,16 @@ static int start(struct weir_port *p, struct weir_why *why)
 
 	if (e->started)
 		return 0;
-	weir_eal_log_hush();
+	eal_log_hush();
 	rc = rte_eth_dev_start(p->dpdk_id);
 	if (rc == 0)
 		find_wakeups(e);
 	if (rc == 0 && (p->caps & WEIR_PORT_RSS) && !port_eth_rss_holds(e))
 		p->caps &= ~(uint32_t)WEIR_PORT_RSS; /* then software hashes */
-	weir_eal_log_speak();
+	eal_log_speak();
 	if (rc < 0)
 		return weir_why(why, rc, "port %s: %s does not start: %s (%s)", p->name, p->driver,
-				strerror(-rc), weir_eal_log_cause());
+				strerror(-rc), eal_log_cause());
 	e->started = true;
 	return 0;
 }

@@ -186,7 +186,7 @@ static int explain_rx(struct port_eth *e, const struct weir_port_conf *conf, uin
 		return free;
 	return weir_why(why, e->kind == PORT_ETH_AF_XDP ? -EAGAIN : rc,
 			"port %s: %s refuses rx queue %u: %s (%s)", conf->name, e->port.driver, q,
-			strerror(-rc), weir_eal_log_cause());
+			strerror(-rc), eal_log_cause());
 }
 
 static int setup_queues(struct port_eth *e, const struct weir_port_conf *conf,
@@ -236,6 +236,6 @@ int port_eth_setup(struct port_eth *e, const struct weir_port_conf *conf, struct
 	if (rc < 0)
 		return weir_why(why, rc, "port %s: %s refuses %u rx and %u tx queues: %s (%s)",
 				conf->name, p->driver, p->rxqs, p->txqs, strerror(-rc),
-				weir_eal_log_cause());
+				eal_log_cause());
 	return setup_queues(e, conf, pool, why);
 }

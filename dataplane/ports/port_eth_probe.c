@@ -66,7 +66,7 @@ static int probe(struct port_eth *e, const struct weir_port_conf *conf, struct w
 	rc = rte_dev_probe(devargs); /* 0, too, if it was probed before */
 	if (rc < 0 && rc != -EEXIST)
 		return weir_why(why, -ENODEV, "port %s: no device for \"%s\" (%s)", conf->name,
-				devargs, weir_eal_log_cause());
+				devargs, eal_log_cause());
 	id = find_id(devargs);
 	if (id < 0)
 		return weir_why(why, id,
@@ -188,11 +188,11 @@ int weir_port_eth_open(const struct weir_port_conf *wanted, uint16_t id, struct 
 	rc = linux_if_check(&conf, e->kind, why);
 	if (rc < 0)
 		goto err;
-	weir_eal_log_hush();
+	eal_log_hush();
 	rc = attach(e, &conf, pool, why);
 	if (rc == 0)
 		rc = finish(e, &conf, why);
-	weir_eal_log_speak();
+	eal_log_speak();
 	if (rc < 0)
 		goto err;
 	*out = &e->port;
@@ -208,13 +208,13 @@ void port_eth_close(struct weir_port *p)
 {
 	struct port_eth *e = port_eth(p);
 
-	weir_eal_log_hush(); /* drivers complain of what they never had */
+	eal_log_hush(); /* drivers complain of what they never had */
 	if (e->promiscuous)
 		(void)rte_eth_promiscuous_disable(p->dpdk_id);
 	detach(e);
 	if (e->promiscuous_fd >= 0)
 		close(e->promiscuous_fd);
-	weir_eal_log_speak();
+	eal_log_speak();
 	free(e->wait);
 	free(e);
 }

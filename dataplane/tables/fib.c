@@ -105,7 +105,7 @@ static int create6(struct weir_fib *f, const struct weir_rib_conf *c, const char
 	return 0;
 }
 
-int weir_fib_create(struct weir_fib *f, const struct weir_rib_conf *conf)
+int fib_create(struct weir_fib *f, const struct weir_rib_conf *conf)
 {
 	static unsigned made; /* names must differ */
 	char name[32];
@@ -118,11 +118,11 @@ int weir_fib_create(struct weir_fib *f, const struct weir_rib_conf *conf)
 	if (rc == 0)
 		rc = create6(f, conf, name);
 	if (rc < 0)
-		weir_fib_destroy(f);
+		fib_destroy(f);
 	return rc;
 }
 
-void weir_fib_destroy(struct weir_fib *f)
+void fib_destroy(struct weir_fib *f)
 {
 	rte_fib_free(f->v4);
 	rte_fib6_free(f->v6);
@@ -249,8 +249,8 @@ static struct weir_prefix at_the_end(uint8_t family, uint8_t length)
 	return weir_prefix_network(&p);
 }
 
-int weir_fib_set(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
-		 uint16_t hop)
+int fib_set(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
+	    uint16_t hop)
 {
 	const uint8_t family = to->addr.family, most = family == 4 ? 32 : 128;
 	const struct weir_prefix end = at_the_end(family, to->length);
@@ -283,7 +283,7 @@ static uint64_t entry_bytes(uint32_t groups)
 	return ((UINT64_C(1) << 24) + 256 * ((uint64_t)groups + SPARE)) * (is_wide(groups) ? 4 : 2);
 }
 
-uint64_t weir_fib_bytes(const struct weir_rib_conf *conf)
+uint64_t fib_bytes(const struct weir_rib_conf *conf)
 {
 	const uint64_t nodes = 2 * ((uint64_t)conf->routes4 + conf->routes6 + 2 * SPARE);
 

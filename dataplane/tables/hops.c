@@ -29,7 +29,7 @@ struct weir_hops {
 	uint32_t refs[NUMBERS];
 };
 
-int weir_hops_create(int numa, const struct weir_siphash_key *key, struct weir_hops **out)
+int hops_create(int numa, const struct weir_siphash_key *key, struct weir_hops **out)
 {
 	struct weir_hops *h = calloc(1, sizeof(*h));
 
@@ -42,14 +42,14 @@ int weir_hops_create(int numa, const struct weir_siphash_key *key, struct weir_h
 	h->member = rte_zmalloc_socket("weir_members", NUMBERS * sizeof(h->member[0]),
 				       RTE_CACHE_LINE_SIZE, numa);
 	if (h->hop == NULL || h->member == NULL) {
-		weir_hops_free(h);
+		hops_free(h);
 		return -ENOMEM;
 	}
 	*out = h;
 	return 0;
 }
 
-void weir_hops_free(struct weir_hops *h)
+void hops_free(struct weir_hops *h)
 {
 	if (h == NULL)
 		return;
@@ -89,8 +89,8 @@ static uint16_t take_number(struct weir_hops *h)
 	return n;
 }
 
-int weir_hops_get(struct weir_hops *h, const struct weir_hop *hop, const uint16_t *members,
-		  uint16_t *number)
+int hops_get(struct weir_hops *h, const struct weir_hop *hop, const uint16_t *members,
+	     uint16_t *number)
 {
 	const uint32_t b = bucket_of(h, hop, members);
 	uint16_t n;
@@ -132,7 +132,7 @@ static void free_number(struct weir_hops *h, uint16_t n)
 	h->used--;
 }
 
-void weir_hops_put(struct weir_hops *h, uint16_t number)
+void hops_put(struct weir_hops *h, uint16_t number)
 {
 	struct weir_hop gone;
 
@@ -142,25 +142,25 @@ void weir_hops_put(struct weir_hops *h, uint16_t number)
 	free_number(h, number);
 	if (gone.kind == WEIR_HOP_GROUP)
 		for (uint8_t i = 0; i < gone.group_n; i++)
-			weir_hops_put(h, h->member[number][i]); /* members are no groups */
+			hops_put(h, h->member[number][i]); /* members are no groups */
 }
 
-const struct weir_hop *weir_hops_at(const struct weir_hops *h, uint16_t number)
+const struct weir_hop *hops_at(const struct weir_hops *h, uint16_t number)
 {
 	return &h->hop[number];
 }
 
-const uint16_t (*weir_hops_members(const struct weir_hops *h))[WEIR_GROUP_MAX]
+const uint16_t (*hops_members(const struct weir_hops *h))[WEIR_GROUP_MAX]
 {
 	return (const uint16_t(*)[WEIR_GROUP_MAX])h->member;
 }
 
-uint32_t weir_hops_used(const struct weir_hops *h)
+uint32_t hops_used(const struct weir_hops *h)
 {
 	return h->used;
 }
 
-uint64_t weir_hops_bytes(void)
+uint64_t hops_bytes(void)
 {
 	return sizeof(struct weir_hops) +
 	       NUMBERS * (sizeof(struct weir_hop) + WEIR_GROUP_MAX * sizeof(uint16_t));

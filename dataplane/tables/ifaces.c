@@ -12,7 +12,7 @@
 
 #include "tables.h"
 
-uint16_t weir_ifaces_find(const struct weir_ifaces *s, const char *name)
+uint16_t ifaces_find(const struct weir_ifaces *s, const char *name)
 {
 	for (uint16_t i = 0; i < s->n; i++)
 		if (s->at[i].port != WEIR_NO_PORT && strcmp(s->at[i].name, name) == 0)
@@ -35,7 +35,7 @@ static bool same_iface(const struct weir_iface *a, const struct weir_iface *b)
 	return true;
 }
 
-bool weir_ifaces_same(const struct weir_ifaces *s, const struct weir_iface *ifaces, uint16_t n)
+bool ifaces_same(const struct weir_ifaces *s, const struct weir_iface *ifaces, uint16_t n)
 {
 	uint16_t there = 0;
 
@@ -44,7 +44,7 @@ bool weir_ifaces_same(const struct weir_ifaces *s, const struct weir_iface *ifac
 	if (there != n)
 		return false;
 	for (uint16_t i = 0; i < n; i++) {
-		const uint16_t at = weir_ifaces_find(s, ifaces[i].name);
+		const uint16_t at = ifaces_find(s, ifaces[i].name);
 
 		if (at == WEIR_NO_IFACE || !same_iface(&s->at[at], &ifaces[i]))
 			return false;
@@ -176,7 +176,7 @@ static int insert(struct weir_ifaces *s, uint16_t index, const struct weir_iface
 static uint16_t choose_index(const struct weir_ifaces *s, const struct weir_ifaces *before,
 			     const char *name)
 {
-	const uint16_t known = before == NULL ? WEIR_NO_IFACE : weir_ifaces_find(before, name);
+	const uint16_t known = before == NULL ? WEIR_NO_IFACE : ifaces_find(before, name);
 
 	if (known != WEIR_NO_IFACE)
 		return known;
@@ -212,8 +212,8 @@ static int fill(struct weir_ifaces *s, const struct weir_ifaces *before,
 	return rc;
 }
 
-int weir_ifaces_create(const struct weir_ifaces *before, const struct weir_iface *ifaces,
-		       uint16_t n, struct weir_ifaces **out, struct weir_why *why)
+int ifaces_create(const struct weir_ifaces *before, const struct weir_iface *ifaces, uint16_t n,
+		  struct weir_ifaces **out, struct weir_why *why)
 {
 	const unsigned room = (before == NULL ? 0u : before->n) + n; /* all could be new ones */
 	struct weir_ifaces *s;
@@ -245,11 +245,11 @@ int weir_ifaces_create(const struct weir_ifaces *before, const struct weir_iface
 	*out = s;
 	return 0;
 err:
-	weir_ifaces_free(s);
+	ifaces_free(s);
 	return rc;
 }
 
-void weir_ifaces_free(struct weir_ifaces *s)
+void ifaces_free(struct weir_ifaces *s)
 {
 	if (s == NULL)
 		return;
@@ -270,7 +270,7 @@ static bool is_link_local(const struct weir_addr *a)
 	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
 }
 
-uint16_t weir_ifaces_subnet(const struct weir_ifaces *s, const struct weir_addr *addr)
+uint16_t ifaces_subnet(const struct weir_ifaces *s, const struct weir_addr *addr)
 {
 	uint16_t best = WEIR_NO_IFACE;
 	int length = -1;
@@ -288,7 +288,7 @@ uint16_t weir_ifaces_subnet(const struct weir_ifaces *s, const struct weir_addr 
 	return best;
 }
 
-bool weir_iface_reaches(const struct weir_iface *i, const struct weir_addr *addr)
+bool iface_reaches(const struct weir_iface *i, const struct weir_addr *addr)
 {
 	if (is_link_local(addr))
 		return true;
@@ -376,7 +376,7 @@ static int derive_always(derive_fn *fn, void *ctx, struct weir_why *why)
 	return 0;
 }
 
-int weir_ifaces_derive(const struct weir_ifaces *s, derive_fn *fn, void *ctx, struct weir_why *why)
+int ifaces_derive(const struct weir_ifaces *s, derive_fn *fn, void *ctx, struct weir_why *why)
 {
 	int rc = derive_always(fn, ctx, why);
 

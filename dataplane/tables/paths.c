@@ -46,8 +46,8 @@ static struct weir_path **bucket_of(struct weir_paths *ps, uint8_t kind, uint16_
 	return &ps->bucket[hash % BUCKETS];
 }
 
-int weir_path_get(struct weir_paths *ps, enum weir_hop_kind kind, uint16_t mtu,
-		  const struct weir_nexthop *nh, uint16_t n, struct weir_path **out)
+int path_get(struct weir_paths *ps, enum weir_hop_kind kind, uint16_t mtu,
+	     const struct weir_nexthop *nh, uint16_t n, struct weir_path **out)
 {
 	struct weir_nexthop sorted[WEIR_GROUP_MAX];
 	struct weir_path **at, *p;
@@ -88,14 +88,14 @@ static void path_free(struct weir_paths *ps, struct weir_path *p)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
-	weir_hops_put(ps->hops, p->hop);
-	weir_hops_put(ps->hops, p->old_hop);
+	hops_put(ps->hops, p->hop);
+	hops_put(ps->hops, p->old_hop);
 	ps->n--;
 	ps->bytes -= sizeof(*p) + p->n * sizeof(p->nh[0]);
 	free(p);
 }
 
-void weir_path_put(struct weir_paths *ps, struct weir_path *p)
+void path_put(struct weir_paths *ps, struct weir_path *p)
 {
 	if (p != NULL && --p->refs == 0 && !p->unresolved) /* else it goes with the fresh list */
 		path_free(ps, p);
@@ -104,11 +104,10 @@ void weir_path_put(struct weir_paths *ps, struct weir_path *p)
 static uint16_t iface_of(const struct weir_nexthop *nh, const struct weir_ifaces *s)
 {
 	if (nh->iface == WEIR_NO_IFACE)
-		return weir_ifaces_subnet(s, &nh->gateway);
+		return ifaces_subnet(s, &nh->gateway);
 	if (nh->iface >= s->n || s->at[nh->iface].port == WEIR_NO_PORT)
 		return WEIR_NO_IFACE;
-	if (nh->gateway.family == 0 || nh->onlink ||
-	    weir_iface_reaches(&s->at[nh->iface], &nh->gateway))
+	if (nh->gateway.family == 0 || nh->onlink || iface_reaches(&s->at[nh->iface], &nh->gateway))
 		return nh->iface;
 	return WEIR_NO_IFACE;
 }
@@ -141,7 +140,7 @@ static int resolve_one(struct weir_paths *ps, const struct weir_path *p,
 	if (p->mtu != 0 && p->mtu < hop.mtu)
 		hop.mtu = p->mtu;
 	memcpy(&hop.gateway, &nh->gateway, sizeof(hop.gateway));
-	return weir_hops_get(ps->hops, &hop, NULL, number);
+	return hops_get(ps->hops, &hop, NULL, number);
 }
 
 static int by_number(const void *a, const void *b)
@@ -162,7 +161,7 @@ static int make_group(struct weir_paths *ps, uint16_t *member, uint16_t n, uint1
 			i++;
 			continue;
 		}
-		weir_hops_put(ps->hops, member[i]);
+		hops_put(ps->hops, member[i]);
 		memmove(&member[i], &member[i + 1], (n - i - 1u) * sizeof(*member));
 		n--;
 	}
@@ -174,10 +173,10 @@ static int make_group(struct weir_paths *ps, uint16_t *member, uint16_t n, uint1
 		memset(&group, 0, sizeof(group));
 		group.kind = WEIR_HOP_GROUP;
 		group.group_n = (uint8_t)n;
-		rc = weir_hops_get(ps->hops, &group, member, number);
+		rc = hops_get(ps->hops, &group, member, number);
 	}
 	for (uint16_t i = 0; i < n; i++)
-		weir_hops_put(ps->hops, member[i]); /* the group has its own */
+		hops_put(ps->hops, member[i]); /* the group has its own */
 	return rc;
 }
 
@@ -192,7 +191,7 @@ static int resolve(struct weir_paths *ps, struct weir_path *p, const struct weir
 		memset(&hop, 0, sizeof(hop));
 		hop.kind = p->kind;
 		hop.iface = WEIR_NO_IFACE;
-		return weir_hops_get(ps->hops, &hop, NULL, &p->hop);
+		return hops_get(ps->hops, &hop, NULL, &p->hop);
 	}
 	for (uint8_t i = 0; i < p->n && rc == 0; i++) {
 		rc = resolve_one(ps, p, &p->nh[i], s, &member[n]);
@@ -204,7 +203,7 @@ static int resolve(struct weir_paths *ps, struct weir_path *p, const struct weir
 	if (rc == 0)
 		return make_group(ps, member, n, &p->hop);
 	while (n > 0)
-		weir_hops_put(ps->hops, member[--n]);
+		hops_put(ps->hops, member[--n]);
 	return rc;
 }
 
@@ -224,7 +223,7 @@ static int resolve_fresh(struct weir_paths *ps, const struct weir_ifaces *s)
 	return 0;
 }
 
-int weir_paths_resolve(struct weir_paths *ps, const struct weir_ifaces *s, bool all)
+int paths_resolve(struct weir_paths *ps, const struct weir_ifaces *s, bool all)
 {
 	int rc = 0;
 
@@ -240,26 +239,26 @@ int weir_paths_resolve(struct weir_paths *ps, const struct weir_ifaces *s, bool 
 	return rc < 0 ? rc : resolve_fresh(ps, s);
 }
 
-void weir_paths_keep(struct weir_paths *ps)
+void paths_keep(struct weir_paths *ps)
 {
 	for (size_t b = 0; b < BUCKETS; b++)
 		for (struct weir_path *p = ps->bucket[b]; p != NULL; p = p->next) {
-			weir_hops_put(ps->hops, p->old_hop);
+			hops_put(ps->hops, p->old_hop);
 			p->old_hop = 0;
 		}
 }
 
-void weir_paths_undo(struct weir_paths *ps)
+void paths_undo(struct weir_paths *ps)
 {
 	for (size_t b = 0; b < BUCKETS; b++)
 		for (struct weir_path *p = ps->bucket[b]; p != NULL; p = p->next) {
-			weir_hops_put(ps->hops, p->hop);
+			hops_put(ps->hops, p->hop);
 			p->hop = p->old_hop;
 			p->old_hop = 0;
 		}
 }
 
-void weir_paths_drop_fresh(struct weir_paths *ps)
+void paths_drop_fresh(struct weir_paths *ps)
 {
 	while (ps->fresh != NULL) {
 		struct weir_path *p = ps->fresh;
@@ -271,7 +270,7 @@ void weir_paths_drop_fresh(struct weir_paths *ps)
 	}
 }
 
-const struct weir_nexthop *weir_path_lost(const struct weir_path *p, const struct weir_ifaces *s)
+const struct weir_nexthop *path_lost(const struct weir_path *p, const struct weir_ifaces *s)
 {
 	for (uint8_t i = 0; i < p->n; i++) {
 		const uint16_t iface = iface_of(&p->nh[i], s);

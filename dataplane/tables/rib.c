@@ -68,7 +68,7 @@ uint64_t weir_rib_size(const struct weir_rib_conf *conf)
 
 	if (with_defaults(conf, &c, NULL) < 0)
 		return 0;
-	return 2 * weir_fib_bytes(&c) + weir_hops_bytes() + buckets_for(&c) * sizeof(void *) +
+	return 2 * fib_bytes(&c) + hops_bytes() + buckets_for(&c) * sizeof(void *) +
 	       sizeof(struct weir_rib);
 }
 
@@ -91,12 +91,12 @@ int weir_rib_create(const struct weir_rib_conf *conf, struct weir_rib **out, str
 		rc = -EIO;
 	rib->paths.key = rib->key;
 	if (rc == 0)
-		rc = weir_hops_create(full.numa, &rib->key, &rib->hops);
+		rc = hops_create(full.numa, &rib->key, &rib->hops);
 	rib->paths.hops = rib->hops;
 	for (int i = 0; i < 2 && rc == 0; i++)
-		rc = weir_fib_create(&rib->side[i], &full);
+		rc = fib_create(&rib->side[i], &full);
 	if (rc == 0)
-		rc = weir_ifaces_create(NULL, NULL, 0, &rib->ifaces, NULL);
+		rc = ifaces_create(NULL, NULL, 0, &rib->ifaces, NULL);
 	if (rc < 0) {
 		weir_rib_free(rib);
 		return weir_why(why, rc,
@@ -119,7 +119,7 @@ static void free_routes(struct weir_rib *rib)
 				struct weir_rib_route *r = e->routes;
 
 				e->routes = r->next;
-				weir_path_put(&rib->paths, r->path);
+				path_put(&rib->paths, r->path);
 				free(r);
 			}
 			free(e);
@@ -133,13 +133,13 @@ void weir_rib_free(struct weir_rib *rib)
 	assert(rib->users[0] == 0 && rib->users[1] == 0);
 	weir_rib_abort(rib);
 	if (rib->pending)
-		weir_rib_keep(rib);
+		rib_keep(rib);
 	if (rib->bucket != NULL)
 		free_routes(rib);
-	weir_rib_put_ifaces(rib, rib->ifaces);
-	weir_hops_free(rib->hops);
-	weir_fib_destroy(&rib->side[0]);
-	weir_fib_destroy(&rib->side[1]);
+	rib_put_ifaces(rib, rib->ifaces);
+	hops_free(rib->hops);
+	fib_destroy(&rib->side[0]);
+	fib_destroy(&rib->side[1]);
 	free(rib->step);
 	free(rib->bucket);
 	free(rib);
@@ -167,7 +167,7 @@ static int apply(struct weir_rib *rib, uint8_t side, struct weir_why *why)
 		for (const struct weir_rib_entry *e = rib->dirty; e != NULL && rc == 0;
 		     e = e->dirty)
 			if (e->hop != e->old_hop && (e->hop != 0) == adding) {
-				rc = weir_fib_set(&rib->side[side], &rib->conf, &e->to, e->hop);
+				rc = fib_set(&rib->side[side], &rib->conf, &e->to, e->hop);
 				if (rc < 0)
 					say_full(rib, &e->to, rc, why);
 			}
@@ -179,19 +179,19 @@ static int rebuild(struct weir_rib *rib, uint8_t side, struct weir_why *why)
 {
 	struct weir_rib_entry **all;
 	size_t n;
-	int rc = weir_rib_sorted(rib, &all, &n);
+	int rc = rib_sorted(rib, &all, &n);
 
 	if (rc < 0)
 		return weir_why(why, rc, "out of memory to build the forwarding tables anew");
 	rib->stale[side] = true;
-	weir_fib_destroy(&rib->side[side]);
-	rc = weir_fib_create(&rib->side[side], &rib->conf);
+	fib_destroy(&rib->side[side]);
+	rc = fib_create(&rib->side[side], &rib->conf);
 	if (rc < 0)
 		weir_why(why, rc, "out of memory to build the forwarding tables anew");
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		if (all[i]->hop == 0)
 			continue;
-		rc = weir_fib_set(&rib->side[side], &rib->conf, &all[i]->to, all[i]->hop);
+		rc = fib_set(&rib->side[side], &rib->conf, &all[i]->to, all[i]->hop);
 		if (rc < 0)
 			say_full(rib, &all[i]->to, rc, why);
 	}
@@ -217,7 +217,7 @@ static void settle(struct weir_rib *rib)
 		return;
 	if (rib->flipped && !rib->stale[other] && apply(rib, other, NULL) < 0)
 		rib->stale[other] = true; /* the next commit builds it */
-	weir_rib_keep(rib);
+	rib_keep(rib);
 	rib->pending = false;
 	rib->last = NULL;
 }
@@ -236,7 +236,7 @@ void weir_rib_abort(struct weir_rib *rib)
 {
 	if (!rib->open)
 		return;
-	weir_rib_undo(rib);
+	rib_undo(rib);
 	rib->open = false;
 }
 
@@ -250,7 +250,7 @@ static int judge_static(const struct weir_rib *rib, const struct weir_rib_entry 
 
 		if (r->source != WEIR_ROUTE_STATIC || r->path->lost == 0)
 			continue;
-		nh = weir_path_lost(r->path, rib->ifaces);
+		nh = path_lost(r->path, rib->ifaces);
 		weir_prefix_format(&e->to, to);
 		if (nh->gateway.family == 0)
 			return weir_why(why, -ENETUNREACH, "route %s: its interface is gone", to);
@@ -282,15 +282,15 @@ static int choose(struct weir_rib *rib, bool *flip, struct weir_why *why)
 	int rc;
 
 	rib->resolved_all = all;
-	rc = weir_paths_resolve(&rib->paths, rib->ifaces, all);
+	rc = paths_resolve(&rib->paths, rib->ifaces, all);
 	if (rc < 0)
 		return weir_why(why, rc, "more than %u next hops and groups", WEIR_HOPS_MAX);
 	for (uint32_t b = 0; all && b <= rib->mask; b++)
 		for (struct weir_rib_entry *e = rib->bucket[b]; e != NULL; e = e->next)
-			weir_rib_dirty(rib, e);
+			rib_dirty(rib, e);
 	*flip = all;
 	for (struct weir_rib_entry *e = rib->dirty; e != NULL; e = e->dirty) {
-		const struct weir_rib_route *best = weir_rib_best(e);
+		const struct weir_rib_route *best = rib_best(e);
 
 		rc = judge_static(rib, e, why);
 		if (rc < 0)
@@ -310,8 +310,8 @@ static void fill_l3(const struct weir_rib *rib, struct box *b)
 	l3->fib6 = rib->side[b->side].v6;
 	l3->first4 = rib->side[b->side].first4;
 	l3->first4_bytes = rib->side[b->side].first4_bytes;
-	l3->hops = weir_hops_at(rib->hops, 0);
-	l3->members = weir_hops_members(rib->hops);
+	l3->hops = hops_at(rib->hops, 0);
+	l3->members = hops_members(rib->hops);
 	l3->ifaces = s->at;
 	l3->link_hop = s->link_hop;
 	l3->n_hops = WEIR_HOPS_MAX + 1;
@@ -377,7 +377,7 @@ static void drop_box(struct weir_rib *rib, const struct weir_l3 *l3)
 
 	assert(rib->users[b->side] > 0);
 	rib->users[b->side]--;
-	weir_rib_put_ifaces(rib, b->ifaces);
+	rib_put_ifaces(rib, b->ifaces);
 	free(b);
 }
 
@@ -389,7 +389,7 @@ void weir_rib_revert(struct weir_rib *rib, const struct weir_l3 *l3)
 		rib->stale[rib->current] = true;
 		rib->current = !rib->current;
 	}
-	weir_rib_undo(rib);
+	rib_undo(rib);
 	rib->pending = false;
 	rib->last = NULL;
 }

@@ -22,7 +22,7 @@ static struct weir_rib_entry **bucket_of(const struct weir_rib *rib, const struc
 	return &rib->bucket[weir_siphash13(&rib->key, key, sizeof(key)) & rib->mask];
 }
 
-struct weir_rib_entry *weir_rib_find(const struct weir_rib *rib, const struct weir_prefix *to)
+struct weir_rib_entry *rib_find(const struct weir_rib *rib, const struct weir_prefix *to)
 {
 	struct weir_rib_entry *e = *bucket_of(rib, to);
 
@@ -32,7 +32,7 @@ struct weir_rib_entry *weir_rib_find(const struct weir_rib *rib, const struct we
 	return e;
 }
 
-void weir_rib_dirty(struct weir_rib *rib, struct weir_rib_entry *e)
+void rib_dirty(struct weir_rib *rib, struct weir_rib_entry *e)
 {
 	if (e->is_dirty)
 		return;
@@ -53,7 +53,7 @@ static struct weir_rib_entry *make_entry(struct weir_rib *rib, const struct weir
 	e->next = *at;
 	*at = e;
 	rib->bytes += sizeof(*e);
-	weir_rib_dirty(rib, e); /* so that it goes again if it stays empty */
+	rib_dirty(rib, e); /* so that it goes again if it stays empty */
 	return e;
 }
 
@@ -105,7 +105,7 @@ static void free_route(struct weir_rib *rib, struct weir_rib_route *r)
 {
 	if (r == NULL)
 		return;
-	weir_path_put(&rib->paths, r->path);
+	path_put(&rib->paths, r->path);
 	rib->bytes -= sizeof(*r);
 	free(r);
 }
@@ -159,14 +159,14 @@ static void exchange(struct weir_rib *rib, struct weir_rib_entry *e, struct weir
 	if (removed != NULL)
 		unlink_route(rib, e, removed);
 	rib->step[rib->n_steps++] = (struct weir_rib_step){e, added, removed};
-	weir_rib_dirty(rib, e);
+	rib_dirty(rib, e);
 }
 
 /* Let a path be that of a route; the reference moves here. */
 static int set_path(struct weir_rib *rib, const struct weir_prefix *to,
 		    enum weir_route_source source, uint32_t metric, struct weir_path *path)
 {
-	struct weir_rib_entry *e = weir_rib_find(rib, to);
+	struct weir_rib_entry *e = rib_find(rib, to);
 	struct weir_rib_route *old, *added;
 
 	if (e == NULL)
@@ -176,7 +176,7 @@ static int set_path(struct weir_rib *rib, const struct weir_prefix *to,
 	old = find_route(e, source, metric);
 	if (old != NULL && old->path == path) {
 		old->seen = rib->mark[source];
-		weir_path_put(&rib->paths, path);
+		path_put(&rib->paths, path);
 		return 0;
 	}
 	if (room_for_step(rib) < 0)
@@ -187,7 +187,7 @@ static int set_path(struct weir_rib *rib, const struct weir_prefix *to,
 	exchange(rib, e, old, added);
 	return 0;
 err:
-	weir_path_put(&rib->paths, path);
+	path_put(&rib->paths, path);
 	return -ENOMEM;
 }
 
@@ -249,7 +249,7 @@ int weir_rib_route_add(struct weir_rib *rib, const struct weir_route *r, struct 
 		rc = judge_hop(r, &r->hops[i], why);
 	if (rc < 0)
 		return rc;
-	rc = weir_path_get(&rib->paths, r->kind, r->mtu, r->hops, r->n_hops, &path);
+	rc = path_get(&rib->paths, r->kind, r->mtu, r->hops, r->n_hops, &path);
 	if (rc == 0)
 		rc = set_path(rib, &r->to, r->source, r->metric, path);
 	return rc < 0 ? weir_why(why, rc, "out of memory for a route") : 0;
@@ -258,7 +258,7 @@ int weir_rib_route_add(struct weir_rib *rib, const struct weir_route *r, struct 
 int weir_rib_route_del(struct weir_rib *rib, const struct weir_prefix *to,
 		       enum weir_route_source source, uint32_t metric, struct weir_why *why)
 {
-	struct weir_rib_entry *e = weir_rib_find(rib, to);
+	struct weir_rib_entry *e = rib_find(rib, to);
 	struct weir_rib_route *r = e == NULL ? NULL : find_route(e, source, metric);
 	char text[WEIR_PREFIX_TEXT];
 
@@ -276,7 +276,7 @@ int weir_rib_route_del(struct weir_rib *rib, const struct weir_prefix *to,
 int weir_rib_route_hops(const struct weir_rib *rib, const struct weir_prefix *to,
 			enum weir_route_source source, uint32_t metric)
 {
-	const struct weir_rib_entry *e = weir_rib_find(rib, to);
+	const struct weir_rib_entry *e = rib_find(rib, to);
 	const struct weir_rib_route *r = e == NULL ? NULL : find_route(e, source, metric);
 
 	return r == NULL ? -ENOENT : r->path->n;
@@ -342,7 +342,7 @@ static int add_derived(void *ctx, const struct weir_prefix *to, enum weir_hop_ki
 	struct weir_rib *rib = ctx;
 	const struct weir_nexthop nh = {.iface = iface};
 	struct weir_path *path;
-	int rc = weir_path_get(&rib->paths, kind, 0, &nh, iface != WEIR_NO_IFACE, &path);
+	int rc = path_get(&rib->paths, kind, 0, &nh, iface != WEIR_NO_IFACE, &path);
 
 	if (rc == 0)
 		rc = set_path(rib, to, WEIR_ROUTE_CONNECTED, 0, path);
@@ -356,19 +356,19 @@ static int add_links(struct weir_rib *rib, struct weir_ifaces *s, struct weir_wh
 		const struct weir_nexthop nh = {.iface = i};
 
 		if (s->at[i].port != WEIR_NO_PORT &&
-		    weir_path_get(&rib->paths, WEIR_HOP_LINK, 0, &nh, 1, &s->link[i]) < 0)
+		    path_get(&rib->paths, WEIR_HOP_LINK, 0, &nh, 1, &s->link[i]) < 0)
 			return weir_why(why, -ENOMEM, "out of memory for interfaces");
 	}
 	return 0;
 }
 
-void weir_rib_put_ifaces(struct weir_rib *rib, struct weir_ifaces *s)
+void rib_put_ifaces(struct weir_rib *rib, struct weir_ifaces *s)
 {
 	if (s == NULL || --s->refs > 0)
 		return;
 	for (uint16_t i = 0; i < s->n; i++)
-		weir_path_put(&rib->paths, s->link[i]);
-	weir_ifaces_free(s);
+		path_put(&rib->paths, s->link[i]);
+	ifaces_free(s);
 }
 
 int weir_rib_set_ifaces(struct weir_rib *rib, const struct weir_iface *ifaces, uint16_t n,
@@ -378,32 +378,32 @@ int weir_rib_set_ifaces(struct weir_rib *rib, const struct weir_iface *ifaces, u
 	int rc;
 
 	assert(rib->open);
-	if (rib->ifaces->n > 0 && weir_ifaces_same(rib->ifaces, ifaces, n))
+	if (rib->ifaces->n > 0 && ifaces_same(rib->ifaces, ifaces, n))
 		return 0;
-	rc = weir_ifaces_create(rib->ifaces, ifaces, n, &fresh, why);
+	rc = ifaces_create(rib->ifaces, ifaces, n, &fresh, why);
 	if (rc < 0)
 		return rc;
 	rc = add_links(rib, fresh, why);
 	if (rc < 0) {
-		weir_rib_put_ifaces(rib, fresh);
+		rib_put_ifaces(rib, fresh);
 		return rc;
 	}
 	if (rib->old_ifaces == NULL)
 		rib->old_ifaces = rib->ifaces;
 	else
-		weir_rib_put_ifaces(rib, rib->ifaces);
+		rib_put_ifaces(rib, rib->ifaces);
 	rib->ifaces = fresh;
 	weir_rib_mark(rib, WEIR_ROUTE_CONNECTED);
-	rc = weir_ifaces_derive(fresh, add_derived, rib, why);
+	rc = ifaces_derive(fresh, add_derived, rib, why);
 	return rc < 0 ? rc : weir_rib_sweep(rib, WEIR_ROUTE_CONNECTED, why);
 }
 
 uint16_t weir_rib_iface(const struct weir_rib *rib, const char *name)
 {
-	return weir_ifaces_find(rib->ifaces, name);
+	return ifaces_find(rib->ifaces, name);
 }
 
-const struct weir_rib_route *weir_rib_best(const struct weir_rib_entry *e)
+const struct weir_rib_route *rib_best(const struct weir_rib_entry *e)
 {
 	const struct weir_rib_route *r = e->routes;
 
@@ -431,7 +431,7 @@ static void clean_entries(struct weir_rib *rib)
 	}
 }
 
-void weir_rib_undo(struct weir_rib *rib)
+void rib_undo(struct weir_rib *rib)
 {
 	while (rib->n_steps > 0) {
 		const struct weir_rib_step *s = &rib->step[--rib->n_steps];
@@ -446,24 +446,24 @@ void weir_rib_undo(struct weir_rib *rib)
 		e->hop = e->old_hop;
 	clean_entries(rib);
 	if (rib->old_ifaces != NULL) {
-		weir_rib_put_ifaces(rib, rib->ifaces);
+		rib_put_ifaces(rib, rib->ifaces);
 		rib->ifaces = rib->old_ifaces;
 		rib->old_ifaces = NULL;
 	}
 	if (rib->resolved_all)
-		weir_paths_undo(&rib->paths);
+		paths_undo(&rib->paths);
 	rib->resolved_all = false;
-	weir_paths_drop_fresh(&rib->paths);
+	paths_drop_fresh(&rib->paths);
 }
 
-void weir_rib_keep(struct weir_rib *rib)
+void rib_keep(struct weir_rib *rib)
 {
 	for (size_t i = 0; i < rib->n_steps; i++)
 		free_route(rib, rib->step[i].removed);
 	clean_entries(rib);
 	if (rib->resolved_all)
-		weir_paths_keep(&rib->paths);
+		paths_keep(&rib->paths);
 	rib->resolved_all = false;
-	weir_rib_put_ifaces(rib, rib->old_ifaces);
+	rib_put_ifaces(rib, rib->old_ifaces);
 	rib->old_ifaces = NULL;
 }

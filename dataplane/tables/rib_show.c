@@ -36,7 +36,7 @@ static int by_prefix(const void *a, const void *b)
 	return d != 0 ? d : p->length - q->length;
 }
 
-int weir_rib_sorted(const struct weir_rib *rib, struct weir_rib_entry ***out, size_t *n)
+int rib_sorted(const struct weir_rib *rib, struct weir_rib_entry ***out, size_t *n)
 {
 	const size_t most = (size_t)rib->live[0] + rib->live[1];
 	struct weir_rib_entry **all = malloc((most + 1) * sizeof(*all));
@@ -59,12 +59,12 @@ int weir_rib_each(const struct weir_rib *rib,
 {
 	struct weir_rib_entry **all;
 	size_t n;
-	int rc = weir_rib_sorted(rib, &all, &n);
+	int rc = rib_sorted(rib, &all, &n);
 
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		const struct weir_rib_route *best = weir_rib_best(all[i]);
+		const struct weir_rib_route *best = rib_best(all[i]);
 
 		for (const struct weir_rib_route *r = all[i]->routes; r != NULL && rc == 0;
 		     r = r->next) {
@@ -93,7 +93,7 @@ void weir_rib_stats(const struct weir_rib *rib, struct weir_rib_stats *out)
 		.routes6 = rib->live[1],
 		.max_routes4 = rib->conf.routes4,
 		.max_routes6 = rib->conf.routes6,
-		.hops = weir_hops_used(rib->hops),
+		.hops = hops_used(rib->hops),
 		.bytes = weir_rib_size(&rib->conf) + rib->bytes + rib->paths.bytes,
 	};
 	for (uint32_t b = 0; b <= rib->mask; b++)
@@ -129,7 +129,7 @@ static const struct weir_rib_entry *longest(const struct weir_rib *rib, const st
 		const struct weir_rib_entry *e;
 
 		p = weir_prefix_network(&p);
-		e = weir_rib_find(rib, &p);
+		e = rib_find(rib, &p);
 		if (e != NULL && e->hop != 0)
 			return e;
 	}
@@ -140,7 +140,7 @@ void weir_rib_explain(const struct weir_rib *rib, const struct weir_addr *to,
 		      struct weir_rib_answer *out)
 {
 	const struct weir_rib_entry *e = longest(rib, to);
-	const struct weir_rib_route *best = e == NULL ? NULL : weir_rib_best(e);
+	const struct weir_rib_route *best = e == NULL ? NULL : rib_best(e);
 	char addr[WEIR_ADDR_TEXT], prefix[WEIR_PREFIX_TEXT], hop[120];
 
 	memset(out, 0, sizeof(*out));
@@ -153,9 +153,9 @@ void weir_rib_explain(const struct weir_rib *rib, const struct weir_addr *to,
 	out->source = best->source;
 	out->metric = best->metric;
 	out->hop_number = e->hop;
-	out->hop = *weir_hops_at(rib->hops, e->hop);
+	out->hop = *hops_at(rib->hops, e->hop);
 	for (uint8_t i = 0; i < out->hop.group_n; i++)
-		out->member[i] = *weir_hops_at(rib->hops, weir_hops_members(rib->hops)[e->hop][i]);
+		out->member[i] = *hops_at(rib->hops, hops_members(rib->hops)[e->hop][i]);
 	say_hop(rib, &out->hop, hop, sizeof(hop));
 	snprintf(out->text, sizeof(out->text), "%s: %s route %s, metric %u: %s", addr,
 		 weir_route_source_name(best->source), weir_prefix_format(&e->to, prefix),

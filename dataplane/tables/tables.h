@@ -19,17 +19,17 @@
 
 struct weir_hops;
 
-int weir_hops_create(int numa, const struct weir_siphash_key *key, struct weir_hops **out);
-void weir_hops_free(struct weir_hops *h);
+int hops_create(int numa, const struct weir_siphash_key *key, struct weir_hops **out);
+void hops_free(struct weir_hops *h);
 /* Find or make a hop and count a reference. Members (GROUP) are counted by their group. */
-int weir_hops_get(struct weir_hops *h, const struct weir_hop *hop, const uint16_t *members,
-		  uint16_t *number);
+int hops_get(struct weir_hops *h, const struct weir_hop *hop, const uint16_t *members,
+	     uint16_t *number);
 /* Give a reference back; number 0 is allowed. */
-void weir_hops_put(struct weir_hops *h, uint16_t number);
-const struct weir_hop *weir_hops_at(const struct weir_hops *h, uint16_t number);
-const uint16_t (*weir_hops_members(const struct weir_hops *h))[WEIR_GROUP_MAX];
-uint32_t weir_hops_used(const struct weir_hops *h);
-uint64_t weir_hops_bytes(void);
+void hops_put(struct weir_hops *h, uint16_t number);
+const struct weir_hop *hops_at(const struct weir_hops *h, uint16_t number);
+const uint16_t (*hops_members(const struct weir_hops *h))[WEIR_GROUP_MAX];
+uint32_t hops_used(const struct weir_hops *h);
+uint64_t hops_bytes(void);
 
 /* fib.c: one side of the forwarding tables. */
 
@@ -41,12 +41,12 @@ struct weir_fib {
 	uint32_t groups4, groups6; /* blocks of 256 that the prefixes need */
 };
 
-int weir_fib_create(struct weir_fib *f, const struct weir_rib_conf *conf);
-void weir_fib_destroy(struct weir_fib *f);
+int fib_create(struct weir_fib *f, const struct weir_rib_conf *conf);
+void fib_destroy(struct weir_fib *f);
 /* Let a prefix lead to a hop; 0: nowhere (again). After a failure the side must be made anew. */
-int weir_fib_set(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
-		 uint16_t hop);
-uint64_t weir_fib_bytes(const struct weir_rib_conf *conf);
+int fib_set(struct weir_fib *f, const struct weir_rib_conf *conf, const struct weir_prefix *to,
+	    uint16_t hop);
+uint64_t fib_bytes(const struct weir_rib_conf *conf);
 
 /* ifaces.c: a set of interfaces with the maps that find one by port and VLANs. */
 
@@ -64,21 +64,21 @@ struct weir_ifaces {
 };
 
 /* Index them: names that are in @p before keep their index. Judges names, VLANs, addresses. */
-int weir_ifaces_create(const struct weir_ifaces *before, const struct weir_iface *ifaces,
-		       uint16_t n, struct weir_ifaces **out, struct weir_why *why);
+int ifaces_create(const struct weir_ifaces *before, const struct weir_iface *ifaces, uint16_t n,
+		  struct weir_ifaces **out, struct weir_why *why);
 /* Paths must have been put back. */
-void weir_ifaces_free(struct weir_ifaces *s);
-uint16_t weir_ifaces_find(const struct weir_ifaces *s, const char *name);
-bool weir_ifaces_same(const struct weir_ifaces *s, const struct weir_iface *ifaces, uint16_t n);
+void ifaces_free(struct weir_ifaces *s);
+uint16_t ifaces_find(const struct weir_ifaces *s, const char *name);
+bool ifaces_same(const struct weir_ifaces *s, const struct weir_iface *ifaces, uint16_t n);
 /* The interface that has the address in a subnet (the longest), or WEIR_NO_IFACE. */
-uint16_t weir_ifaces_subnet(const struct weir_ifaces *s, const struct weir_addr *addr);
+uint16_t ifaces_subnet(const struct weir_ifaces *s, const struct weir_addr *addr);
 /* Whether one interface has it in a subnet, or could by its scope (fe80::/10). */
-bool weir_iface_reaches(const struct weir_iface *i, const struct weir_addr *addr);
+bool iface_reaches(const struct weir_iface *i, const struct weir_addr *addr);
 /* Call for each prefix that follows from the interfaces. Stops at the first that is not 0. */
-int weir_ifaces_derive(const struct weir_ifaces *s,
-		       int (*fn)(void *ctx, const struct weir_prefix *to, enum weir_hop_kind kind,
-				 uint16_t iface, struct weir_why *why),
-		       void *ctx, struct weir_why *why);
+int ifaces_derive(const struct weir_ifaces *s,
+		  int (*fn)(void *ctx, const struct weir_prefix *to, enum weir_hop_kind kind,
+			    uint16_t iface, struct weir_why *why),
+		  void *ctx, struct weir_why *why);
 
 /* paths.c: what routes lead to before interfaces are known. Equal ones are one. */
 
@@ -106,18 +106,18 @@ struct weir_paths {
 };
 
 /* Find or make a path and count a reference. Hops are sorted and made unique. */
-int weir_path_get(struct weir_paths *ps, enum weir_hop_kind kind, uint16_t mtu,
-		  const struct weir_nexthop *nh, uint16_t n, struct weir_path **out);
-void weir_path_put(struct weir_paths *ps, struct weir_path *p);
+int path_get(struct weir_paths *ps, enum weir_hop_kind kind, uint16_t mtu,
+	     const struct weir_nexthop *nh, uint16_t n, struct weir_path **out);
+void path_put(struct weir_paths *ps, struct weir_path *p);
 /* Resolve the fresh ones, or all, against interfaces. */
-int weir_paths_resolve(struct weir_paths *ps, const struct weir_ifaces *s, bool all);
+int paths_resolve(struct weir_paths *ps, const struct weir_ifaces *s, bool all);
 /* Of a resolve of all: keep the new hops, or go back to the old ones. */
-void weir_paths_keep(struct weir_paths *ps);
-void weir_paths_undo(struct weir_paths *ps);
+void paths_keep(struct weir_paths *ps);
+void paths_undo(struct weir_paths *ps);
 /* Forget those that were never resolved; their references are gone. */
-void weir_paths_drop_fresh(struct weir_paths *ps);
+void paths_drop_fresh(struct weir_paths *ps);
 /* The first next hop that cannot be resolved. */
-const struct weir_nexthop *weir_path_lost(const struct weir_path *p, const struct weir_ifaces *s);
+const struct weir_nexthop *path_lost(const struct weir_path *p, const struct weir_ifaces *s);
 
 /* rib.c: prefixes and their routes. */
 
@@ -171,15 +171,15 @@ struct weir_rib {
 };
 
 /* rib_change.c */
-struct weir_rib_entry *weir_rib_find(const struct weir_rib *rib, const struct weir_prefix *to);
+struct weir_rib_entry *rib_find(const struct weir_rib *rib, const struct weir_prefix *to);
 /* Take back what the open change did to routes, interfaces and paths. */
-void weir_rib_undo(struct weir_rib *rib);
+void rib_undo(struct weir_rib *rib);
 /* Nobody can want the change back: free what it replaced. */
-void weir_rib_keep(struct weir_rib *rib);
-void weir_rib_dirty(struct weir_rib *rib, struct weir_rib_entry *e);
-void weir_rib_put_ifaces(struct weir_rib *rib, struct weir_ifaces *s);
+void rib_keep(struct weir_rib *rib);
+void rib_dirty(struct weir_rib *rib, struct weir_rib_entry *e);
+void rib_put_ifaces(struct weir_rib *rib, struct weir_ifaces *s);
 /* The route that wins, or NULL. */
-const struct weir_rib_route *weir_rib_best(const struct weir_rib_entry *e);
+const struct weir_rib_route *rib_best(const struct weir_rib_entry *e);
 
 /* rib_show.c: all entries that have a route, by family, address, length; free() it. */
-int weir_rib_sorted(const struct weir_rib *rib, struct weir_rib_entry ***out, size_t *n);
+int rib_sorted(const struct weir_rib *rib, struct weir_rib_entry ***out, size_t *n);

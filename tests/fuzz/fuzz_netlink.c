@@ -35,11 +35,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		return 0;
 	memcpy(nlh, data, bytes);
 	nlh->nlmsg_len = (uint32_t)bytes;
-	if (weir_kernel_read_route(nlh, &map, &route) > 0)
+	if (kernel_read_route(nlh, &map, &route) > 0)
 		check_route(&route);
-	if (weir_kernel_read_neigh(nlh, &map, &neigh) > 0 && neigh.iface > 1)
+	if (kernel_read_neigh(nlh, &map, &neigh) > 0 && neigh.iface > 1)
 		abort();
-	weir_kernel_read_ifindex(nlh, &ifindex, &flags);
+	kernel_read_ifindex(nlh, &ifindex, &flags);
 	free(nlh);
 	return 0;
 }

@@ -27,8 +27,8 @@ static cpu_set_t cpus(unsigned n)
 static int line_of(const struct weir_eal_conf *conf, const cpu_set_t *allowed, char *line,
 		   size_t len, struct weir_why *why)
 {
-	struct weir_eal_args a;
-	int rc = weir_eal_args(conf, allowed, &a, why);
+	struct eal_words a;
+	int rc = eal_words(conf, allowed, &a, why);
 
 	line[0] = 0;
 	if (rc < 0)
@@ -36,7 +36,7 @@ static int line_of(const struct weir_eal_conf *conf, const cpu_set_t *allowed, c
 	for (int i = 0; i < a.argc; i++)
 		snprintf(line + strlen(line), len - strlen(line), " %s ", a.argv[i]);
 	CU_ASSERT_PTR_NULL(a.argv[a.argc]);
-	weir_eal_args_free(&a);
+	eal_words_free(&a);
 	CU_ASSERT_PTR_NULL(a.argv);
 	return 0;
 }
@@ -135,19 +135,19 @@ static void test_no_memory_for_arguments_is_an_error(void)
 {
 	const struct weir_eal_conf conf = {.cores = (const uint16_t[]){0}, .n_cores = 1};
 	const cpu_set_t one = cpus(1);
-	struct weir_eal_args a = {0};
+	struct eal_words a = {0};
 	int rc;
 
 	FAILALLOC_EACH(n)
 	{
-		rc = weir_eal_args(&conf, &one, &a, NULL);
+		rc = eal_words(&conf, &one, &a, NULL);
 		if (failalloc_done())
 			break;
 		CU_ASSERT_EQUAL(rc, -ENOMEM);
 		CU_ASSERT_PTR_NULL(a.argv);
 	}
 	CU_ASSERT_EQUAL(rc, 0);
-	weir_eal_args_free(&a);
+	eal_words_free(&a);
 }
 
 /* A /sys/kernel/mm/hugepages of our own. */
@@ -187,14 +187,14 @@ static void test_too_few_hugepages_are_said_with_the_command_that_mends_it(void)
 	write_number(dir, "nr_hugepages", 42);
 	write_number(dir, "free_hugepages", 13);
 	write_number(dir, "resv_hugepages", 3);
-	CU_ASSERT_EQUAL(weir_eal_check_pages(sysfs, WEIR_HUGEPAGES_2M, 20, &why), 0);
-	CU_ASSERT_EQUAL(weir_eal_check_pages(sysfs, WEIR_HUGEPAGES_2M, 255, &why), -ENOMEM);
+	CU_ASSERT_EQUAL(eal_check_pages(sysfs, WEIR_HUGEPAGES_2M, 20, &why), 0);
+	CU_ASSERT_EQUAL(eal_check_pages(sysfs, WEIR_HUGEPAGES_2M, 255, &why), -ENOMEM);
 	snprintf(command, sizeof(command), "echo 160 > %s/nr_hugepages", dir);
 	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "need 128 hugepages of 2 MiB, 10 are free"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, command));
-	CU_ASSERT_EQUAL(weir_eal_check_pages(sysfs, WEIR_HUGEPAGES_1G, 1, &why), -ENOMEM);
+	CU_ASSERT_EQUAL(eal_check_pages(sysfs, WEIR_HUGEPAGES_1G, 1, &why), -ENOMEM);
 	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "need 1 hugepages of 1 GiB, 0 are free"));
-	CU_ASSERT_EQUAL(weir_eal_check_pages(sysfs, WEIR_HUGEPAGES_NONE, 9999, &why), 0);
+	CU_ASSERT_EQUAL(eal_check_pages(sysfs, WEIR_HUGEPAGES_NONE, 9999, &why), 0);
 	remove_pages(sysfs, dir);
 }
 

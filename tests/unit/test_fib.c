@@ -124,11 +124,11 @@ static unsigned churn(uint8_t family)
 	unsigned refused = 0;
 
 	make_known(k, family);
-	CU_ASSERT_EQUAL_FATAL(weir_fib_create(&f, &conf), 0);
+	CU_ASSERT_EQUAL_FATAL(fib_create(&f, &conf), 0);
 	for (unsigned step = 0; step < STEPS; step++) {
 		struct known *one = &k[any(PREFIXES)];
 		const uint16_t hop = one->hop != 0 && any(2) == 0 ? 0 : (uint16_t)(1 + any(20));
-		const int rc = weir_fib_set(&f, &conf, &one->to, hop);
+		const int rc = fib_set(&f, &conf, &one->to, hop);
 
 		if (rc == 0)
 			one->hop = hop;
@@ -139,13 +139,13 @@ static unsigned churn(uint8_t family)
 	}
 	for (unsigned i = 0; i < PREFIXES; i++)
 		if (k[i].hop != 0) {
-			CU_ASSERT_EQUAL(weir_fib_set(&f, &conf, &k[i].to, 0), 0);
+			CU_ASSERT_EQUAL(fib_set(&f, &conf, &k[i].to, 0), 0);
 			k[i].hop = 0;
 		}
 	CU_ASSERT_EQUAL(wrong(&f, k, family), 0);
 	CU_ASSERT_EQUAL(f.groups4, 0);
 	CU_ASSERT_EQUAL(f.groups6, 0);
-	weir_fib_destroy(&f);
+	fib_destroy(&f);
 	return refused;
 }
 
@@ -179,23 +179,23 @@ static void test_a_default_route_covers_both_ends_of_the_address_space(void)
 	struct weir_fib f;
 	struct weir_prefix p;
 
-	CU_ASSERT_EQUAL_FATAL(weir_fib_create(&f, &conf), 0);
+	CU_ASSERT_EQUAL_FATAL(fib_create(&f, &conf), 0);
 	p = toy_prefix("0.0.0.0/0");
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &conf, &p, 7), 0);
+	CU_ASSERT_EQUAL(fib_set(&f, &conf, &p, 7), 0);
 	p = toy_prefix("::/0");
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &conf, &p, 7), 0);
+	CU_ASSERT_EQUAL(fib_set(&f, &conf, &p, 7), 0);
 	for (unsigned i = 0; i < 4; i++) {
 		p = toy_prefix(ends[i]);
 		CU_ASSERT_EQUAL(looked_up(&f, &p.addr), 7);
-		CU_ASSERT_EQUAL(weir_fib_set(&f, &conf, &p, 9), 0);
+		CU_ASSERT_EQUAL(fib_set(&f, &conf, &p, 9), 0);
 		CU_ASSERT_EQUAL(looked_up(&f, &p.addr), 9);
-		CU_ASSERT_EQUAL(weir_fib_set(&f, &conf, &p, 0), 0);
+		CU_ASSERT_EQUAL(fib_set(&f, &conf, &p, 0), 0);
 		CU_ASSERT_EQUAL(looked_up(&f, &p.addr), 7);
 	}
 	p = toy_prefix("0.0.0.0/0");
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &conf, &p, 0), 0);
+	CU_ASSERT_EQUAL(fib_set(&f, &conf, &p, 0), 0);
 	CU_ASSERT_EQUAL(looked_up(&f, &p.addr), 0);
-	weir_fib_destroy(&f);
+	fib_destroy(&f);
 }
 
 static void test_a_full_table_refuses_and_stays_as_it_was(void)
@@ -208,20 +208,20 @@ static void test_a_full_table_refuses_and_stays_as_it_was(void)
 				 y = toy_prefix("2001:db9::1/128");
 	struct weir_fib f;
 
-	CU_ASSERT_EQUAL_FATAL(weir_fib_create(&f, &small), 0);
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &small, &a, 1), 0);
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &small, &b, 2), 0);
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &small, &c, 3), -ENOSPC);
+	CU_ASSERT_EQUAL_FATAL(fib_create(&f, &small), 0);
+	CU_ASSERT_EQUAL(fib_set(&f, &small, &a, 1), 0);
+	CU_ASSERT_EQUAL(fib_set(&f, &small, &b, 2), 0);
+	CU_ASSERT_EQUAL(fib_set(&f, &small, &c, 3), -ENOSPC);
 	CU_ASSERT_EQUAL(looked_up(&f, &c.addr), 0);
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &small, &d, 3), 0); /* in a group that is there */
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &small, &a, 0), 0);
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &small, &c, 3), 0);
+	CU_ASSERT_EQUAL(fib_set(&f, &small, &d, 3), 0); /* in a group that is there */
+	CU_ASSERT_EQUAL(fib_set(&f, &small, &a, 0), 0);
+	CU_ASSERT_EQUAL(fib_set(&f, &small, &c, 3), 0);
 	CU_ASSERT_EQUAL(looked_up(&f, &c.addr), 3);
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &small, &x, 1), 0);
-	CU_ASSERT_EQUAL(weir_fib_set(&f, &small, &y, 1), -ENOSPC);
+	CU_ASSERT_EQUAL(fib_set(&f, &small, &x, 1), 0);
+	CU_ASSERT_EQUAL(fib_set(&f, &small, &y, 1), -ENOSPC);
 	CU_ASSERT_EQUAL(looked_up(&f, &y.addr), 0);
 	CU_ASSERT_EQUAL(looked_up(&f, &x.addr), 1);
-	weir_fib_destroy(&f);
+	fib_destroy(&f);
 }
 
 /* With entries of 2 and of 4 bytes: what is there changes with the route. */
@@ -238,14 +238,14 @@ static void test_the_place_of_an_entry_to_fetch_ahead_is_found(void)
 		struct weir_fib f;
 		uint8_t before;
 
-		CU_ASSERT_EQUAL_FATAL(weir_fib_create(&f, &size), 0);
+		CU_ASSERT_EQUAL_FATAL(fib_create(&f, &size), 0);
 		CU_ASSERT_PTR_NOT_NULL_FATAL(f.first4);
 		CU_ASSERT_EQUAL(f.first4_bytes, wide ? 4 : 2);
 		CU_ASSERT_EQUAL(f.first4[0], 0); /* the route that found it is gone */
 		before = f.first4[first * f.first4_bytes];
-		CU_ASSERT_EQUAL(weir_fib_set(&f, &size, &to, 5), 0);
+		CU_ASSERT_EQUAL(fib_set(&f, &size, &to, 5), 0);
 		CU_ASSERT_NOT_EQUAL(f.first4[first * f.first4_bytes], before);
-		weir_fib_destroy(&f);
+		fib_destroy(&f);
 	}
 }
 

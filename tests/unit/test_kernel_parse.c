@@ -75,7 +75,7 @@ static void test_a_route_has_prefix_gateway_interface_and_metric(void)
 {
 	struct weir_kernel_route r;
 
-	CU_ASSERT_EQUAL(weir_kernel_read_route(simple_route(), &map, &r), 1);
+	CU_ASSERT_EQUAL(kernel_read_route(simple_route(), &map, &r), 1);
 	CU_ASSERT_EQUAL(r.route.to.length, 24);
 	CU_ASSERT_EQUAL(memcmp(r.route.to.addr.bytes, to4, 4), 0);
 	CU_ASSERT_EQUAL(r.route.metric, 20);
@@ -88,7 +88,7 @@ static void test_several_next_hops_are_a_group_without_the_dead_and_foreign(void
 {
 	struct weir_kernel_route r;
 
-	CU_ASSERT_EQUAL(weir_kernel_read_route(multipath_route(), &map, &r), 1);
+	CU_ASSERT_EQUAL(kernel_read_route(multipath_route(), &map, &r), 1);
 	CU_ASSERT_EQUAL(r.route.n_hops, 2);
 	CU_ASSERT_EQUAL(r.hop[0].iface, 0);
 	CU_ASSERT_EQUAL(r.hop[1].iface, 1);
@@ -105,7 +105,7 @@ static void test_an_ipv4_route_may_go_through_an_ipv6_router(void)
 	memcpy(via + 2, via6, 16);
 	mnl_attr_put(nlh, RTA_VIA, sizeof(via), via);
 	mnl_attr_put_u32(nlh, RTA_OIF, 7);
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), 1);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), 1);
 	CU_ASSERT_EQUAL(r.route.to.addr.family, 4);
 	CU_ASSERT_EQUAL(r.route.to.length, 0);
 	CU_ASSERT_EQUAL(r.hop[0].gateway.family, 6);
@@ -118,25 +118,25 @@ static void test_kinds_tables_and_protocols_decide_what_is_mirrored(void)
 	struct nlmsghdr *nlh = begin_route(AF_INET, 0, RTN_BLACKHOLE);
 	struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), 1);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), 1);
 	CU_ASSERT_EQUAL(r.route.kind, WEIR_HOP_BLACKHOLE);
 	rtm->rtm_type = RTN_PROHIBIT;
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), 1);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), 1);
 	CU_ASSERT_EQUAL(r.route.kind, WEIR_HOP_PROHIBIT);
 	rtm->rtm_type = RTN_UNREACHABLE;
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), 1);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), 1);
 	CU_ASSERT_EQUAL(r.route.kind, WEIR_HOP_UNREACHABLE);
 	rtm->rtm_type = RTN_LOCAL;
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), 0);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), 0);
 	rtm->rtm_type = RTN_BLACKHOLE;
 	rtm->rtm_table = RT_TABLE_LOCAL;
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), 0);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), 0);
 	rtm->rtm_table = RT_TABLE_MAIN;
 	rtm->rtm_protocol = RTPROT_KERNEL;
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), 0);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), 0);
 	rtm->rtm_protocol = RTPROT_BOOT;
 	rtm->rtm_tos = 8;
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), 0);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), 0);
 }
 
 static void test_wrong_sizes_of_attributes_are_refused(void)
@@ -145,14 +145,14 @@ static void test_wrong_sizes_of_attributes_are_refused(void)
 	struct nlmsghdr *nlh = begin_route(AF_INET, 33, RTN_BLACKHOLE);
 
 	mnl_attr_put(nlh, RTA_DST, 4, to4);
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), -EBADMSG);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), -EBADMSG);
 	nlh = begin_route(AF_INET, 24, RTN_BLACKHOLE);
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), -EBADMSG);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), -EBADMSG);
 	mnl_attr_put(nlh, RTA_DST, 3, to4);
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), -EBADMSG);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), -EBADMSG);
 	nlh = begin_route(AF_INET, 0, RTN_UNICAST);
 	mnl_attr_put(nlh, RTA_VIA, 4, via6);
-	CU_ASSERT_EQUAL(weir_kernel_read_route(nlh, &map, &r), -EBADMSG);
+	CU_ASSERT_EQUAL(kernel_read_route(nlh, &map, &r), -EBADMSG);
 }
 
 /* Read a copy that ends where its memory ends, so that a sanitizer sees a step beyond. */
@@ -166,9 +166,9 @@ static void read_copy(const uint8_t *bytes, uint32_t len)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
 	memcpy(copy, bytes, len);
 	copy->nlmsg_len = len;
-	CU_ASSERT(weir_kernel_read_route(copy, &map, &r) <= 1);
-	CU_ASSERT(weir_kernel_read_neigh(copy, &map, &n) <= 1);
-	CU_ASSERT(weir_kernel_read_ifindex(copy, &ifindex, &flags) <= 1);
+	CU_ASSERT(kernel_read_route(copy, &map, &r) <= 1);
+	CU_ASSERT(kernel_read_neigh(copy, &map, &n) <= 1);
+	CU_ASSERT(kernel_read_ifindex(copy, &ifindex, &flags) <= 1);
 	free(copy);
 }
 
@@ -208,16 +208,16 @@ static void test_neighbours_are_known_in_some_states_only(void)
 {
 	struct weir_kernel_neigh n;
 
-	CU_ASSERT_EQUAL(weir_kernel_read_neigh(neigh(RTM_NEWNEIGH, NUD_REACHABLE), &map, &n), 1);
+	CU_ASSERT_EQUAL(kernel_read_neigh(neigh(RTM_NEWNEIGH, NUD_REACHABLE), &map, &n), 1);
 	CU_ASSERT_TRUE(n.known);
 	CU_ASSERT_EQUAL(n.iface, 0);
 	CU_ASSERT_EQUAL(n.mac.bytes[5], 5);
-	CU_ASSERT_EQUAL(weir_kernel_read_neigh(neigh(RTM_NEWNEIGH, NUD_FAILED), &map, &n), 1);
+	CU_ASSERT_EQUAL(kernel_read_neigh(neigh(RTM_NEWNEIGH, NUD_FAILED), &map, &n), 1);
 	CU_ASSERT_FALSE(n.known);
-	CU_ASSERT_EQUAL(weir_kernel_read_neigh(neigh(RTM_DELNEIGH, NUD_STALE), &map, &n), 1);
+	CU_ASSERT_EQUAL(kernel_read_neigh(neigh(RTM_DELNEIGH, NUD_STALE), &map, &n), 1);
 	CU_ASSERT_FALSE(n.known);
-	CU_ASSERT_EQUAL(weir_kernel_read_neigh(neigh(RTM_NEWNEIGH, NUD_INCOMPLETE), &map, &n), 0);
-	CU_ASSERT_EQUAL(weir_kernel_read_neigh(neigh(RTM_NEWNEIGH, NUD_NOARP), &map, &n), 0);
+	CU_ASSERT_EQUAL(kernel_read_neigh(neigh(RTM_NEWNEIGH, NUD_INCOMPLETE), &map, &n), 0);
+	CU_ASSERT_EQUAL(kernel_read_neigh(neigh(RTM_NEWNEIGH, NUD_NOARP), &map, &n), 0);
 }
 
 WEIR_TESTS("kernel/parse", TEST(a_route_has_prefix_gateway_interface_and_metric),
