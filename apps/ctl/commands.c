@@ -245,8 +245,8 @@ static int cmd_stages(const struct cli *cli, int argc, char **argv)
 		table_cell(t, "%s", str(s, "stage"));
 		table_cell(t, "%" PRId64, num(s, "pkts"));
 		table_cell(t, "%" PRId64, num(s, "bursts"));
-		table_cell(t, bursts > 0 ? "%.1f" : "", real(s, "pkts") / bursts);
-		table_cell(t, timed > 0 ? "%.0f" : "", real(s, "timed_cycles") / timed);
+		table_ratio(t, real(s, "pkts"), bursts, 1);
+		table_ratio(t, real(s, "timed_cycles"), timed, 0);
 		verdict_cell(t, json_object_get(s, "verdicts"));
 	}
 	table_end(t, cli);

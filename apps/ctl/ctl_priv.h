@@ -57,6 +57,8 @@ struct table;
 struct table *table_new(const char *const *heads); /* NULL ends them */
 /* The next cell, row by row. */
 void table_cell(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same of a part by a whole; empty if there is no whole. */
+void table_ratio(struct table *t, double part, double whole, int digits);
 /* Print and free. */
 void table_end(struct table *t, const struct cli *cli);
 /* An array of objects, whatever their members are. */

@@ -68,6 +68,14 @@ void table_cell(struct table *t, const char *format, ...)
 	add(t, text);
 }
 
+void table_ratio(struct table *t, double part, double whole, int digits)
+{
+	if (whole > 0)
+		table_cell(t, "%.*f", digits, part / whole);
+	else
+		table_cell(t, "%s", "");
+}
+
 static bool is_number(const char *text)
 {
 	return isdigit((unsigned char)text[0]) || text[0] == '-';

@@ -113,9 +113,9 @@ static void print_stages(const struct cli *cli, const struct reading *now,
 
 		table_cell(t, "%s", str(s, "stage"));
 		rate_cell(t, pps);
-		table_cell(t, came > 0 ? "%.1f%%" : "", 100 * pps / came);
-		table_cell(t, bursts > 0 ? "%.1f" : "", pps / bursts);
-		table_cell(t, timed > 0 ? "%.0f" : "", cycles / timed);
+		table_cell(t, "%.1f%%", came > 0 ? 100 * pps / came : 0);
+		table_ratio(t, pps, bursts, 1);
+		table_ratio(t, cycles, timed, 0);
 		verdict_cell(t, s, b, pps * seconds);
 	}
 	table_end(t, cli);
