@@ -202,7 +202,7 @@ struct bench {
 	uint16_t run_id; /* this start of the program, for the sinks */
 	struct bench_settings set;
 	const void *conf; /* the one that set was made of, to see a reload */
-	bool forwarding;
+	bool forwarding, start_at_once;
 	uint32_t number, epoch;
 	uint64_t time_ns, packets, stats_period_ns;
 	uint64_t started_ns, shown_ns;

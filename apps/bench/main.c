@@ -196,16 +196,27 @@ static void tick(void *ctx)
 {
 	struct bench *b = ctx;
 	const uint64_t now_ns = weir_run_now_ns(b->run);
+	struct weir_why why;
 
 	follow_reload(b);
+	if (b->start_at_once) {
+		b->start_at_once = false;
+		if (bench_start(b, &why) < 0) {
+			weir_log_error("bench", "%s", why.text);
+			weir_run_end(b->run, WEIR_EXIT_FAILED);
+		}
+		return;
+	}
 	if (!b->forwarding)
 		return;
 	if (b->stats_period_ns != 0 && now_ns - b->shown_ns >= b->stats_period_ns) {
 		b->shown_ns = now_ns;
 		bench_report_print(b, stdout);
 	}
-	if (is_over(b, now_ns))
+	if (is_over(b, now_ns)) {
+		bench_stop(b, &why); /* count up to here, not up to when all has stopped */
 		weir_run_end(b->run, WEIR_EXIT_DONE);
+	}
 }
 
 static int start(struct weir_run *run, const void *conf, struct weir_why *why)
@@ -216,8 +227,8 @@ static int start(struct weir_run *run, const void *conf, struct weir_why *why)
 
 	if (rc == 0)
 		rc = bench_change(b, &b->set, why);
-	if (rc == 0 && (!s->interactive || s->auto_start))
-		rc = bench_start(b, why);
+	/* The first tick starts: ports and workers take a while, which must not be counted. */
+	b->start_at_once = !s->interactive || s->auto_start;
 	if (rc == 0)
 		rc = bench_register(b, why);
 	if (rc == 0)

@@ -26,17 +26,16 @@ static bool test_and_set(struct bench_track *t, uint64_t seq)
 
 static void begin(struct bench_track *t, uint16_t run, uint32_t seq)
 {
-	const uint64_t lost = bench_track_lost(t);
+	const uint64_t before = t->live ? t->newest - t->first + 1 : 0;
 
-	t->lost_before = lost > UINT32_MAX ? UINT32_MAX : (uint32_t)lost;
 	t->run = run;
 	t->live = true;
 	/* High enough that what is older than the first has a number as well. */
-	store(&t->first, (UINT64_C(1) << 32) + seq);
-	store(&t->newest, t->first);
-	store(&t->unique, 1);
+	store(&t->newest, (UINT64_C(1) << 62) + seq);
+	store(&t->first, t->newest - before);
+	store(&t->unique, t->unique + 1);
 	memset(t->seen, 0, sizeof(t->seen));
-	test_and_set(t, t->first);
+	test_and_set(t, t->newest);
 }
 
 /* The window moves on: what leaves it is forgotten. */
@@ -85,7 +84,5 @@ uint64_t bench_track_lost(const struct bench_track *t)
 	const uint64_t span = counted(&t->newest) - counted(&t->first) + 1;
 	const uint64_t unique = counted(&t->unique);
 
-	if (!t->live)
-		return 0;
-	return t->lost_before + (span > unique ? span - unique : 0);
+	return t->live && span > unique ? span - unique : 0;
 }

@@ -16,14 +16,15 @@
 
 /* One flow. The worker writes; others read relaxed. Zero it to begin. */
 struct bench_track {
-	uint64_t first, newest; /* sequence numbers of the present run, as if they had 64 bits */
+	/* Sequence numbers of the present run as if they had 64 bits. Runs that have ended are as
+	 * if they came right before it: the first is that much lower. */
+	uint64_t first, newest;
 	uint64_t seen[BENCH_TRACK_WINDOW / 64]; /* bit seq % window: it has come */
-	uint64_t unique;			/* of the present run, late ones included */
+	uint64_t unique;			/* late ones included */
 	uint64_t duplicates;
-	uint64_t reordered;   /* RFC 4737: came after one with a higher number */
-	uint32_t lost_before; /* in runs that have ended */
+	uint64_t reordered; /* RFC 4737: came after one with a higher number */
 	uint16_t run;
-	bool live;
+	bool live; /* a packet has come */
 };
 static_assert(sizeof(struct bench_track) == 64, "one cache line a flow");
 
