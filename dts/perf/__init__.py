@@ -13,4 +13,9 @@ absolute figures of a shared machine mean nothing, so a benchmark prints ratios 
 BENCHMARKS = {
     "null": "perf.null",
     "veth": "perf.veth",
+    "graph": "perf.graph",
+    "router-memory": "perf.router_memory",
+    "router-xdp": "perf.router_xdp",
+    "idle": "perf.idle",
+    "growth": "perf.growth",
 }
