@@ -289,6 +289,18 @@ int app_reload(struct weir_run *run, struct weir_why *why)
 	return 0;
 }
 
+/* systemd wants the time with it, so that it takes no older READY=1 for the end of the reload. */
+static void notify_reloading(void)
+{
+	struct timespec ts;
+	char state[64];
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		 (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000);
+	app_notify(state);
+}
+
 static void on_signal(void *ctx)
 {
 	struct weir_run *run = ctx;
@@ -297,7 +309,7 @@ static void on_signal(void *ctx)
 
 	while (read(run->signal_fd, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo == SIGHUP) {
-			app_notify("RELOADING=1");
+			notify_reloading();
 			app_reload(run, &why); /* logged there */
 			app_notify("READY=1");
 		} else if (si.ssi_signo == SIGUSR1) {
