@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The kernel behind a TAP: what weir does not serve, the kernel does; what it routes, weir forwards."""
 
+import shutil
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -200,7 +201,7 @@ def established(kernel: Netns, socket: Path) -> bool:
     return "Established" in shown.stdout
 
 
-@pytest.mark.skipif(not Path("/usr/sbin/bird").exists(), reason="no bird: apt-get install bird2")
+@pytest.mark.skipif(shutil.which("bird") is None, reason="no bird: apt-get install bird2")
 def test_bird_drives_the_forwarding_by_bgp(counted: Routed, tmp_path: Path) -> None:
     """A routing daemon beside weir learns a route from its peer; weir forwards by it.
 
