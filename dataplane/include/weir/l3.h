@@ -70,7 +70,7 @@ struct weir_l3 {
 	struct rte_fib6 *fib6;
 	/** Where fib4's entries of the first 24 bits lie, to be fetched ahead; NULL: not known. */
 	const uint8_t *first4;
-	uint8_t first4_bytes; /**< of one such entry */
+	uint8_t first4_bytes;	     /**< of one such entry */
 	const struct weir_hop *hops; /**< n_hops; a free number has kind WEIR_HOP_NONE */
 	const uint16_t (*members)[WEIR_GROUP_MAX]; /**< hop numbers, by the GROUP's number */
 	/** n_ifaces by index. An index that is free has port WEIR_NO_PORT and no addresses. */
