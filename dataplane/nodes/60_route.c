@@ -355,13 +355,16 @@ static inline void fetch_entries4(const struct weir_l3 *l3, const uint32_t *dst,
 static __rte_noinline void route_mixed(struct weir_shard *s, struct weir_burst *b)
 {
 	const struct weir_l3 *l3 = b->pass->gen->l3;
+	struct rte_mbuf *const *pkt = b->pkt;
+	uint8_t *verdict = b->verdict;
+	const uint16_t n = b->n;
 	uint16_t at4[WEIR_PASS_PKTS], at6[WEIR_PASS_PKTS], n4 = 0, n6 = 0;
 	uint64_t hop[WEIR_PASS_PKTS];
 	uint32_t dst4[WEIR_PASS_PKTS];
 	uint8_t dst6[WEIR_PASS_PKTS][16];
 
-	for (uint16_t i = 0; i < b->n; i++) {
-		struct rte_mbuf *m = b->pkt[i];
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkt[i];
 
 		if (weir_meta(m)->flags & WEIR_META_IP4) {
 			dst4[n4] = rte_be_to_cpu_32(ip4(m)->dst_addr);
@@ -370,40 +373,43 @@ static __rte_noinline void route_mixed(struct weir_shard *s, struct weir_burst *
 			memcpy(dst6[n6], ip6_dst(ip6(m)), sizeof(dst6[0]));
 			at6[n6++] = i;
 		} else {
-			b->verdict[i] = weir_say_drop(m, WEIR_DROP_NO_ROUTE);
+			verdict[i] = weir_say_drop(m, WEIR_DROP_NO_ROUTE);
 		}
 	}
 	fetch_entries4(l3, dst4, n4);
 	rte_fib_lookup_bulk(l3->fib4, dst4, hop, n4);
 	for (uint16_t i = 0; i < n4; i++)
-		b->verdict[at4[i]] = route_one4(s, l3, b->pkt[at4[i]], (uint16_t)hop[i]);
+		verdict[at4[i]] = (uint8_t)route_one4(s, l3, pkt[at4[i]], (uint16_t)hop[i]);
 	rte_fib6_lookup_bulk(l3->fib6, (void *)dst6, hop, n6);
 	for (uint16_t i = 0; i < n6; i++)
-		b->verdict[at6[i]] = route_one6(s, l3, b->pkt[at6[i]], (uint16_t)hop[i]);
+		verdict[at6[i]] = (uint8_t)route_one6(s, l3, pkt[at6[i]], (uint16_t)hop[i]);
 }
 
-/* Gather, look up, judge. The common burst is all IPv4. */
+/* Gather, look up, judge. The common burst is all IPv4. In locals, for a verdict may alias b. */
 static void route_process(void *self, struct weir_burst *b)
 {
 	struct weir_shard *s = self;
 	const struct weir_l3 *l3 = b->pass->gen->l3;
+	struct rte_mbuf *const *pkt = b->pkt;
+	uint8_t *verdict = b->verdict;
+	const uint16_t n = b->n;
 	uint32_t dst[WEIR_PASS_PKTS], all = WEIR_META_IP4;
 	uint64_t hop[WEIR_PASS_PKTS];
 
-	for (uint16_t i = 0; i < b->n; i++) {
-		if (i + AHEAD < b->n)
-			rte_prefetch0(ip4(b->pkt[i + AHEAD]));
-		all &= weir_meta(b->pkt[i])->flags;
-		dst[i] = rte_be_to_cpu_32(ip4(b->pkt[i])->dst_addr);
+	for (unsigned i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			rte_prefetch0(ip4(pkt[i + AHEAD]));
+		all &= weir_meta(pkt[i])->flags;
+		dst[i] = rte_be_to_cpu_32(ip4(pkt[i])->dst_addr);
 	}
 	if (unlikely(all == 0)) {
 		route_mixed(s, b);
 		return;
 	}
-	fetch_entries4(l3, dst, b->n);
-	rte_fib_lookup_bulk(l3->fib4, dst, hop, b->n);
-	for (uint16_t i = 0; i < b->n; i++)
-		b->verdict[i] = route_one4(s, l3, b->pkt[i], (uint16_t)hop[i]);
+	fetch_entries4(l3, dst, n);
+	rte_fib_lookup_bulk(l3->fib4, dst, hop, n);
+	for (unsigned i = 0; i < n; i++)
+		verdict[i] = (uint8_t)route_one4(s, l3, pkt[i], (uint16_t)hop[i]);
 }
 
 static int route_create(struct weir_shard *shard, void **self)
