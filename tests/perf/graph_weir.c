@@ -31,32 +31,38 @@
 
 static struct weir_graph *graph;
 
-static void source(void *self, struct weir_burst *b)
-{
-	contest_take(b->pkt);
-	b->n = (uint16_t)contest.burst;
-	for (uint16_t i = 0; i < b->n; i++) {
-		contest_work(b->pkt[i], 1);
-		b->verdict[i] = WEIR_NEXT;
-	}
-}
-
+/* As in the library's nodes: the burst is in locals, for a verdict might alias anything. */
 static inline void judge(struct weir_burst *b, uint32_t number, enum weir_verdict say)
 {
-	for (uint16_t i = 0; i < b->n; i++) {
-		contest_work(b->pkt[i], number);
-		b->verdict[i] = (uint8_t)say;
+	struct rte_mbuf *const *pkt = b->pkt;
+	uint8_t *verdict = b->verdict;
+	const unsigned n = b->n;
+
+	for (unsigned i = 0; i < n; i++) {
+		contest_work(pkt[i], number);
+		verdict[i] = (uint8_t)say;
 	}
 }
 
 static inline void part(struct weir_burst *b, uint32_t number)
 {
-	for (uint16_t i = 0; i < b->n; i++) {
-		const bool leaves = contest_leaves(b->pkt[i]);
+	struct rte_mbuf *const *pkt = b->pkt;
+	uint8_t *verdict = b->verdict;
+	const unsigned n = b->n;
 
-		contest_work(b->pkt[i], number);
-		b->verdict[i] = leaves ? WEIR_DROP : WEIR_NEXT;
+	for (unsigned i = 0; i < n; i++) {
+		const bool leaves = contest_leaves(pkt[i]);
+
+		contest_work(pkt[i], number);
+		verdict[i] = leaves ? WEIR_DROP : WEIR_NEXT;
 	}
+}
+
+static void source(void *self, struct weir_burst *b)
+{
+	contest_take(b->pkt);
+	b->n = (uint16_t)contest.burst;
+	judge(b, 1, WEIR_NEXT);
 }
 
 static void stage2(void *self, struct weir_burst *b)

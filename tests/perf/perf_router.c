@@ -4,7 +4,7 @@
  * What does weir-router's path cost? 64-byte UDP packets to random destinations in 100,000 IPv4 or
  * 26,000 IPv6 routes, from port to port in memory (router_path.c says what the ports do), at bursts
  * of 16, 32, 64 and 128, one after the other in each round. Figures are TSC cycles a packet: of the
- * whole path with its clock and generation, and of each stage from its own statistics.
+ * whole path with its clock and generation, and the least of each stage by its own statistics.
  */
 
 #include "perf.h"
@@ -20,13 +20,8 @@
 static const uint16_t bursts[] = {16, 32, 64, 128};
 static const unsigned families[] = {4, 6};
 
-/* A stage's timed packets and cycles. */
-struct timed {
-	uint64_t pkts, cycles;
-};
-
 static double samples[RTE_DIM(families)][RTE_DIM(bursts)][ROUNDS_MAX];
-static struct timed stages[RTE_DIM(families)][RTE_DIM(bursts)][WEIR_STAGES];
+static double stages[RTE_DIM(families)][RTE_DIM(bursts)][WEIR_STAGES];
 
 static double sample(struct router *r, struct weir_engine *e, unsigned family)
 {
@@ -47,38 +42,40 @@ static double sample(struct router *r, struct weir_engine *e, unsigned family)
 	return (double)cycles / SAMPLE_REFILLS / ROUTER_PKTS;
 }
 
-/* Add to the stages' sums what their statistics say beyond `before` (sign 1) or take it away. */
-static void add_stages(const struct weir_graph *g, struct timed *sums, int sign)
+/* The least of each stage's cycles a packet since `before`; 0: no timed pass had packets there. */
+static void keep_least(const struct weir_graph *g, const struct weir_stage_stats *before,
+		       double *least)
 {
 	for (unsigned i = 0; i < weir_graph_stages(g); i++) {
 		struct weir_stage_stats st;
+		double cycles;
 
 		weir_graph_stats(g, i, &st);
-		sums[i].pkts += (uint64_t)sign * st.timed_pkts;
-		sums[i].cycles += (uint64_t)sign * st.timed_cycles;
+		if (st.timed_pkts == before[i].timed_pkts)
+			continue;
+		cycles = (double)(st.timed_cycles - before[i].timed_cycles) /
+			 (double)(st.timed_pkts - before[i].timed_pkts);
+		if (least[i] == 0 || cycles < least[i])
+			least[i] = cycles;
 	}
 }
 
 static void run(struct router *r, struct weir_engine **engines, unsigned rounds)
 {
+	struct weir_stage_stats before[WEIR_STAGES];
+
 	for (unsigned round = 0; round < rounds; round++) {
 		for (unsigned f = 0; f < RTE_DIM(families); f++) {
 			for (unsigned b = 0; b < RTE_DIM(bursts); b++) {
 				const struct weir_graph *g = weir_engine_graph(engines[b]);
 
-				add_stages(g, stages[f][b], -1);
+				for (unsigned i = 0; i < weir_graph_stages(g); i++)
+					weir_graph_stats(g, i, &before[i]);
 				samples[f][b][round] = sample(r, engines[b], families[f]);
-				add_stages(g, stages[f][b], 1);
+				keep_least(g, before, stages[f][b]);
 			}
 		}
 	}
-}
-
-static double stage_cycles(unsigned f, unsigned b, unsigned stage)
-{
-	const struct timed *t = &stages[f][b][stage];
-
-	return t->pkts == 0 ? 0 : (double)t->cycles / (double)t->pkts;
 }
 
 static void print_tables(const struct router *r, const struct weir_graph *g, unsigned rounds)
@@ -97,12 +94,12 @@ static void print_tables(const struct router *r, const struct weir_graph *g, uns
 			}
 		}
 		for (unsigned i = 0; i < weir_graph_stages(g); i++) {
-			if (stages[f][0][i].pkts == 0)
+			if (stages[f][0][i] == 0)
 				continue;
 			printf("\n  %02u_%-9s", weir_graph_node(g, i)->stage,
 			       weir_graph_node(g, i)->name);
 			for (unsigned b = 0; b < RTE_DIM(bursts); b++)
-				printf(" %7.1f", stage_cycles(f, b, i));
+				printf(" %7.1f", stages[f][b][i]);
 		}
 		printf("\n\n");
 	}
@@ -125,7 +122,7 @@ static void print_json(const struct router *r, const struct weir_graph *g,
 			for (unsigned i = 0; i < weir_graph_stages(g); i++)
 				printf("%s\"%02u_%s\": %.2f", i > 0 ? ", " : "",
 				       weir_graph_node(g, i)->stage, weir_graph_node(g, i)->name,
-				       stage_cycles(f, b, i));
+				       stages[f][b][i]);
 			printf("}}");
 		}
 	}
