@@ -8,7 +8,8 @@
  *         and the TTL one lower (that of our own packets stays);
  *         REJECT if the TTL ran out, nothing leads there or it is too long;
  *         DROP if a route says so, or if it may not be forwarded;
- *         HELD for IPv4 that was fragmented: its fragments are 02_origin's, for OUT.
+ *         HELD for what was fragmented (IPv4, and IPv6 of ours): its fragments are
+ *         02_origin's, for OUT.
  * Holds:  nothing. Reads the forwarding tables of the pass's generation.
  *
  * Our own packets to a group or a link-local address leave by meta.iface_in: who makes one says so
@@ -16,6 +17,7 @@
  */
 
 #include <weir/nodes.h>
+#include <weir/offload.h>
 
 #include <rte_branch_prediction.h>
 #include <rte_ip_frag.h>
@@ -26,7 +28,9 @@
 #include "packet_priv.h"
 
 /* Packets ahead whose header is fetched, as in 10_parse. */
-#define AHEAD 4
+#define AHEAD	  4
+#define IP6_BYTES sizeof(struct rte_ipv6_hdr)
+
 /* A packet of 64 KiB in fragments for an MTU of 576 (RFC 791: every host takes those). */
 #define FRAGMENTS_MAX 128
 
@@ -183,50 +187,100 @@ static void finish_l4_checksum(struct rte_mbuf *m)
 	m->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;
 }
 
-/* A fragment's metadata and checksum. */
-static void dress_fragment(struct rte_mbuf *f, const struct weir_meta *of)
+/* A fragment's metadata; it begins with its IP header. */
+static void dress_fragment(struct rte_mbuf *f, const struct weir_meta *of, uint16_t l4_off,
+			   bool later)
 {
-	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(f, struct rte_ipv4_hdr *);
 	struct weir_meta *meta = weir_meta(f);
 
 	*meta = *of;
 	meta->l3_off = 0;
-	meta->l4_off = rte_ipv4_hdr_len(ip);
+	meta->l4_off = l4_off;
 	meta->flags = (meta->flags & ~(uint32_t)WEIR_META_L4) | WEIR_META_FRAG;
-	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK))
+	if (later)
 		meta->flags |= WEIR_META_FRAG_LATER;
 	f->ol_flags &= ~(RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK);
+}
+
+static void dress_fragment4(struct rte_mbuf *f, const struct weir_meta *of)
+{
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(f, struct rte_ipv4_hdr *);
+
+	dress_fragment(f, of, rte_ipv4_hdr_len(ip),
+		       ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK));
 	ip->hdr_checksum = 0;
 	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, rte_ipv4_hdr_len(ip));
 }
 
-/* RFC 791 3.2, RFC 1812 5.3.3. The packet's meta.hop is set and its TTL is lowered. */
-static enum weir_verdict fragment(struct weir_shard *s, struct rte_mbuf *m, uint16_t mtu)
+/* rte_ipv6_fragment_packet() gives every packet the identification 0 (RFC 8200 4.5: unique). */
+static void dress_fragment6(struct rte_mbuf *f, const struct weir_meta *of, uint32_t id)
+{
+	struct rte_ipv6_fragment_ext *ext =
+		rte_pktmbuf_mtod_offset(f, struct rte_ipv6_fragment_ext *, IP6_BYTES);
+
+	dress_fragment(f, of, IP6_BYTES + sizeof(*ext),
+		       ext->frag_data & RTE_BE16(RTE_IPV6_EHDR_FO_MASK));
+	ext->id = id;
+}
+
+/* Leave nothing but the IP packet, as rte_ip_frag wants it. */
+static bool strip_to_ip(struct rte_mbuf *m, uint32_t ip_bytes)
 {
 	const uint16_t l3_off = weir_meta(m)->l3_off;
-	const uint32_t ip_bytes = rte_be_to_cpu_16(ip4(m)->total_length);
+
+	if (rte_pktmbuf_adj(m, l3_off) == NULL || m->pkt_len < ip_bytes ||
+	    rte_pktmbuf_trim(m, (uint16_t)(m->pkt_len - ip_bytes)) != 0)
+		return false;
+	weir_meta(m)->l3_off = 0;
+	weir_meta(m)->l4_off -= l3_off;
+	return true;
+}
+
+static enum weir_verdict sent_as_fragments(struct weir_shard *s, struct rte_mbuf *m,
+					   struct rte_mbuf *const *out, int32_t n)
+{
+	if (n == -ENOMEM)
+		return weir_say_drop(m, WEIR_DROP_NO_MBUF);
+	if (n < 0)
+		return weir_say_drop(m, WEIR_DROP_FRAG_NEEDED);
+	for (int32_t i = 0; i < n; i++)
+		weir_origin_push(s->origin, out[i], WEIR_OUT);
+	weir_count(&s->counters.fragmented, 1);
+	rte_pktmbuf_free(m); /* the fragments hold its data */
+	return WEIR_HELD;
+}
+
+/* RFC 791 3.2, RFC 1812 5.3.3. The packet's meta.hop is set and its TTL is lowered. */
+static enum weir_verdict fragment4(struct weir_shard *s, struct rte_mbuf *m, uint16_t mtu)
+{
 	struct rte_mbuf *out[FRAGMENTS_MAX];
 	int32_t n;
 
 	if (m->ol_flags & RTE_MBUF_F_TX_L4_MASK)
 		finish_l4_checksum(m);
-	if (rte_pktmbuf_adj(m, l3_off) == NULL || m->pkt_len < ip_bytes ||
-	    rte_pktmbuf_trim(m, (uint16_t)(m->pkt_len - ip_bytes)) != 0)
+	if (!strip_to_ip(m, rte_be_to_cpu_16(ip4(m)->total_length)))
 		return weir_say_drop(m, WEIR_DROP_IP4_HEADER);
-	weir_meta(m)->l3_off = 0;
-	weir_meta(m)->l4_off -= l3_off;
 	n = rte_ipv4_fragment_packet(m, out, FRAGMENTS_MAX, mtu, s->pool, s->pool);
-	if (n == -ENOMEM)
-		return weir_say_drop(m, WEIR_DROP_NO_MBUF);
-	if (n < 0)
-		return weir_say_drop(m, WEIR_DROP_FRAG_NEEDED);
-	for (int32_t i = 0; i < n; i++) {
-		dress_fragment(out[i], weir_meta(m));
-		weir_origin_push(s->origin, out[i], WEIR_OUT);
-	}
-	weir_count(&s->counters.fragmented, 1);
-	rte_pktmbuf_free(m); /* the fragments hold its data */
-	return WEIR_HELD;
+	for (int32_t i = 0; i < n; i++)
+		dress_fragment4(out[i], weir_meta(m));
+	return sent_as_fragments(s, m, out, n);
+}
+
+/* RFC 8200 4.5: only who sends a packet may cut it. Ours have no extension headers. */
+static enum weir_verdict fragment6(struct weir_shard *s, struct rte_mbuf *m, uint16_t mtu)
+{
+	/* Not to be guessed (RFC 7739), and not the same again for long. */
+	const uint32_t id = (uint32_t)weir_siphash13_u64(&s->secret, s->counters.fragmented);
+	struct rte_mbuf *out[FRAGMENTS_MAX];
+	int32_t n;
+
+	weir_offload_finish(m, 0);
+	if (!strip_to_ip(m, rte_be_to_cpu_16(ip6(m)->payload_len) + IP6_BYTES))
+		return weir_say_drop(m, WEIR_DROP_IP6_HEADER);
+	n = rte_ipv6_fragment_packet(m, out, FRAGMENTS_MAX, mtu, s->pool, s->pool);
+	for (int32_t i = 0; i < n; i++)
+		dress_fragment6(out[i], weir_meta(m), id);
+	return sent_as_fragments(s, m, out, n);
 }
 
 static inline bool is_one_frame_in_the_end(const struct rte_mbuf *m)
@@ -255,7 +309,7 @@ static __rte_noinline enum weir_verdict route_long4(struct weir_shard *s, struct
 	}
 	if (!(weir_meta(m)->flags & WEIR_META_OURS))
 		lower_ttl(ip);
-	return is_one_frame_in_the_end(m) ? WEIR_OUT : fragment(s, m, mtu);
+	return is_one_frame_in_the_end(m) ? WEIR_OUT : fragment4(s, m, mtu);
 }
 
 static inline bool is_neighbourly(enum weir_hop_kind kind)
@@ -334,6 +388,8 @@ static inline enum weir_verdict route_one6(struct weir_shard *s, const struct we
 	}
 	if (unlikely(rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip) > hop->mtu) &&
 	    !is_one_frame_in_the_end(m)) {
+		if (flags & WEIR_META_OURS)
+			return fragment6(s, m, hop->mtu);
 		weir_meta(m)->reject_mtu = hop->mtu; /* RFC 8201 */
 		return weir_say_reject(m, WEIR_DROP_FRAG_NEEDED);
 	}

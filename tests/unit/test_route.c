@@ -332,6 +332,47 @@ static struct rte_mbuf *big_packet(struct rte_mempool *pool, uint16_t ip_bytes, 
 	return m;
 }
 
+static void test_long_ipv6_of_ours_is_fragmented_under_one_secret_id(void)
+{
+	struct rte_mempool *pool = make_pool("frag6", 63);
+	struct rte_ipv6_hdr *ip;
+	struct rte_mbuf *m;
+	unsigned at = 0;
+	uint32_t id = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(pool);
+	shard.pool = pool;
+	m = big_packet(pool, 3540, 6);
+	ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, 14);
+	*ip = (struct rte_ipv6_hdr){.vtc_flow = RTE_BE32(UINT32_C(6) << 28),
+				    .payload_len = RTE_BE16(3500),
+				    .proto = IPPROTO_ICMPV6,
+				    .hop_limits = 64};
+	weir_meta(m)->flags = WEIR_META_IP6 | WEIR_META_OURS;
+	CU_ASSERT_EQUAL(route_one6(&shard, &toy_l3, m, GATEWAY), WEIR_HELD);
+	CU_ASSERT_EQUAL_FATAL(n_sent, 3);
+	for (unsigned i = 0; i < n_sent; i++) {
+		struct rte_ipv6_fragment_ext *ext =
+			rte_pktmbuf_mtod_offset(sent[i], struct rte_ipv6_fragment_ext *, 40);
+		const uint16_t bytes = rte_be_to_cpu_16(
+			rte_pktmbuf_mtod(sent[i], struct rte_ipv6_hdr *)->payload_len);
+
+		CU_ASSERT_EQUAL(sent[i]->pkt_len, bytes + 40u);
+		CU_ASSERT(sent[i]->pkt_len <= 1400);
+		CU_ASSERT_EQUAL(ext->next_header, IPPROTO_ICMPV6);
+		CU_ASSERT_EQUAL(rte_be_to_cpu_16(ext->frag_data) & RTE_IPV6_EHDR_FO_MASK, at);
+		CU_ASSERT_EQUAL(rte_be_to_cpu_16(ext->frag_data) & 1, i < n_sent - 1);
+		CU_ASSERT(i == 0 ? ext->id != 0 : ext->id == id);
+		id = ext->id;
+		at += bytes - 8u;
+		rte_pktmbuf_free(sent[i]);
+	}
+	CU_ASSERT_EQUAL(at, 3500);
+	n_sent = 0;
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), 63);
+	rte_mempool_free(pool);
+}
+
 static void test_long_ipv4_is_fragmented_and_nothing_is_lost(void)
 {
 	struct rte_mempool *pool = make_pool("frag", 63);
@@ -448,5 +489,6 @@ WEIR_TESTS("node/route", TEST(forwarding_lowers_ttl_and_keeps_the_checksum_right
 	   TEST(flows_spread_over_a_group_and_stay_on_their_member),
 	   TEST(fragments_of_a_flow_take_one_member),
 	   TEST(long_ipv4_is_fragmented_and_nothing_is_lost),
+	   TEST(long_ipv6_of_ours_is_fragmented_under_one_secret_id),
 	   TEST(without_buffers_nothing_is_sent_of_a_long_packet),
 	   TEST(bursts_of_both_families_go_by_the_tables))
