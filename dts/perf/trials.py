@@ -74,7 +74,7 @@ class Comparison:
         return Ratio.of([ours[figure] / peer[figure] for ours, peer in self.pairs])
 
     def median(self, side: int, figure: str) -> float:
-        return statistics.median(pair[side][figure] for pair in self.pairs)
+        return float(statistics.median(pair[side][figure] for pair in self.pairs))
 
     def holds(self, figure: str) -> bool:
         sign, limit = self.targets[figure]
@@ -99,7 +99,9 @@ def compare(comparison: Comparison, ours: Side, peer: Side, plan: Plan) -> Compa
 
 def show(comparison: Comparison) -> bool:
     """Print the table; whether all targets hold."""
-    print(f"\n{comparison.title}: {comparison.ours} / {comparison.peer}, {len(comparison.pairs)} pairs")
+    print(
+        f"\n{comparison.title}: {comparison.ours} / {comparison.peer}, {len(comparison.pairs)} pairs"
+    )
     print(f"{'':26}{comparison.ours:>14}{comparison.peer:>14}  ratio (95 % interval)")
     good = True
     for figure, unit in comparison.figures.items():
