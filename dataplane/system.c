@@ -24,8 +24,9 @@ struct weir_system {
 	uint16_t workers, n_ports;
 	bool running;
 	struct weir_gens *gens;
-	struct rte_mempool *pool;
-	struct weir_handoff *handoff; /* one a worker; NULL for a lone one */
+	uint16_t n_pools;
+	struct rte_mempool *pool[WEIR_NODES_MAX]; /* as plan.node */
+	struct weir_handoff *handoff;		  /* one a worker; NULL for a lone one */
 	struct weir_punt *punt;
 	struct weir_clock clock;
 	struct weir_siphash_key secret;
@@ -34,8 +35,24 @@ struct weir_system {
 	struct weir_engine *engine[WEIR_WORKERS_MAX];
 };
 
-static int open_ports(struct weir_system *s, const struct weir_system_conf *conf,
+/* A pool for each NUMA node that has a port or a worker. */
+static int make_pools(struct weir_system *s, const struct weir_system_plan *plan,
 		      struct weir_why *why)
+{
+	char name[16];
+	int rc = 0;
+
+	for (; rc == 0 && s->n_pools < plan->n_nodes; s->n_pools++) {
+		const struct weir_system_node *node = &plan->node[s->n_pools];
+
+		snprintf(name, sizeof(name), "weir%u", s->n_pools);
+		rc = weir_pool_create(name, &node->pool, node->numa, &s->pool[s->n_pools], why);
+	}
+	return rc;
+}
+
+static int open_ports(struct weir_system *s, const struct weir_system_conf *conf,
+		      const struct weir_system_plan *plan, struct weir_why *why)
 {
 	for (uint16_t p = 0; p < conf->n_ports; p++) {
 		struct weir_port_conf pc = conf->ports[p].conf;
@@ -47,7 +64,7 @@ static int open_ports(struct weir_system *s, const struct weir_system_conf *conf
 			continue;
 		pc.rxqs = layout_rxqs(conf, p);
 		pc.txqs = layout_txqs(conf, p);
-		rc = weir_port_eth_open(&pc, p, s->pool, &s->port[p], why);
+		rc = weir_port_eth_open(&pc, p, s->pool[plan->port_node[p]], &s->port[p], why);
 		if (rc < 0)
 			return rc;
 	}
@@ -109,15 +126,15 @@ static uint16_t rx_queues(const struct weir_system *s, uint16_t worker, struct w
 	return n;
 }
 
-static int make_engine(struct weir_system *s, const struct weir_system_conf *conf, uint16_t worker,
-		       struct weir_why *why)
+static int make_engine(struct weir_system *s, const struct weir_system_conf *conf,
+		       const struct weir_system_plan *plan, uint16_t worker, struct weir_why *why)
 {
 	struct weir_engine_conf ec = {
 		.name = conf->name,
 		.worker = worker,
 		.workers = s->workers,
 		.numa = (int)rte_lcore_to_socket_id(weir_eal_lcore(worker)),
-		.pool = s->pool,
+		.pool = s->pool[plan->worker_node[worker]],
 		.burst = conf->burst,
 		.poll = conf->poll,
 		.limits = conf->limits,
@@ -154,10 +171,10 @@ static int make_engine(struct weir_system *s, const struct weir_system_conf *con
 }
 
 static int make_engines(struct weir_system *s, const struct weir_system_conf *conf,
-			struct weir_why *why)
+			const struct weir_system_plan *plan, struct weir_why *why)
 {
 	for (uint16_t w = 0; w < s->workers; w++) {
-		const int rc = make_engine(s, conf, w, why);
+		const int rc = make_engine(s, conf, plan, w, why);
 
 		if (rc < 0)
 			return rc;
@@ -181,7 +198,7 @@ static int make_punt(struct weir_system *s, const struct weir_system_conf *conf,
 							    .tap = conf->ports[p].kernel};
 	if (n == 0)
 		return 0;
-	return weir_punt_create(taps, n, s->workers, s->pool, &s->punt, why);
+	return weir_punt_create(taps, n, s->workers, s->pool[0], &s->punt, why);
 }
 
 static int check(const struct weir_system_conf *conf, struct weir_why *why)
@@ -219,15 +236,15 @@ int weir_system_create(const struct weir_system_conf *conf, struct weir_system *
 		weir_why(why, rc, "system: %s", weir_error_text(rc));
 		goto err;
 	}
-	rc = weir_pool_create("weir", &plan.pool, (int)rte_socket_id(), &s->pool, why);
+	rc = make_pools(s, &plan, why);
 	if (rc == 0)
-		rc = open_ports(s, conf, why);
+		rc = open_ports(s, conf, &plan, why);
 	if (rc == 0)
 		rc = make_rings(s, why);
 	if (rc == 0)
 		rc = make_punt(s, conf, why);
 	if (rc == 0)
-		rc = make_engines(s, conf, why);
+		rc = make_engines(s, conf, &plan, why);
 	if (rc < 0)
 		goto err;
 	*out = s;
@@ -293,7 +310,8 @@ void weir_system_free(struct weir_system *s)
 	for (uint16_t p = 0; p < s->n_ports; p++)
 		weir_port_close(s->port[p]);
 	weir_gens_free(s->gens);
-	rte_mempool_free(s->pool);
+	for (uint16_t i = 0; i < s->n_pools; i++)
+		rte_mempool_free(s->pool[i]);
 	free(s);
 }
 
@@ -327,9 +345,14 @@ struct weir_gens *weir_system_gens(const struct weir_system *s)
 	return s->gens;
 }
 
-struct rte_mempool *weir_system_pool(const struct weir_system *s)
+uint16_t weir_system_pools(const struct weir_system *s)
 {
-	return s->pool;
+	return s->n_pools;
+}
+
+struct rte_mempool *weir_system_pool(const struct weir_system *s, uint16_t pool)
+{
+	return pool < s->n_pools ? s->pool[pool] : NULL;
 }
 
 struct weir_punt *weir_system_punt(const struct weir_system *s)

@@ -14,6 +14,8 @@
 /* Fragments that wait for a datagram at most (RTE_LIBRTE_IP_FRAG_MAX_FRAG). */
 #define FRAGMENTS_WAITING 8
 
+#define SYSFS "/sys"
+
 uint16_t layout_rxqs(const struct weir_system_conf *conf, uint16_t port)
 {
 	const struct weir_system_port *p = &conf->ports[port];
@@ -53,42 +55,94 @@ bool layout_txq(uint16_t workers, uint16_t port, uint16_t worker, uint16_t n, ui
 	return false;
 }
 
+/* All that workers' tables can hold at their fullest: no flood may empty a pool. */
 static uint32_t held_by_tables(const struct weir_system_conf *conf)
 {
-	/* All that a worker's tables can hold at their fullest: no flood may empty the pool. */
 	const uint32_t a_worker = conf->limits.neighbours + conf->limits.neighbour_queue +
 				  FRAGMENTS_WAITING * conf->limits.fragments + WEIR_PASS_PKTS;
 
 	return conf->workers * (a_worker + (conf->workers - 1u) * HANDOFF_RING_PKTS);
 }
 
+uint16_t plan_node(const struct weir_system_plan *plan, int numa)
+{
+	for (uint16_t i = 0; i < plan->n_nodes; i++)
+		if (plan->node[i].numa == numa)
+			return i;
+	return 0;
+}
+
+/* The same, made if there is none yet. What cannot be told counts to the first. */
+static uint16_t use_node(struct weir_system_plan *plan, int numa, uint32_t held)
+{
+	const uint16_t at = plan_node(plan, numa);
+
+	if (plan->n_nodes > 0 &&
+	    (plan->node[at].numa == numa || numa < 0 || plan->n_nodes == WEIR_NODES_MAX))
+		return at;
+	/* Packets of one node's ports can wait in any worker's tables. */
+	plan->node[plan->n_nodes] =
+		(struct weir_system_node){.numa = numa, .need = {.mtu = 1500, .held = held}};
+	return plan->n_nodes++;
+}
+
+static void size_pool(const struct weir_system_conf *conf, struct weir_system_node *node)
+{
+	weir_pool_size(&node->need, &node->pool);
+	if (conf->mbufs != 0) {
+		node->pool.bytes = node->pool.bytes / node->pool.mbufs * conf->mbufs;
+		node->pool.mbufs = conf->mbufs;
+	}
+}
+
 void weir_system_plan(const struct weir_system_conf *conf, struct weir_system_plan *out)
 {
+	const uint32_t held = conf->path == NULL ? 0 : held_by_tables(conf);
+
 	memset(out, 0, sizeof(*out));
-	out->need.workers = conf->workers;
-	out->need.mtu = 1500;
-	out->need.held = conf->path == NULL ? 0 : held_by_tables(conf);
+	for (uint16_t w = 0; w < conf->workers; w++) {
+		out->worker_node[w] = use_node(out, numa_of_core(SYSFS, conf->cores[w]), held);
+		out->node[out->worker_node[w]].need.workers++;
+	}
 	for (uint16_t p = 0; p < conf->n_ports; p++) {
 		struct weir_port_conf pc = conf->ports[p].conf;
 
 		pc.rxqs = out->rxqs[p] = layout_rxqs(conf, p);
 		pc.txqs = out->txqs[p] = layout_txqs(conf, p);
-		if (conf->ports[p].given == NULL)
-			weir_port_eth_need(&pc, &out->need);
+		if (conf->ports[p].given != NULL)
+			continue;
+		out->port_node[p] = use_node(out, numa_of_port(SYSFS, &pc), held);
+		weir_port_eth_need(&pc, &out->node[out->port_node[p]].need);
 	}
-	weir_pool_size(&out->need, &out->pool);
-	if (conf->mbufs != 0) {
-		out->pool.bytes = out->pool.bytes / out->pool.mbufs * conf->mbufs;
-		out->pool.mbufs = conf->mbufs;
+	out->bytes =
+		(uint64_t)conf->workers * (conf->workers - 1u) * HANDOFF_RING_PKTS * sizeof(void *);
+	for (uint16_t i = 0; i < out->n_nodes; i++) {
+		size_pool(conf, &out->node[i]);
+		out->bytes += out->node[i].pool.bytes;
 	}
-	out->bytes = out->pool.bytes + (uint64_t)conf->workers * (conf->workers - 1u) *
-					       HANDOFF_RING_PKTS * sizeof(void *);
+}
+
+static void print_pools(const struct weir_system_conf *conf, const struct weir_system_plan *plan,
+			FILE *to)
+{
+	char text[256];
+
+	for (uint16_t i = 0; i < plan->n_nodes; i++) {
+		const struct weir_system_node *node = &plan->node[i];
+
+		weir_pool_explain(&node->need, text, sizeof(text));
+		fputs("buffers   ", to);
+		if (plan->n_nodes > 1)
+			fprintf(to, "NUMA node %d: ", node->numa);
+		fprintf(to, "%s\n", text);
+		if (conf->mbufs != 0)
+			fprintf(to, "          set to %u by runtime.mbufs\n", conf->mbufs);
+	}
 }
 
 void weir_system_plan_print(const struct weir_system_conf *conf, FILE *to)
 {
 	struct weir_system_plan plan;
-	char text[256];
 
 	weir_system_plan(conf, &plan);
 	for (uint16_t w = 0; w < conf->workers; w++) {
@@ -106,10 +160,7 @@ void weir_system_plan_print(const struct weir_system_conf *conf, FILE *to)
 		}
 		fputc('\n', to);
 	}
-	weir_pool_explain(&plan.need, text, sizeof(text));
-	fprintf(to, "buffers   %s\n", text);
-	if (conf->mbufs != 0)
-		fprintf(to, "          set to %u by runtime.mbufs\n", conf->mbufs);
+	print_pools(conf, &plan, to);
 	fprintf(to, "memory    %" PRIu64 " MiB for buffers and rings\n",
 		(plan.bytes + 1048575) >> 20);
 }

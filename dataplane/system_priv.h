@@ -5,6 +5,13 @@
 
 #include <weir/system.h>
 
+/* On which NUMA node, by the sysfs mounted there; -1: it does not say. */
+int numa_of_core(const char *sysfs, unsigned core);
+int numa_of_port(const char *sysfs, const struct weir_port_conf *conf);
+
+/* The index in plan.node of a NUMA node; 0 if it has no pool of its own. */
+uint16_t plan_node(const struct weir_system_plan *plan, int numa);
+
 /* Queues asked of a port. */
 uint16_t layout_rxqs(const struct weir_system_conf *conf, uint16_t port);
 uint16_t layout_txqs(const struct weir_system_conf *conf, uint16_t port);

@@ -112,7 +112,7 @@ static int check_sizes(const struct bench *b, const struct bench_settings *s, st
 {
 	const struct weir_system *system = weir_run_system(b->run);
 	const uint32_t room =
-		rte_pktmbuf_data_room_size(weir_system_pool(system)) - RTE_PKTMBUF_HEADROOM;
+		rte_pktmbuf_data_room_size(weir_system_pool(system, 0)) - RTE_PKTMBUF_HEADROOM;
 
 	if (s->mode != BENCH_TXONLY)
 		return 0;

@@ -288,17 +288,25 @@ static int cmd_pool(void *ctx, const struct weir_ctl_request *request, json_t **
 		    struct weir_why *why)
 {
 	const struct weir_run *run = ctx;
-	struct rte_mempool *pool = weir_system_pool(run->system);
 	const int rc = app_args(request, why, "{}");
+	json_t *list = json_array();
 
-	if (rc < 0)
+	for (uint16_t i = 0; rc == 0 && i < weir_system_pools(run->system); i++) {
+		struct rte_mempool *pool = weir_system_pool(run->system, i);
+
+		json_array_append_new(list, json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "name",
+						      pool->name, "numa", pool->socket_id, "mbufs",
+						      count(pool->size), "used",
+						      count(rte_mempool_in_use_count(pool)), "free",
+						      count(rte_mempool_avail_count(pool)), "cache",
+						      count(pool->cache_size), "data_bytes",
+						      count(rte_pktmbuf_data_room_size(pool))));
+	}
+	if (rc < 0) {
+		json_decref(list);
 		return rc;
-	return answer(json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "name", pool->name, "mbufs",
-				count(pool->size), "used", count(rte_mempool_in_use_count(pool)),
-				"free", count(rte_mempool_avail_count(pool)), "cache",
-				count(pool->cache_size), "data_bytes",
-				count(rte_pktmbuf_data_room_size(pool))),
-		      reply);
+	}
+	return answer(list, reply);
 }
 
 int app_show_register(struct weir_run *run)

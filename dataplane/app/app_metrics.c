@@ -481,13 +481,13 @@ static const struct weir_metric run_metrics[R_N] = {
 		    "mbufs",
 		    "Packet buffers in all.",
 		    NULL,
-		    {NULL}},
+		    {"pool"}},
 	[R_POOL_USED] = {"weir_pool_used_mbufs",
 			 WEIR_METRIC_GAUGE,
 			 "mbufs",
 			 "Packet buffers in use: in devices' queues, in tables, on their way.",
 			 "Near weir_pool_mbufs: raise runtime.mbufs.",
-			 {NULL}},
+			 {"pool"}},
 	[R_PUNTED] = {"weir_punt_to_kernel_packets",
 		      WEIR_METRIC_COUNTER,
 		      "packets",
@@ -531,7 +531,6 @@ static int collect_run(void *ctx, struct weir_metrics_sink *sink)
 {
 	const struct weir_run *run = ctx;
 	const struct weir_gen *gen = weir_gens_current(weir_system_gens(run->system));
-	const struct rte_mempool *pool = weir_system_pool(run->system);
 	struct say s = {.sink = sink};
 
 	say(&s, &run_metrics[R_BUILD], 1, WEIR_LABELS(run->app->name, weir_version()));
@@ -541,8 +540,13 @@ static int collect_run(void *ctx, struct weir_metrics_sink *sink)
 	say(&s, &run_metrics[R_GENERATION], gen == NULL ? 0 : (double)gen->number, NULL, 0);
 	say_count(&s, &run_metrics[R_RELOADS], run->reloads, NULL, 0);
 	say_count(&s, &run_metrics[R_REFUSED], run->reloads_refused, NULL, 0);
-	say(&s, &run_metrics[R_POOL], pool->size, NULL, 0);
-	say(&s, &run_metrics[R_POOL_USED], rte_mempool_in_use_count(pool), NULL, 0);
+	for (uint16_t i = 0; i < weir_system_pools(run->system); i++) {
+		const struct rte_mempool *pool = weir_system_pool(run->system, i);
+
+		say(&s, &run_metrics[R_POOL], pool->size, WEIR_LABELS(pool->name));
+		say(&s, &run_metrics[R_POOL_USED], rte_mempool_in_use_count(pool),
+		    WEIR_LABELS(pool->name));
+	}
 	collect_punt(&s, weir_system_punt(run->system));
 	return s.rc;
 }

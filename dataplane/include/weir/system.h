@@ -48,16 +48,28 @@ struct weir_system_conf {
 	bool idle_calls;
 };
 
+/** NUMA nodes that a system spans at most. */
+#define WEIR_NODES_MAX 8
+
+/** The buffers of one NUMA node: of its ports' receive queues, and of its workers. */
+struct weir_system_node {
+	int numa; /**< -1: the machine does not say */
+	struct weir_pool_need need;
+	struct weir_pool_plan pool;
+};
+
 /** Who does what, and how much memory that takes: --plan. */
 struct weir_system_plan {
-	struct weir_pool_need need; /**< for one NUMA node */
-	struct weir_pool_plan pool;
-	uint16_t rxqs[WEIR_PORTS_MAX]; /**< queues asked of each port */
+	uint16_t n_nodes;
+	struct weir_system_node node[WEIR_NODES_MAX];
+	uint16_t port_node[WEIR_PORTS_MAX];	/**< index in node: where a port's buffers are */
+	uint16_t worker_node[WEIR_WORKERS_MAX]; /**< index in node: where a worker's are */
+	uint16_t rxqs[WEIR_PORTS_MAX];		/**< queues asked of each port */
 	uint16_t txqs[WEIR_PORTS_MAX];
 	uint64_t bytes; /**< memory of the pools and rings; tables come on top */
 };
 
-/** The arithmetic. Pure; no EAL. Any thread. */
+/** The arithmetic. Reads sysfs for NUMA nodes; no EAL. Any thread. */
 void weir_system_plan(const struct weir_system_conf *conf, struct weir_system_plan *out);
 
 /** The arithmetic for people. */
@@ -88,7 +100,9 @@ struct weir_engine *weir_system_engine(const struct weir_system *s, uint16_t wor
 uint16_t weir_system_ports(const struct weir_system *s);
 struct weir_port *weir_system_port(const struct weir_system *s, uint16_t port);
 struct weir_gens *weir_system_gens(const struct weir_system *s);
-struct rte_mempool *weir_system_pool(const struct weir_system *s);
+/** Pools of buffers, one for each NUMA node in use. */
+uint16_t weir_system_pools(const struct weir_system *s);
+struct rte_mempool *weir_system_pool(const struct weir_system *s, uint16_t pool);
 struct weir_punt *weir_system_punt(const struct weir_system *s);
 /** The clock of the workers' passes. */
 const struct weir_clock *weir_system_clock(const struct weir_system *s);
