@@ -16,6 +16,10 @@
 
 #define SYSFS "/sys"
 
+/* Where the text of a plan begins in a line, and where a line ends at the latest. */
+#define PLAN_HEAD    10
+#define PLAN_COLUMNS 99
+
 uint16_t layout_rxqs(const struct weir_system_conf *conf, uint16_t port)
 {
 	const struct weir_system_port *p = &conf->ports[port];
@@ -88,6 +92,7 @@ static uint16_t use_node(struct weir_system_plan *plan, int numa, uint32_t held)
 
 static void size_pool(const struct weir_system_conf *conf, struct weir_system_node *node)
 {
+	node->need.small_pages = conf->hugepages == WEIR_HUGEPAGES_NONE;
 	weir_pool_size(&node->need, &node->pool);
 	if (conf->mbufs != 0) {
 		node->pool.bytes = node->pool.bytes / node->pool.mbufs * conf->mbufs;
@@ -122,6 +127,23 @@ void weir_system_plan(const struct weir_system_conf *conf, struct weir_system_pl
 	}
 }
 
+/* Words of a line that has begun, broken between them and indented. */
+static void print_folded(const char *text, FILE *to)
+{
+	size_t column = PLAN_HEAD;
+
+	for (size_t word; *text != '\0'; text += word + (text[word] == ' ')) {
+		word = strcspn(text, " ");
+		if (column + word > PLAN_COLUMNS) {
+			fprintf(to, "\n%*s", PLAN_HEAD - 1, "");
+			column = PLAN_HEAD;
+		}
+		fprintf(to, " %.*s", (int)word, text);
+		column += word + 1;
+	}
+	fputc('\n', to);
+}
+
 static void print_pools(const struct weir_system_conf *conf, const struct weir_system_plan *plan,
 			FILE *to)
 {
@@ -130,11 +152,11 @@ static void print_pools(const struct weir_system_conf *conf, const struct weir_s
 	for (uint16_t i = 0; i < plan->n_nodes; i++) {
 		const struct weir_system_node *node = &plan->node[i];
 
-		weir_pool_explain(&node->need, text, sizeof(text));
-		fputs("buffers   ", to);
 		if (plan->n_nodes > 1)
-			fprintf(to, "NUMA node %d: ", node->numa);
-		fprintf(to, "%s\n", text);
+			fprintf(to, "NUMA node %d\n", node->numa);
+		weir_pool_explain(&node->need, text, sizeof(text));
+		fputs("buffers  ", to);
+		print_folded(text, to);
 		if (conf->mbufs != 0)
 			fprintf(to, "          set to %u by runtime.mbufs\n", conf->mbufs);
 	}
