@@ -61,5 +61,7 @@ def router(line: Line, directory: Path, **runtime: Any) -> Iterator[App]:
     }
     try:
         yield sut.start("weir-router", config, line.sut)
+    except Exception as error:
+        raise RuntimeError(f"{error}\n{sut.report()}") from error
     finally:
         sut.close()

@@ -4,12 +4,14 @@
 
 #include "perf.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <weir/error.h>
 
 static void usage(const char *program)
@@ -73,6 +75,8 @@ void perf_eal(const struct perf_options *o, const char *program)
 			  (char *)"--log-level=error"};
 	int n = 5;
 
+	if (o->core >= (unsigned)sysconf(_SC_NPROCESSORS_CONF))
+		perf_die("--core: there is no such core", -EINVAL);
 	snprintf(name, sizeof(name), "%s", program);
 	snprintf(core, sizeof(core), "%u", o->core);
 	if (o->huge) {
