@@ -76,10 +76,15 @@ class Comparison:
     def median(self, side: int, figure: str) -> float:
         return float(statistics.median(pair[side][figure] for pair in self.pairs))
 
-    def holds(self, figure: str) -> bool:
+    def verdict(self, figure: str) -> str:
+        """Whether a target holds. What the interval reaches across is neither proven nor refuted."""
         sign, limit = self.targets[figure]
-        median = self.ratio(figure).median
-        return median <= limit if sign == "<=" else median >= limit
+        ratio = self.ratio(figure)
+        if sign == ">=":
+            met, reached = ratio.median >= limit, ratio.high >= limit
+        else:
+            met, reached = ratio.median <= limit, ratio.low <= limit
+        return "holds" if met else "open" if reached else "FAILS"
 
 
 def compare(comparison: Comparison, ours: Side, peer: Side, plan: Plan) -> Comparison:
@@ -98,7 +103,7 @@ def compare(comparison: Comparison, ours: Side, peer: Side, plan: Plan) -> Compa
 
 
 def show(comparison: Comparison) -> bool:
-    """Print the table; whether all targets hold."""
+    """Print the table; False if a target fails."""
     print(
         f"\n{comparison.title}: {comparison.ours} / {comparison.peer}, {len(comparison.pairs)} pairs"
     )
@@ -108,9 +113,9 @@ def show(comparison: Comparison) -> bool:
         verdict = ""
         if figure in comparison.targets:
             sign, limit = comparison.targets[figure]
-            held = comparison.holds(figure)
-            good = good and held
-            verdict = f"  {'holds' if held else 'FAILS'}: {sign} {limit:.2f}"
+            said = comparison.verdict(figure)
+            good = good and said != "FAILS"
+            verdict = f"  {said}: {sign} {limit:.2f}"
         print(
             f"{unit:26}{comparison.median(0, figure):14.4g}{comparison.median(1, figure):14.4g}"
             f"  {comparison.ratio(figure)}{verdict}"
