@@ -24,6 +24,8 @@
 #define ROUND 512
 /* Ethernet header, two VLAN tags, and the checksum that some devices leave behind. */
 #define L2_BYTES (14 + 8 + 4)
+/* What is mapped without hugepages. */
+#define SMALL_PAGE_BYTES 4096
 /* The kernel keeps this much of an AF_XDP frame for XDP programs. */
 #define XDP_HEADROOM 256
 
@@ -48,17 +50,25 @@ static uint32_t in_hands(const struct weir_pool_need *need)
 	return (need->workers + 1) * (CACHE_FULL + WEIR_PASS_PKTS);
 }
 
+/* What a buffer takes where none crosses a page, or begins in one that another has begun. */
+static uint64_t in_small_pages(uint32_t bytes)
+{
+	const uint32_t a_page = SMALL_PAGE_BYTES / bytes;
+
+	return a_page == 0 ? round_up(bytes, SMALL_PAGE_BYTES) : SMALL_PAGE_BYTES / a_page;
+}
+
 void weir_pool_size(const struct weir_pool_need *need, struct weir_pool_plan *out)
 {
 	const uint32_t sum = need->rx_descs + need->tx_descs + in_hands(need) + need->held;
 	/* one line before each mbuf is the mempool's, one behind spreads memory channels */
-	const uint64_t each =
-		sizeof(struct rte_mbuf) + sizeof(struct weir_meta) + 2 * RTE_CACHE_LINE_SIZE;
+	const uint32_t each = (uint32_t)(sizeof(struct rte_mbuf) + sizeof(struct weir_meta)) +
+			      2 * RTE_CACHE_LINE_SIZE + data_bytes(need);
 
 	out->mbufs = round_up(sum, ROUND);
 	out->data_bytes = data_bytes(need);
 	out->cache = CACHE;
-	out->bytes = (each + out->data_bytes) * out->mbufs +
+	out->bytes = (need->small_pages ? in_small_pages(each) : each) * out->mbufs +
 		     sizeof(void *) * (uint64_t)rte_align32pow2(out->mbufs + 1);
 }
 

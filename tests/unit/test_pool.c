@@ -62,6 +62,17 @@ static void test_an_absurd_mtu_does_not_wrap_the_buffer_size(void)
 	CU_ASSERT_TRUE(size_of((struct weir_pool_need){.mtu = UINT16_MAX}).data_bytes >= 65472);
 }
 
+static void test_without_hugepages_no_buffer_crosses_a_page(void)
+{
+	const struct weir_pool_need need = {.mtu = 1500, .small_pages = true};
+	const struct weir_pool_need jumbo = {.mtu = 9000, .small_pages = true};
+	const struct weir_pool_plan p = size_of(need), j = size_of(jumbo);
+
+	CU_ASSERT_TRUE(p.bytes >= (uint64_t)p.mbufs * 4096);
+	CU_ASSERT_TRUE(p.bytes <= (uint64_t)p.mbufs * 4096 + p.mbufs * 2 * sizeof(void *));
+	CU_ASSERT_TRUE(j.bytes >= (uint64_t)j.mbufs * 3 * 4096);
+}
+
 static void test_the_explanation_has_the_figures_of_the_plan(void)
 {
 	const struct weir_pool_need need = {
@@ -82,4 +93,5 @@ WEIR_TESTS("dataplane/pool", TEST(there_are_buffers_for_every_place_at_once),
 	   TEST(more_workers_need_more_buffers), TEST(a_usual_mtu_takes_a_usual_buffer),
 	   TEST(a_jumbo_frame_fits_one_buffer_unless_it_may_be_scattered),
 	   TEST(an_absurd_mtu_does_not_wrap_the_buffer_size),
+	   TEST(without_hugepages_no_buffer_crosses_a_page),
 	   TEST(the_explanation_has_the_figures_of_the_plan))

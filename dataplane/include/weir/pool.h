@@ -16,9 +16,10 @@ struct weir_pool_need {
 	uint32_t rx_descs; /**< of all rx queues that draw from this pool (fill rings too) */
 	uint32_t tx_descs; /**< of all tx queues that may hold its buffers (completion rings too) */
 	uint32_t workers;
-	uint32_t held; /**< packets that tables may hold: neighbours' queues, fragments, rings */
-	uint16_t mtu;  /**< largest of the ports */
-	bool scatter;  /**< ports can chain buffers: 2 KiB ones will do for any MTU */
+	uint32_t held;	  /**< packets that tables may hold: neighbours' queues, fragments, rings */
+	uint16_t mtu;	  /**< largest of the ports */
+	bool scatter;	  /**< ports can chain buffers: 2 KiB ones will do for any MTU */
+	bool small_pages; /**< no hugepages: a buffer does not cross a page of 4 KiB */
 };
 
 /** The answer. */
