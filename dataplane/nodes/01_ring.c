@@ -7,6 +7,9 @@
  * Says:   NEXT if it is ours, TX for a frame that another worker could not send itself,
  *         HELD for what went to another worker.
  * Holds:  packets in the rings, until their worker takes them.
+ *
+ * Half of the room that the pass still has is left to 02_origin. A ring that found none is the
+ * first of the next pass.
  */
 
 #include "handoff_priv.h"
@@ -43,30 +46,37 @@ static void spread(struct weir_handoff *h, struct weir_burst *b)
 	}
 }
 
+/* What other workers put into our rings, each with the verdict that it carries. */
+static void take(struct weir_handoff *h, struct weir_burst *b)
+{
+	uint16_t room = b->room / 2, w = h->first;
+
+	for (uint16_t left = h->workers; left > 0 && room > 0; left--) {
+		const uint16_t want = room < RING_BURST ? room : RING_BURST;
+		uint16_t n = 0;
+
+		if (w != h->worker)
+			n = (uint16_t)rte_ring_sc_dequeue_burst(h->from[w], (void **)&b->pkt[b->n],
+								want, NULL);
+		for (uint16_t i = 0; i < n; i++)
+			b->verdict[b->n + i] = weir_meta(b->pkt[b->n + i])->origin_verdict;
+		b->n += n;
+		room -= n;
+		w = w + 1u == h->workers ? 0 : (uint16_t)(w + 1);
+	}
+	h->first = w;
+}
+
 static void ring_process(void *self, struct weir_burst *b)
 {
 	struct weir_handoff *h = self;
-	uint16_t room = b->room;
 
 	if (h == NULL || h->spread == 0)
 		memset(b->verdict, WEIR_NEXT, b->n);
 	else
 		spread(h, b);
-	if (h == NULL)
-		return;
-	for (uint16_t w = 0; w < h->workers && room > 0; w++) {
-		const uint16_t want = room < RING_BURST ? room : RING_BURST;
-		uint16_t n;
-
-		if (w == h->worker)
-			continue;
-		n = (uint16_t)rte_ring_sc_dequeue_burst(h->from[w], (void **)&b->pkt[b->n], want,
-							NULL);
-		for (uint16_t i = 0; i < n; i++)
-			b->verdict[b->n + i] = weir_meta(b->pkt[b->n + i])->origin_verdict;
-		b->n += n;
-		room -= n;
-	}
+	if (h != NULL)
+		take(h, b);
 }
 
 static int ring_create(struct weir_shard *shard, void **self)

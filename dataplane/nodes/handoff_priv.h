@@ -23,6 +23,7 @@
 /* One worker's ends of all rings. */
 struct weir_handoff {
 	uint16_t worker, workers;
+	uint16_t first;			    /* whose ring the next pass begins with */
 	uint32_t spread;		    /* bit per port: its packets are spread by our hash */
 	uint64_t woken;			    /* bit per worker: got something in this pass */
 	uint16_t tx_worker[WEIR_PORTS_MAX]; /* who sends for us where we have no queue */

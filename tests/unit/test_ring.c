@@ -223,6 +223,34 @@ static void test_copies_are_limited(void)
 	tear_down();
 }
 
+static void test_half_of_the_room_is_left_and_no_ring_starves(void)
+{
+	static struct rte_mbuf same;
+	struct rte_mbuf *pkts[WEIR_PASS_PKTS];
+	uint8_t verdict[WEIR_PASS_PKTS];
+	struct weir_burst b = {.pkt = pkts, .verdict = verdict, .room = 100};
+	unsigned before[WORKERS];
+
+	set_up();
+	for (unsigned i = 0; i < WEIR_PASS_PKTS; i++)
+		pkts[i] = &same;
+	for (uint16_t w = 1; w < WORKERS; w++) {
+		handoff_give(&ends[w], 0, pkts, WEIR_PASS_PKTS);
+		before[w] = rte_ring_count(ends[0].from[w]);
+	}
+	for (unsigned i = 0; i < WORKERS; i++) {
+		b.n = 0;
+		weir_node_ring.process(&ends[0], &b);
+		CU_ASSERT_EQUAL(b.n, 50);
+	}
+	for (uint16_t w = 1; w < WORKERS; w++) {
+		CU_ASSERT(rte_ring_count(ends[0].from[w]) < before[w]);
+		while (rte_ring_dequeue_burst(ends[0].from[w], (void **)pkts, 64, NULL) > 0)
+			continue;
+	}
+	tear_down();
+}
+
 static void test_a_lone_worker_passes_everything_on(void)
 {
 	struct rte_mbuf *m = flow(1, false, 0);
@@ -239,4 +267,5 @@ WEIR_TESTS("nodes/ring", TEST(both_directions_of_a_flow_have_one_owner),
 	   TEST(a_frame_that_is_no_ip_stays_where_it_came_in),
 	   TEST(each_packet_reaches_its_owner_once_and_in_order), TEST(a_full_ring_is_a_named_drop),
 	   TEST(all_others_get_a_copy_to_learn_from), TEST(copies_are_limited),
+	   TEST(half_of_the_room_is_left_and_no_ring_starves),
 	   TEST(a_lone_worker_passes_everything_on))
