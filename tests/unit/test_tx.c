@@ -170,9 +170,28 @@ static void test_a_checksum_that_was_asked_for_is_made(void)
 	tear_down(&m, &verdict, 1);
 }
 
+static void test_a_copied_chain_keeps_what_was_asked_for_it(void)
+{
+	struct rte_mbuf *m = frame(0, 50), *tail = frame(0, 14);
+	uint8_t verdict;
+
+	set_up(1, 0);
+	memset(rte_pktmbuf_mtod_offset(m, void *, 14), 0, 36);
+	*rte_pktmbuf_mtod_offset(m, uint8_t *, 14) = 0x45;
+	*rte_pktmbuf_mtod_offset(m, uint8_t *, 23) = 17;
+	m->buf_len = (uint16_t)(m->data_off + m->data_len);
+	CU_ASSERT_EQUAL(rte_pktmbuf_chain(m, tail), 0);
+	weir_offload_request(m, 14, 34);
+	judge(&m, &verdict, 1);
+	CU_ASSERT_EQUAL(shard.counters.tx_copied, 1);
+	CU_ASSERT_EQUAL(shard.counters.csum_software, 2);
+	tear_down(&m, &verdict, 1);
+}
+
 WEIR_TESTS("nodes/tx", TEST(frames_leave_by_their_ports_in_order),
 	   TEST(what_a_port_does_not_take_is_dropped_by_name),
 	   TEST(a_chain_is_copied_for_a_port_that_sends_no_chains),
 	   TEST(a_chain_goes_whole_to_a_port_that_sends_chains),
 	   TEST(a_frame_longer_than_the_link_takes_is_dropped_by_name),
-	   TEST(a_checksum_that_was_asked_for_is_made))
+	   TEST(a_checksum_that_was_asked_for_is_made),
+	   TEST(a_copied_chain_keeps_what_was_asked_for_it))
