@@ -150,8 +150,7 @@ static int send_answer(struct client *c, uint64_t now_ns)
 /* Answer the next whole line. 1 if there was one, 0 if not, -ENOMEM. */
 static int answer_line(struct weir_ctl_server *s, struct client *c, uint64_t now_ns)
 {
-	const char *const line = c->in + c->in_from;
-	const char *newline;
+	const char *line, *newline;
 	int rc;
 
 	if (c->in_seen == c->in_bytes)
@@ -161,6 +160,7 @@ static int answer_line(struct weir_ctl_server *s, struct client *c, uint64_t now
 		c->in_seen = c->in_bytes;
 		return 0;
 	}
+	line = c->in + c->in_from;
 	rc = ctl_answer(&s->commands, line, (size_t)(newline - line), &c->peer, now_ns, &c->out);
 	c->in_from = c->in_seen = (size_t)(newline + 1 - c->in);
 	return rc < 0 ? rc : 1;
