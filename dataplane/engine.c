@@ -29,13 +29,16 @@
 #include <weir/error.h>
 
 /* The wheel's tick, a power of two: 131 us. */
-#define TICK_NS UINT64_C(131072)
+#define TICK_NS	  UINT64_C(131072)
+#define NS_PER_MS (WEIR_NS_PER_S / 1000)
 /* Timers fired in one pass at most, so that a pass stays short. */
 #define TIMERS_A_PASS 64
 /* Pause instructions in one WEIR_REST_PAUSE. */
 #define PAUSES	  16
 #define BURST_MAX 256
 #define EVENTS	  8
+/* Passes that a worker makes at its end at most, so that what is inside gets out. */
+#define DRAIN_PASSES 16
 
 struct weir_engine {
 	struct weir_shard shard;
@@ -50,6 +53,7 @@ struct weir_engine {
 	struct weir_poll_cfg poll_cfg;
 	enum weir_poll_mode mode;
 	struct weir_engine_stats stats; /* the engine's thread writes, others read relaxed */
+	uint64_t since_tsc;		/* all before this is in stats; the engine's thread */
 	atomic_bool stop;		/* any thread sets */
 	atomic_bool asleep;		/* the engine's thread writes */
 	int kick_fd;
@@ -166,6 +170,7 @@ static inline unsigned pass(struct weir_engine *e, uint64_t now_ns)
 				     atomic_load_explicit(&e->watch, memory_order_acquire));
 	else
 		got = burst_pass(e, now_ns);
+	weir_count(&e->stats.pkts, got);
 	got += weir_wheel_run(e->shard.wheel, now_ns, TIMERS_A_PASS);
 	if (e->gens != NULL)
 		weir_gens_leave(e->gens, e->shard.worker);
@@ -221,68 +226,6 @@ static void arm(struct weir_engine *e, bool on)
 	}
 }
 
-/* Sleep until a queue, another worker or the control thread wakes us. */
-static void block(struct weir_engine *e, uint64_t ns)
-{
-	struct rte_epoll_event events[EVENTS];
-	uint64_t kicks;
-
-	arm(e, true);
-	atomic_store(&e->asleep, true);
-	/* What came before the interrupts were armed would not wake us: look once more. */
-	if (pass(e, weir_clock_now_ns(&e->clock)) == 0 && !handoff_waits(e->shard.handoff) &&
-	    !origin_waits(e->shard.origin) && !atomic_load(&e->stop)) {
-		if (e->gens != NULL)
-			weir_gens_sleep(e->gens, e->shard.worker);
-		rte_epoll_wait(RTE_EPOLL_PER_THREAD, events, EVENTS,
-			       (int)(ns / (WEIR_NS_PER_S / 1000)));
-		if (e->gens != NULL)
-			weir_gens_wake(e->gens, e->shard.worker);
-	}
-	atomic_store(&e->asleep, false);
-	arm(e, false);
-	if (read(e->kick_fd, &kicks, sizeof(kicks)) < 0)
-		return; /* EAGAIN: it was not a kick */
-}
-
-static void nap(struct weir_engine *e, uint64_t ns)
-{
-	const struct timespec ts = {.tv_nsec = (long)ns};
-
-	if (e->gens != NULL)
-		weir_gens_sleep(e->gens, e->shard.worker);
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
-	if (e->gens != NULL)
-		weir_gens_wake(e->gens, e->shard.worker);
-}
-
-static void rest(struct weir_engine *e, unsigned got, uint64_t now_ns)
-{
-	const uint64_t due_ns = got > 0 ? 0 : weir_engine_due_ns(e);
-	uint64_t rest_ns;
-	enum weir_rest how = weir_poll_rest(&e->poll, &e->poll_cfg, got, now_ns, due_ns, &rest_ns);
-
-	/* epoll counts milliseconds: what is shorter is a nap. */
-	if (how == WEIR_REST_BLOCK && rest_ns < WEIR_NS_PER_S / 1000) {
-		how = WEIR_REST_NAP;
-		if (rest_ns > e->poll_cfg.nap_max_ns)
-			rest_ns = e->poll_cfg.nap_max_ns;
-	}
-	weir_count(&e->stats.rests[how], 1);
-	if (how == WEIR_REST_SPIN)
-		return;
-	if (how == WEIR_REST_PAUSE) {
-		for (unsigned i = 0; i < PAUSES; i++)
-			rte_pause();
-		return;
-	}
-	if (how == WEIR_REST_NAP)
-		nap(e, rest_ns);
-	else
-		block(e, rest_ns);
-	weir_count(&e->stats.slept_ns, weir_clock_now_ns(&e->clock) - now_ns);
-}
-
 /* Wake those to whom this pass gave something; only sleepers cost a system call. */
 static void wake_others(struct weir_engine *e)
 {
@@ -292,32 +235,121 @@ static void wake_others(struct weir_engine *e)
 		punt_flush(e->shard.punt, e->shard.worker);
 }
 
+/* One pass with its cycles counted. The end of what was before is its time. */
+static unsigned go_round(struct weir_engine *e)
+{
+	const uint64_t begin = e->since_tsc;
+	const unsigned got =
+		pass(e, weir_clock_cycles_to_ns(&e->clock, begin - e->clock.start_tsc));
+
+	wake_others(e);
+	e->since_tsc = rte_rdtsc();
+	if (got > 0) {
+		weir_count(&e->stats.busy_passes, 1);
+		weir_count(&e->stats.busy_cycles, e->since_tsc - begin);
+	} else {
+		weir_count(&e->stats.idle_cycles, e->since_tsc - begin);
+	}
+	return got;
+}
+
+static void nap(struct weir_engine *e, uint64_t ns)
+{
+	const struct timespec ts = {.tv_nsec = (long)ns};
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
+static void wait_for_events(struct weir_engine *e, uint64_t ns)
+{
+	struct rte_epoll_event events[EVENTS];
+
+	rte_epoll_wait(RTE_EPOLL_PER_THREAD, events, EVENTS, (int)(ns / NS_PER_MS));
+}
+
+/* Be away: whoever publishes a generation need not wait for us. */
+static void sleep_by(struct weir_engine *e, void (*way)(struct weir_engine *, uint64_t),
+		     uint64_t ns)
+{
+	uint64_t begin = e->since_tsc;
+
+	if (e->gens != NULL)
+		weir_gens_sleep(e->gens, e->shard.worker);
+	way(e, ns);
+	if (e->gens != NULL)
+		weir_gens_wake(e->gens, e->shard.worker);
+	e->since_tsc = rte_rdtsc();
+	weir_count(&e->stats.slept_ns, weir_clock_cycles_to_ns(&e->clock, e->since_tsc - begin));
+}
+
+/* Sleep until a queue, another worker or the control thread wakes us. */
+static void block(struct weir_engine *e, uint64_t ns)
+{
+	uint64_t kicks;
+
+	arm(e, true);
+	atomic_store(&e->asleep, true);
+	/* What came before the interrupts were armed would not wake us: look once more. */
+	if (go_round(e) > 0)
+		e->poll = (struct weir_poll){0};
+	else if (!origin_waits(e->shard.origin) && !atomic_load(&e->stop))
+		sleep_by(e, wait_for_events, ns);
+	atomic_store(&e->asleep, false);
+	arm(e, false);
+	if (read(e->kick_fd, &kicks, sizeof(kicks)) < 0)
+		return; /* EAGAIN: it was not a kick */
+}
+
+static void rest(struct weir_engine *e, unsigned got)
+{
+	const uint64_t now_ns =
+		weir_clock_cycles_to_ns(&e->clock, e->since_tsc - e->clock.start_tsc);
+	const uint64_t due_ns = got > 0 ? 0 : weir_engine_due_ns(e);
+	const uint64_t begin = e->since_tsc;
+	uint64_t rest_ns;
+	enum weir_rest how = weir_poll_rest(&e->poll, &e->poll_cfg, got, now_ns, due_ns, &rest_ns);
+
+	/* epoll counts milliseconds: what is shorter is a nap. */
+	if (how == WEIR_REST_BLOCK && rest_ns < NS_PER_MS) {
+		how = WEIR_REST_NAP;
+		if (rest_ns > e->poll_cfg.nap_max_ns)
+			rest_ns = e->poll_cfg.nap_max_ns;
+	}
+	weir_count(&e->stats.rests[how], 1);
+	if (how == WEIR_REST_NAP)
+		sleep_by(e, nap, rest_ns);
+	else if (how == WEIR_REST_BLOCK)
+		block(e, rest_ns);
+	if (got > 0 || how >= WEIR_REST_NAP)
+		return;
+	for (unsigned i = 0; how == WEIR_REST_PAUSE && i < PAUSES; i++)
+		rte_pause();
+	e->since_tsc = rte_rdtsc();
+	weir_count(&e->stats.idle_cycles, e->since_tsc - begin);
+}
+
+/* Take nothing more in, and let what is inside come to its end. */
+static void drain(struct weir_engine *e)
+{
+	const uint16_t n_rxqs = e->shard.n_rxqs;
+
+	e->shard.n_rxqs = 0;
+	for (unsigned i = 0; i < DRAIN_PASSES; i++)
+		if (go_round(e) == 0 && !origin_waits(e->shard.origin))
+			break;
+	e->shard.n_rxqs = n_rxqs;
+}
+
 int weir_engine_run(struct weir_engine *e)
 {
-	uint64_t before = rte_rdtsc();
-
 	prctl(PR_SET_TIMERSLACK, 1);
 	if (e->gens != NULL)
 		weir_gens_join(e->gens, e->shard.worker);
 	e->poll_cfg = weir_poll_defaults(e->mode, e->mode != WEIR_POLL_BUSY && can_block(e));
-	while (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
-		const uint64_t now_ns =
-			weir_clock_cycles_to_ns(&e->clock, before - e->clock.start_tsc);
-		const unsigned got = pass(e, now_ns);
-		uint64_t after;
-
-		wake_others(e);
-		after = rte_rdtsc();
-		if (got > 0) {
-			weir_count(&e->stats.busy_passes, 1);
-			weir_count(&e->stats.pkts, got);
-			weir_count(&e->stats.busy_cycles, after - before);
-		} else {
-			weir_count(&e->stats.idle_cycles, after - before);
-		}
-		rest(e, got, now_ns);
-		before = got > 0 ? after : rte_rdtsc();
-	}
+	e->since_tsc = rte_rdtsc();
+	while (!atomic_load_explicit(&e->stop, memory_order_relaxed))
+		rest(e, go_round(e));
+	drain(e);
 	if (e->mode != WEIR_POLL_BUSY)
 		forget_interrupts(e);
 	if (e->gens != NULL)

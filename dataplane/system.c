@@ -292,6 +292,7 @@ void weir_system_stop(struct weir_system *s)
 		weir_engine_stop(s->engine[w]);
 	for (uint16_t w = 0; w < s->workers; w++)
 		rte_eal_wait_lcore(weir_eal_lcore(w));
+	handoff_drop(s->handoff); /* what came for a worker that had ended before */
 	if (s->punt != NULL)
 		weir_punt_stop(s->punt);
 	for (uint16_t p = 0; p < s->n_ports; p++)

@@ -53,6 +53,17 @@ int handoff_create(uint16_t workers, int numa, struct weir_handoff **out)
 	return 0;
 }
 
+void handoff_drop(struct weir_handoff *ends)
+{
+	const uint16_t workers = ends == NULL ? 0 : ends->workers;
+	struct rte_mbuf *m;
+
+	for (uint16_t to = 0; to < workers; to++)
+		for (uint16_t w = 0; w < workers; w++)
+			while (w != to && rte_ring_sc_dequeue(ends[to].from[w], (void **)&m) == 0)
+				weir_drop(ends[to].shard, m, WEIR_DROP_STOPPING);
+}
+
 void handoff_free(struct weir_handoff *ends)
 {
 	const uint16_t workers = ends == NULL ? 0 : ends->workers;
@@ -107,14 +118,6 @@ void handoff_wake(struct weir_handoff *h)
 	atomic_thread_fence(memory_order_seq_cst);
 	for (; h->woken != 0; h->woken &= h->woken - 1)
 		weir_engine_kick(h->engine[__builtin_ctzll(h->woken)]);
-}
-
-bool handoff_waits(const struct weir_handoff *h)
-{
-	for (uint16_t w = 0; h != NULL && w < h->workers; w++)
-		if (w != h->worker && !rte_ring_empty(h->from[w]))
-			return true;
-	return false;
 }
 
 /* Both ports in one word, the lower first; 0 where there are none to see. */

@@ -39,14 +39,15 @@ int handoff_create(uint16_t workers, int numa, struct weir_handoff **out);
 /* Free all; packets in the rings go back to their pools. NULL is allowed. */
 void handoff_free(struct weir_handoff *ends);
 
+/* Count what waits in the rings as STOPPING at its new owner, and free it. No worker may run. */
+void handoff_drop(struct weir_handoff *ends);
+
 /* Give packets to a worker; those that do not fit are counted as RING_FULL and freed. */
 void handoff_give(struct weir_handoff *h, uint16_t to, struct rte_mbuf **pkts, uint16_t n);
 /* Give every other worker a copy to learn from (ARP, ND); limited. */
 void handoff_copy(struct weir_handoff *h, struct rte_mbuf *m, uint64_t now_ns);
 /* After a pass: wake the sleepers among those who got something. */
 void handoff_wake(struct weir_handoff *h);
-/* Whether packets wait for this worker. */
-bool handoff_waits(const struct weir_handoff *h);
 
 /* The worker that owns a frame's flow; both directions alike. Also writes meta.hash. */
 uint16_t handoff_owner(const struct weir_handoff *h, struct rte_mbuf *m);

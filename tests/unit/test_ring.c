@@ -173,10 +173,24 @@ static void test_a_full_ring_is_a_named_drop(void)
 	late = flow(1, false, 0);
 	handoff_give(&ends[0], 1, &late, 1);
 	CU_ASSERT_EQUAL(shard[0].counters.drops[WEIR_DROP_RING_FULL], 1);
-	CU_ASSERT_TRUE(handoff_waits(&ends[1]));
+	CU_ASSERT_FALSE(rte_ring_empty(ends[1].from[0]));
 	while (rte_ring_dequeue_burst(ends[1].from[0], (void **)pkts, 64, NULL) > 0)
 		continue;
-	CU_ASSERT_FALSE(handoff_waits(&ends[1]));
+	CU_ASSERT_TRUE(rte_ring_empty(ends[1].from[0]));
+	tear_down();
+}
+
+static void test_what_waits_at_the_end_is_counted_at_its_new_owner(void)
+{
+	struct rte_mbuf *m[2];
+
+	set_up();
+	m[0] = flow(1, false, 0);
+	m[1] = flow(2, false, 0);
+	handoff_give(&ends[0], 1, m, 2);
+	handoff_drop(ends);
+	CU_ASSERT_EQUAL(shard[1].counters.drops[WEIR_DROP_STOPPING], 2);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool()), 0);
 	tear_down();
 }
 
@@ -218,7 +232,7 @@ static void test_copies_are_limited(void)
 	}
 	handoff_copy(&ends[0], m, 1); /* not a nanosecond later either */
 	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool()), before);
-	CU_ASSERT_FALSE(handoff_waits(&ends[1]));
+	CU_ASSERT_TRUE(rte_ring_empty(ends[1].from[0]));
 	rte_pktmbuf_free(m);
 	tear_down();
 }
@@ -266,6 +280,7 @@ static void test_a_lone_worker_passes_everything_on(void)
 WEIR_TESTS("nodes/ring", TEST(both_directions_of_a_flow_have_one_owner),
 	   TEST(a_frame_that_is_no_ip_stays_where_it_came_in),
 	   TEST(each_packet_reaches_its_owner_once_and_in_order), TEST(a_full_ring_is_a_named_drop),
+	   TEST(what_waits_at_the_end_is_counted_at_its_new_owner),
 	   TEST(all_others_get_a_copy_to_learn_from), TEST(copies_are_limited),
 	   TEST(half_of_the_room_is_left_and_no_ring_starves),
 	   TEST(a_lone_worker_passes_everything_on))

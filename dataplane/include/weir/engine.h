@@ -62,7 +62,7 @@ struct weir_engine_conf {
 struct weir_engine_stats {
 	uint64_t passes;      /**< times round */
 	uint64_t busy_passes; /**< with at least one packet or timer */
-	uint64_t pkts;
+	uint64_t pkts;	      /**< that sources brought in; with a callback, what it says too */
 	uint64_t busy_cycles; /**< TSC cycles of busy passes */
 	uint64_t idle_cycles; /**< TSC cycles of the other passes and of spinning and pausing */
 	uint64_t rests[WEIR_RESTS];
@@ -81,7 +81,11 @@ int weir_engine_run(struct weir_engine *e);
 unsigned weir_engine_once(struct weir_engine *e, uint64_t now_ns);
 /** When the next timer is due, UINT64_MAX: none, 0: work is waiting. The engine's thread. */
 uint64_t weir_engine_due_ns(const struct weir_engine *e);
-/** Ask it to return from run after the pass. Any thread. */
+/**
+ * Ask it to return from run: it ends its pass, takes nothing more from its queues, and brings what
+ * other workers, the kernel and it itself had under way to an end, within a few passes. For good.
+ * Any thread.
+ */
 void weir_engine_stop(struct weir_engine *e);
 /** Wake it if it sleeps. Any thread. */
 void weir_engine_kick(struct weir_engine *e);

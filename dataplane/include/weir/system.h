@@ -85,7 +85,8 @@ int weir_system_create(const struct weir_system_conf *conf, struct weir_system *
 /** Start ports and workers. A pipeline that reads a generation needs one published before. */
 int weir_system_start(struct weir_system *s, struct weir_why *why);
 
-/** Stop workers after the pass that they are in, then the ports. Counters stay readable. */
+/** Let workers end what they have (see weir_engine_stop()), then the ports. For good; counters stay
+ * readable. Control thread. */
 void weir_system_stop(struct weir_system *s);
 
 /** Close and free everything; stops first if need be. NULL is allowed. */

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* An engine in a thread of its own, on memory ports: it takes, rests, wakes and ends as told. */
+
+#include "test.h"
+#include "toy_eal.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <weir/engine.h>
+
+/* What another thread waits for comes within so many yields, or never. */
+#define YIELDS 200000000
+
+static struct rte_mempool *pool;
+static struct weir_port *port;
+static struct weir_engine *engine;
+static atomic_uint seen; /* packets that the callback was given */
+
+static unsigned count_them(void *ctx, struct weir_engine *e, const struct weir_queue *from,
+			   struct rte_mbuf **pkts, uint16_t n, uint64_t now_ns)
+{
+	rte_pktmbuf_free_bulk(pkts, n);
+	atomic_fetch_add((atomic_uint *)ctx, n);
+	return 0;
+}
+
+static int make(enum weir_poll_mode poll, uint16_t burst, struct weir_why *why)
+{
+	const struct weir_queue rxq = {port, 0};
+	struct weir_engine_conf conf = {
+		.name = "test",
+		.workers = 1,
+		.pool = pool,
+		.rxqs = &rxq,
+		.n_rxqs = 1,
+		.burst = burst,
+		.poll = poll,
+		.limits = WEIR_LIMITS_DEFAULT,
+		.on_burst = count_them,
+		.ctx = &seen,
+	};
+
+	weir_clock_init(&conf.clock);
+	return weir_engine_create(&conf, &engine, why);
+}
+
+static void set_up(enum weir_poll_mode poll)
+{
+	if (pool == NULL)
+		pool = toy_pool("engine", 511);
+	atomic_store(&seen, 0);
+	CU_ASSERT_EQUAL_FATAL(weir_port_mem_create("p", 0, 1, 1, 64, &port), 0);
+	CU_ASSERT_EQUAL_FATAL(make(poll, 0, NULL), 0);
+}
+
+static void tear_down(void)
+{
+	weir_engine_free(engine);
+	weir_port_close(port);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool), 0);
+}
+
+static void inject(uint16_t n)
+{
+	struct rte_mbuf *pkts[64];
+
+	CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_alloc_bulk(pool, pkts, n), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_port_mem_inject(port, 0, pkts, n), n);
+}
+
+static void *run(void *e)
+{
+	return (void *)(intptr_t)weir_engine_run(e);
+}
+
+static void begin(pthread_t *thread)
+{
+	CU_ASSERT_EQUAL_FATAL(pthread_create(thread, NULL, run, engine), 0);
+}
+
+static void end(pthread_t thread)
+{
+	void *rc = &seen;
+
+	weir_engine_stop(engine);
+	CU_ASSERT_EQUAL(pthread_join(thread, &rc), 0);
+	CU_ASSERT_PTR_NULL(rc);
+}
+
+static struct weir_engine_stats stats(void)
+{
+	struct weir_engine_stats s;
+
+	weir_engine_stats(engine, &s);
+	return s;
+}
+
+static bool comes_true(bool (*what)(void))
+{
+	for (unsigned i = 0; i < YIELDS; i++) {
+		if (what())
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
+static bool all_are_seen(void)
+{
+	return atomic_load(&seen) == 64;
+}
+
+static bool has_napped(void)
+{
+	return stats().rests[WEIR_REST_NAP] > 10;
+}
+
+static void test_a_pass_takes_a_burst_and_counts_it_once(void)
+{
+	set_up(WEIR_POLL_BUSY);
+	inject(40);
+	CU_ASSERT_EQUAL(weir_engine_once(engine, 1000), 40);
+	CU_ASSERT_EQUAL(weir_engine_once(engine, 2000), 0);
+	CU_ASSERT_EQUAL(atomic_load(&seen), 40);
+	CU_ASSERT_EQUAL(stats().pkts, 40);
+	CU_ASSERT_EQUAL(stats().passes, 2);
+	CU_ASSERT_EQUAL(weir_engine_due_ns(engine), UINT64_MAX);
+	tear_down();
+}
+
+static void takes_all_and_ends(enum weir_poll_mode poll)
+{
+	struct weir_engine_stats s;
+	pthread_t thread;
+
+	set_up(poll);
+	begin(&thread);
+	inject(64);
+	CU_ASSERT_TRUE(comes_true(all_are_seen));
+	end(thread);
+	s = stats();
+	CU_ASSERT_EQUAL(s.pkts, 64);
+	CU_ASSERT_TRUE(s.busy_passes >= 1 && s.busy_passes <= 64);
+	CU_ASSERT_TRUE(s.busy_cycles > 0 && s.idle_cycles > 0);
+	tear_down();
+}
+
+static void test_a_busy_engine_takes_all_and_ends_when_told(void)
+{
+	takes_all_and_ends(WEIR_POLL_BUSY);
+	takes_all_and_ends(WEIR_POLL_ADAPTIVE);
+}
+
+static void test_a_busy_engine_never_sleeps(void)
+{
+	pthread_t thread;
+
+	set_up(WEIR_POLL_BUSY);
+	begin(&thread);
+	inject(64);
+	CU_ASSERT_TRUE(comes_true(all_are_seen));
+	end(thread);
+	CU_ASSERT_EQUAL(stats().rests[WEIR_REST_NAP] + stats().rests[WEIR_REST_BLOCK], 0);
+	CU_ASSERT_EQUAL(stats().slept_ns, 0);
+	tear_down();
+}
+
+/* A memory port has no wake-ups: whoever asks for interrupts gets naps, and loses nothing. */
+static void test_without_wake_ups_interrupt_mode_naps(void)
+{
+	pthread_t thread;
+
+	set_up(WEIR_POLL_INTERRUPT);
+	begin(&thread);
+	CU_ASSERT_TRUE(comes_true(has_napped));
+	inject(64);
+	CU_ASSERT_TRUE(comes_true(all_are_seen));
+	end(thread);
+	CU_ASSERT_EQUAL(stats().rests[WEIR_REST_BLOCK], 0);
+	CU_ASSERT_TRUE(stats().slept_ns > 0);
+	tear_down();
+}
+
+static void test_one_that_was_stopped_before_takes_nothing_in(void)
+{
+	pthread_t thread;
+
+	set_up(WEIR_POLL_ADAPTIVE);
+	inject(8);
+	weir_engine_stop(engine);
+	begin(&thread);
+	end(thread);
+	CU_ASSERT_EQUAL(atomic_load(&seen), 0);
+	tear_down();
+}
+
+static void test_a_wrong_engine_is_refused_with_a_sentence(void)
+{
+	struct weir_why why = {""};
+
+	set_up(WEIR_POLL_BUSY);
+	weir_engine_free(engine);
+	CU_ASSERT_EQUAL(make(WEIR_POLL_BUSY, 257, &why), -ERANGE);
+	CU_ASSERT_STRING_EQUAL(why.text, "engine test: burst is 257, must be 1 to 256");
+	CU_ASSERT_EQUAL_FATAL(make(WEIR_POLL_BUSY, 256, &why), 0);
+	tear_down();
+}
+
+WEIR_TESTS("dataplane/engine", TEST(a_pass_takes_a_burst_and_counts_it_once),
+	   TEST(a_busy_engine_takes_all_and_ends_when_told), TEST(a_busy_engine_never_sleeps),
+	   TEST(without_wake_ups_interrupt_mode_naps),
+	   TEST(one_that_was_stopped_before_takes_nothing_in),
+	   TEST(a_wrong_engine_is_refused_with_a_sentence))
