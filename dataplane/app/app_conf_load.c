@@ -80,6 +80,19 @@ static int check_port(const struct weir_app_port_conf *p, const char *file, stru
 	return 0;
 }
 
+/* ADDRESS:PORT of a key; empty: the key is off. */
+static int check_address(const struct weir_control_conf *c, const char *key, const char *text,
+			 const char *file, struct weir_why *why)
+{
+	struct sockaddr_storage addr;
+	struct weir_why what;
+	unsigned len;
+
+	if (text == NULL || text[0] == '\0' || app_address(text, &addr, &len, &what) == 0)
+		return 0;
+	return weir_conf_fail(why, file, c->at.line, "control.%s: %s", key, what.text);
+}
+
 int app_conf_check(const struct weir_app *app, const void *conf, const char *file,
 		   struct weir_why *why)
 {
@@ -101,7 +114,10 @@ int app_conf_check(const struct weir_app *app, const void *conf, const char *fil
 						      q->name, p->interface);
 		}
 	}
-	if (app->l3_at != 0)
+	rc = check_address(&c->control, "http", c->control.http, file, why);
+	if (rc == 0)
+		rc = check_address(&c->control, "statsd", c->control.statsd, file, why);
+	if (rc == 0 && app->l3_at != 0)
 		rc = app_l3_check(app, conf, file, why);
 	if (rc == 0 && app->check != NULL)
 		rc = app->check(conf, file, why);
@@ -233,6 +249,29 @@ static void port_conf(const struct weir_app_port_conf *from, struct weir_system_
 	};
 }
 
+/* Fewer buffers than descriptors and workers hold, and a port could not even fill its ring. */
+static int check_mbufs(const struct weir_system_conf *sys, struct weir_why *why)
+{
+	struct weir_system_plan plan;
+
+	if (sys->mbufs == 0)
+		return 0;
+	weir_system_plan(sys, &plan);
+	for (uint16_t i = 0; i < plan.n_nodes; i++) {
+		struct weir_pool_need need = plan.node[i].need;
+		struct weir_pool_plan least;
+
+		need.held = 0;
+		weir_pool_size(&need, &least);
+		if (sys->mbufs < least.mbufs)
+			return weir_why(why, -ERANGE,
+					"runtime.mbufs is %u, must be 0 or at least %u: so many "
+					"take the descriptors and the workers alone (see --plan)",
+					sys->mbufs, least.mbufs);
+	}
+	return 0;
+}
+
 int app_sys_conf(const struct weir_app *app, const void *conf, struct weir_system_conf *out,
 		 struct weir_why *why)
 {
@@ -269,7 +308,7 @@ int app_sys_conf(const struct weir_app *app, const void *conf, struct weir_syste
 		.n_ports = (uint16_t)c->ports.n,
 		.path = app->path,
 	};
-	return 0;
+	return check_mbufs(out, why);
 }
 
 void app_sys_free(struct weir_system_conf *sys)

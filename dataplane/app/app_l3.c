@@ -79,9 +79,8 @@ static void vlan_iface(const struct weir_iface *port, const struct weir_vlan_con
 	copy_addresses(out, &vc->addresses);
 }
 
-/* The interfaces that a configuration makes; ports may be NULL (--check). Freed by the caller. */
-static int make_ifaces(const struct weir_app_conf *conf, struct weir_system *system,
-		       struct weir_iface **out, uint16_t *n, struct weir_why *why)
+int app_l3_ifaces(const struct weir_app_conf *conf, struct weir_system *system,
+		  struct weir_iface **out, uint16_t *n, struct weir_why *why)
 {
 	const struct weir_app_port_conf *pc = conf->ports.items;
 	const struct weir_vlan_conf *vc;
@@ -115,105 +114,6 @@ static enum weir_hop_kind route_kind(int word)
 	return kinds[word];
 }
 
-static const struct weir_iface *find_iface(const struct weir_iface *ifaces, uint16_t n,
-					   const char *name)
-{
-	for (uint16_t i = 0; i < n; i++)
-		if (strcmp(ifaces[i].name, name) == 0)
-			return &ifaces[i];
-	return NULL;
-}
-
-/* Whether a gateway is another machine on the interface's link, as far as addresses tell. */
-static bool is_neighbour(const struct weir_iface *f, const struct weir_addr *via, bool named)
-{
-	const bool link_local = via->family == 6 && via->bytes[0] == 0xfe &&
-				(via->bytes[1] & 0xc0) == 0x80;
-	bool on_link = named && link_local;
-
-	for (uint8_t i = 0; i < f->n_addrs; i++) {
-		if (weir_addr_equal(&f->addr[i].addr, via))
-			return false;
-		on_link |= (named || !link_local) && weir_prefix_contains(&f->addr[i], via);
-	}
-	return on_link;
-}
-
-static int check_gateway(const struct weir_route_conf *r, const struct weir_addr *via,
-			 const struct weir_iface *ifaces, uint16_t n, const char *file,
-			 struct weir_why *why)
-{
-	char text[WEIR_PREFIX_TEXT], gateway[WEIR_ADDR_TEXT];
-
-	weir_prefix_format(&r->to, text);
-	if (via->family != r->to.addr.family)
-		return weir_conf_fail(why, file, r->at.line,
-				      "route to %s: the gateway is of the other IP version", text);
-	for (uint16_t i = 0; i < n; i++)
-		if ((r->dev == NULL || strcmp(r->dev, ifaces[i].name) == 0) &&
-		    is_neighbour(&ifaces[i], via, r->dev != NULL))
-			return 0;
-	return weir_conf_fail(why, file, r->at.line,
-			      "route to %s: gateway %s is on no subnet of %s, or is ours", text,
-			      weir_addr_format(via, gateway), r->dev != NULL ? r->dev : "ours");
-}
-
-/* What no schema can say of a route. */
-static int check_route(const struct weir_route_conf *r, const struct weir_iface *ifaces, uint16_t n,
-		       const char *file, struct weir_why *why)
-{
-	const struct weir_prefix net = weir_prefix_network(&r->to);
-	const bool through = r->kind == 0;
-	const struct weir_addr *via;
-	char text[WEIR_PREFIX_TEXT], other[WEIR_PREFIX_TEXT];
-	int rc = 0;
-
-	weir_prefix_format(&r->to, text);
-	if (!weir_addr_equal(&net.addr, &r->to.addr))
-		return weir_conf_fail(why, file, r->at.line,
-				      "route to %s has host bits set, write %s", text,
-				      weir_prefix_format(&net, other));
-	if (through && r->via.n == 0 && r->dev == NULL)
-		return weir_conf_fail(why, file, r->at.line,
-				      "route to %s needs via, dev, or a kind other than gateway",
-				      text);
-	if (!through && (r->via.n > 0 || r->dev != NULL))
-		return weir_conf_fail(why, file, r->at.line,
-				      "route to %s drops packets, so it takes no via and no dev",
-				      text);
-	if (r->dev != NULL && find_iface(ifaces, n, r->dev) == NULL)
-		return weir_conf_fail(why, file, r->at.line,
-				      "route to %s: no port or VLAN is called %s", text, r->dev);
-	weir_conf_each (via, &r->via) {
-		if (rc == 0)
-			rc = check_gateway(r, via, ifaces, n, file, why);
-	}
-	return rc;
-}
-
-int app_l3_check(const struct weir_app *app, const void *conf, const char *file,
-		 struct weir_why *why)
-{
-	const struct weir_l3_conf *l3 = app_l3_conf(app, conf);
-	const struct weir_neighbour_conf *nc;
-	const struct weir_route_conf *r;
-	struct weir_iface *ifaces;
-	uint16_t n;
-	int rc = make_ifaces(conf, NULL, &ifaces, &n, why);
-
-	if (rc < 0)
-		return rc;
-	weir_conf_each (r, &l3->routes)
-		if (rc == 0)
-			rc = check_route(r, ifaces, n, file, why);
-	weir_conf_each (nc, &l3->neighbours)
-		if (rc == 0 && find_iface(ifaces, n, nc->dev) == NULL)
-			rc = weir_conf_fail(why, file, nc->at.line,
-					    "neighbour: no port or VLAN is called %s", nc->dev);
-	free(ifaces);
-	return rc;
-}
-
 static int add_route(struct weir_rib *rib, const struct weir_route_conf *rc, struct weir_why *why)
 {
 	struct weir_nexthop hops[WEIR_GROUP_MAX];
@@ -244,7 +144,7 @@ static int fill_rib(struct weir_run *run, const void *conf, struct weir_why *why
 	const struct weir_route_conf *r;
 	struct weir_iface *ifaces;
 	uint16_t n;
-	int rc = make_ifaces(conf, run->system, &ifaces, &n, why);
+	int rc = app_l3_ifaces(conf, run->system, &ifaces, &n, why);
 
 	if (rc < 0)
 		return rc;

@@ -9,8 +9,10 @@
 #include <weir/why.h>
 
 struct pending;
+struct weir_app_conf;
 struct weir_kernel;
 struct weir_run;
+struct weir_system;
 
 struct app_l3 {
 	struct weir_run *run;
@@ -23,6 +25,13 @@ struct app_l3 {
 
 /* The table, for metrics and listings; NULL for NULL. */
 const struct weir_rib *app_l3_rib(const struct app_l3 *l3);
+
+/*
+ * The interfaces that a configuration makes, in its order; system NULL: MAC addresses are not known
+ * yet. *out is freed by the caller.
+ */
+int app_l3_ifaces(const struct weir_app_conf *conf, struct weir_system *system,
+		  struct weir_iface **out, uint16_t *n, struct weir_why *why);
 
 /* Publish what the table's last commit gave. -ENOMEM: not published, still the caller's. */
 int app_l3_publish(struct app_l3 *l3, const struct weir_l3 *fresh);

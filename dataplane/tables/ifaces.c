@@ -52,6 +52,17 @@ bool ifaces_same(const struct weir_ifaces *s, const struct weir_iface *ifaces, u
 	return true;
 }
 
+/* Whether one machine can have it as its own: no group, no loopback, not "any". */
+static bool is_host(const struct weir_addr *a)
+{
+	static const uint8_t first15[15];
+
+	if (a->family == 4)
+		return a->bytes[0] != 0 && a->bytes[0] != 127 && a->bytes[0] < 224;
+	return a->bytes[0] != 0xff &&
+	       (memcmp(a->bytes, first15, sizeof(first15)) != 0 || a->bytes[15] > 1);
+}
+
 static int judge_addr(const struct weir_iface *i, const struct weir_prefix *a, struct weir_why *why)
 {
 	const uint8_t most = a->addr.family == 4 ? 32 : 128;
@@ -62,6 +73,12 @@ static int judge_addr(const struct weir_iface *i, const struct weir_prefix *a, s
 	if (a->length == 0 || a->length > most)
 		return weir_why(why, -EINVAL, "interface %s: prefix length %u, must be 1 to %u",
 				i->name, a->length, most);
+	if (!is_host(&a->addr)) {
+		char text[WEIR_ADDR_TEXT];
+
+		return weir_why(why, -EINVAL, "interface %s: %s is no address of a host", i->name,
+				weir_addr_format(&a->addr, text));
+	}
 	return 0;
 }
 
@@ -246,6 +263,16 @@ int ifaces_create(const struct weir_ifaces *before, const struct weir_iface *ifa
 	return 0;
 err:
 	ifaces_free(s);
+	return rc;
+}
+
+int weir_ifaces_check(const struct weir_iface *ifaces, uint16_t n, struct weir_why *why)
+{
+	struct weir_ifaces *s;
+	const int rc = ifaces_create(NULL, ifaces, n, &s, why);
+
+	if (rc == 0)
+		ifaces_free(s);
 	return rc;
 }
 

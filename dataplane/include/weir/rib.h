@@ -128,6 +128,10 @@ int weir_rib_begin(struct weir_rib *rib);
 int weir_rib_set_ifaces(struct weir_rib *rib, const struct weir_iface *ifaces, uint16_t n,
 			struct weir_why *why);
 
+/** Whether weir_rib_set_ifaces() of an empty table would take them. @return as it does. Any thread.
+ */
+int weir_ifaces_check(const struct weir_iface *ifaces, uint16_t n, struct weir_why *why);
+
 /** Index of an interface by name, as changed so far; WEIR_NO_IFACE: none. */
 uint16_t weir_rib_iface(const struct weir_rib *rib, const char *name);
 
