@@ -523,7 +523,7 @@ const struct command commands[] = {
 	{"routes", "", "the routing table", cmd_routes},
 	{"neighbours", "", "who has which MAC address (neigh)", cmd_neigh},
 	{"neigh", "", "the same", cmd_neigh},
-	{"explain", "ADDRESS | --dst ADDRESS ...", "where a packet would go", cmd_explain},
+	{"explain", "ADDRESS", "where packets for an address go, and why", cmd_explain},
 	{"trace", "[FILTER] [-n COUNT]", "follow packets through the stages", cmd_trace},
 	{"pcap", "WHERE [FILTER] [-w FILE]", "packets of a stage, drop or port", cmd_pcap},
 	{"reload", "", "load the configuration anew", cmd_plain},

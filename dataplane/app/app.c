@@ -36,6 +36,8 @@ static const struct option common_options[] = {
 
 /* What the command line asks for. */
 struct ask {
+	int argc;
+	char **argv;
 	const char *path;
 	bool check, plan;
 	struct option *options; /* common ones, the app's, a zero one */
@@ -123,12 +125,13 @@ static int print_manual(const struct weir_app *app, const char *of)
 }
 
 /* First round over the words: the common options. Returns a status to end with, or -1 to go on. */
-static int read_common(const struct weir_app *app, int argc, char **argv, struct ask *ask)
+static int read_common(const struct weir_app *app, struct ask *ask)
 {
+	char **argv = ask->argv;
 	int val;
 
 	opterr = 0;
-	while ((val = getopt_long(argc, argv, ask->letters, ask->options, NULL)) != -1) {
+	while ((val = getopt_long(ask->argc, argv, ask->letters, ask->options, NULL)) != -1) {
 		if (val == 'c') {
 			ask->path = optarg;
 		} else if (val == OPT_CHECK) {
@@ -149,7 +152,7 @@ static int read_common(const struct weir_app *app, int argc, char **argv, struct
 			return WEIR_EXIT_REFUSED;
 		}
 	}
-	if (optind < argc) {
+	if (optind < ask->argc) {
 		fprintf(stderr, "%s: %s is no option; --help tells what there is\n", app->name,
 			argv[optind]);
 		return WEIR_EXIT_REFUSED;
@@ -162,20 +165,21 @@ static int read_common(const struct weir_app *app, int argc, char **argv, struct
 }
 
 /* Second round: the app's own options, over the configuration. */
-static int read_own(const struct weir_app *app, int argc, char **argv, const struct ask *ask,
-		    void *conf, struct weir_why *why)
+static int read_own(const struct weir_app *app, const struct ask *ask, void *conf,
+		    struct weir_why *why)
 {
 	int val, rc = 0;
 
 	optind = 0; /* GNU: start over */
-	while (rc == 0 && (val = getopt_long(argc, argv, ask->letters, ask->options, NULL)) != -1)
+	while (rc == 0 &&
+	       (val = getopt_long(ask->argc, ask->argv, ask->letters, ask->options, NULL)) != -1)
 		if (val != 'c' && val > OPT_MANUAL && app->option != NULL)
 			rc = app->option(conf, val, optarg, why);
 	return rc;
 }
 
-static int load(const struct weir_app *app, int argc, char **argv, const struct ask *ask,
-		void **out, struct weir_why *why)
+/* The file, the options over it, and whether both make sense. */
+static int load(const struct weir_app *app, const struct ask *ask, void **out, struct weir_why *why)
 {
 	const char *name = ask->path != NULL ? ask->path : app->name;
 	void *conf;
@@ -183,7 +187,7 @@ static int load(const struct weir_app *app, int argc, char **argv, const struct 
 
 	if (rc < 0)
 		return rc;
-	rc = read_own(app, argc, argv, ask, conf, why);
+	rc = read_own(app, ask, conf, why);
 	if (rc == 0)
 		rc = app_conf_check(app, conf, name, why);
 	if (rc < 0) {
@@ -255,35 +259,43 @@ static int serve_signals(struct weir_run *run, struct weir_why *why)
 	return app_loop_add(run->loop, run->signal_fd, on_signal, run);
 }
 
+/* Put a configuration that was checked in force, or leave all as it is. */
+static int put_in_force(struct weir_run *run, const struct weir_app_conf *fresh,
+			struct weir_why *why)
+{
+	int rc = app_log_apply(&fresh->log, why);
+
+	if (rc == 0 && run->l3 != NULL)
+		rc = app_l3_apply(run, fresh, why);
+	if (rc < 0) {
+		struct weir_why ignored;
+
+		app_log_apply(&app_conf(run)->log, &ignored);
+	}
+	return rc;
+}
+
 int app_reload(struct weir_run *run, struct weir_why *why)
 {
 	const char *name = app_conf_name(run);
-	void *fresh;
+	void *fresh = NULL;
 	int rc;
 
 	if (run->conf_path == NULL)
 		return weir_why(why, -ENOENT, "there is no configuration file to reload");
-	rc = app_conf_load(run->app, run->conf_path, &fresh, why);
-	if (rc == 0) {
-		rc = app_conf_check(run->app, fresh, name, why);
-		if (rc == 0)
-			rc = app_conf_may_follow(run->app, run->conf, fresh, name, why);
-		if (rc == 0 && run->l3 != NULL)
-			rc = app_l3_apply(run, fresh, why);
-		if (rc == 0)
-			rc = app_log_apply(&((const struct weir_app_conf *)fresh)->log, why);
-		if (rc < 0) {
-			app_conf_free(run->app, fresh);
-		} else {
-			app_conf_free(run->app, run->conf);
-			run->conf = fresh;
-		}
-	}
+	rc = load(run->app, run->ask, &fresh, why);
+	if (rc == 0)
+		rc = app_conf_may_follow(run->app, run->conf, fresh, name, why);
+	if (rc == 0)
+		rc = put_in_force(run, fresh, why);
 	if (rc < 0) {
+		app_conf_free(run->app, fresh);
 		run->reloads_refused++;
 		weir_log_error("app", "reload refused, the old configuration stays: %s", why->text);
 		return rc;
 	}
+	app_conf_free(run->app, run->conf);
+	run->conf = fresh;
 	run->reloads++;
 	weir_log_info("app", "reloaded %s", name);
 	return 0;
@@ -403,6 +415,8 @@ static int open_all(struct weir_run *run, struct weir_system_conf *sys, struct w
 
 static void close_all(struct weir_run *run)
 {
+	if (run->system != NULL)
+		weir_system_stop(run->system); /* they use all that follows */
 	if (run->app->done != NULL)
 		run->app->done(run);
 	app_trace_free(run->trace);
@@ -484,17 +498,17 @@ static int run_app(struct weir_run *run, struct weir_system_conf *sys)
 
 int weir_app_main(const struct weir_app *app, int argc, char **argv)
 {
-	struct weir_run run = {.app = app, .signal_fd = -1};
 	struct weir_system_conf sys = {0};
 	struct weir_why why = {""};
-	struct ask ask = {0};
+	struct ask ask = {.argc = argc, .argv = argv};
+	struct weir_run run = {.app = app, .ask = &ask, .signal_fd = -1};
 	int status, rc;
 
 	if (join_options(app, &ask) < 0)
 		return WEIR_EXIT_FAILED;
-	status = read_common(app, argc, argv, &ask);
+	status = read_common(app, &ask);
 	if (status < 0) {
-		rc = load(app, argc, argv, &ask, &run.conf, &why);
+		rc = load(app, &ask, &run.conf, &why);
 		if (rc == 0)
 			rc = app_sys_conf(app, run.conf, &sys, &why);
 		run.conf_path = ask.path;

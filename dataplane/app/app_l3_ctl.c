@@ -13,6 +13,8 @@
 #include <weir/error.h>
 #include <weir/neigh.h>
 
+#include "app_show_priv.h"
+
 /* Routes in one answer; a full table is asked for in parts. */
 #define ROUTES_MAX 100000
 
@@ -59,11 +61,11 @@ static int list_route(void *ctx, const struct weir_route_view *view)
 	hops = json_array();
 	for (uint16_t i = 0; i < r->n_hops; i++)
 		json_array_append_new(hops, hop_json(list->l3, &r->hops[i]));
-	return json_array_append_new(list->out, json_pack("{s:s, s:s, s:s, s:i, s:b, s:o}", "to",
+	return json_array_append_new(list->out, json_pack("{s:s, s:s, s:s, s:I, s:b, s:o}", "to",
 							  weir_prefix_format(&r->to, text), "kind",
 							  weir_hop_kind_name(r->kind), "source",
 							  weir_route_source_name(r->source),
-							  "metric", (int)r->metric, "active",
+							  "metric", (json_int_t)r->metric, "active",
 							  view->active, "hops", hops));
 }
 
@@ -71,16 +73,18 @@ static int cmd_routes(void *ctx, const struct weir_ctl_request *rq, json_t **rep
 		      struct weir_why *why)
 {
 	struct weir_run *run = ctx;
-	struct route_list list = {.l3 = run->l3, .out = json_array(), .limit = ROUTES_MAX};
-	const json_t *skip = json_object_get(rq->args, "skip");
-	const json_t *limit = json_object_get(rq->args, "limit");
-	int rc;
+	struct route_list list = {.l3 = run->l3};
+	json_int_t skip = 0, limit = ROUTES_MAX;
+	int rc = app_args(rq, why, "{s?I, s?I}", "skip", &skip, "limit", &limit);
 
-	if (json_is_integer(skip) && json_integer_value(skip) > 0)
-		list.skip = (size_t)json_integer_value(skip);
-	if (json_is_integer(limit) && json_integer_value(limit) > 0 &&
-	    json_integer_value(limit) < ROUTES_MAX)
-		list.limit = (size_t)json_integer_value(limit);
+	if (rc < 0)
+		return rc;
+	if (skip < 0 || limit < 1 || limit > ROUTES_MAX)
+		return weir_why(why, -ERANGE, "routes: skip must be 0 or more, limit 1 to %d",
+				ROUTES_MAX);
+	list.skip = (size_t)skip;
+	list.limit = (size_t)limit;
+	list.out = json_array();
 	rc = weir_rib_each(run->l3->rib, list_route, &list);
 	if (rc < 0) {
 		json_decref(list.out);
@@ -118,8 +122,12 @@ static int cmd_neighbours(void *ctx, const struct weir_ctl_request *rq, json_t *
 			  struct weir_why *why)
 {
 	struct weir_run *run = ctx;
-	struct neigh_list list = {.l3 = run->l3, .out = json_array()};
+	struct neigh_list list = {.l3 = run->l3};
+	const int rc = app_args(rq, why, "{}");
 
+	if (rc < 0)
+		return rc;
+	list.out = json_array();
 	for (; list.worker < weir_system_workers(run->system); list.worker++) {
 		struct weir_engine *e = weir_system_engine(run->system, list.worker);
 
@@ -146,12 +154,15 @@ static int cmd_explain(void *ctx, const struct weir_ctl_request *rq, json_t **re
 		       struct weir_why *why)
 {
 	struct weir_run *run = ctx;
-	const char *dst = json_string_value(json_object_get(rq->args, "dst"));
 	struct weir_rib_answer a;
 	struct weir_addr to;
+	const char *dst = NULL;
 	char text[WEIR_PREFIX_TEXT];
 	json_t *hops;
+	int rc = app_args(rq, why, "{s?s}", "dst", &dst);
 
+	if (rc < 0)
+		return rc;
 	if (dst == NULL || weir_addr_parse(dst, strlen(dst), &to) < 0)
 		return weir_why(why, -EINVAL, "explain: dst is \"%s\", must be an IP address",
 				dst == NULL ? "" : dst);
@@ -182,9 +193,8 @@ int app_l3_register(struct weir_run *run)
 				       "What each worker knows of neighbours", cmd_neighbours, run,
 				       0);
 	if (rc == 0)
-		rc = weir_ctl_register(run->ctl, "explain",
-				       "What becomes of a packet: dst (an address)", cmd_explain,
-				       run, 0);
+		rc = weir_ctl_register(run->ctl, "explain", "Where packets for an address go: dst",
+				       cmd_explain, run, 0);
 	return rc;
 }
 

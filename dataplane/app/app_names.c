@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <weir/drop.h>
 
 #include "app_priv.h"
@@ -62,7 +63,11 @@ int app_args(const struct weir_ctl_request *request, struct weir_why *why, const
 	/* Unpacking borrows from the arguments; json_vunpack_ex() only forgets the const. */
 	rc = json_vunpack_ex((json_t *)request->args, &error, JSON_STRICT, format, list);
 	va_end(list);
-	if (rc < 0)
-		return weir_why(why, -EINVAL, "%s: %s", request->cmd, error.text);
-	return 0;
+	if (rc == 0)
+		return 0;
+	/* "1 object item(s) left unpacked: src" */
+	if (json_error_code(&error) == json_error_end_of_input_expected)
+		return weir_why(why, -EINVAL, "%s takes no %s", request->cmd,
+				strrchr(error.text, ' ') + 1);
+	return weir_why(why, -EINVAL, "%s: %s", request->cmd, error.text);
 }

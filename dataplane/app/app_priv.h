@@ -13,6 +13,7 @@ struct app_l3;
 struct app_loop;
 struct app_statsd;
 struct app_trace;
+struct ask;
 
 /* How busy a worker was lately; kept by app_metrics.c. */
 struct app_load {
@@ -22,6 +23,7 @@ struct app_load {
 
 struct weir_run {
 	const struct weir_app *app;
+	const struct ask *ask; /* the command line; a reload reads its options again */
 	const char *conf_path; /* NULL: default_conf */
 	void *conf;	       /* in force; begins with struct weir_app_conf */
 	void *state;
@@ -84,7 +86,7 @@ void app_loop_del(struct app_loop *l, int fd);
 /* Wait and call whoever is ready, until the run has ended. */
 void app_loop_run(struct app_loop *l, const bool *ended);
 
-/* app_l3.c: interfaces, routes and neighbours from the configuration to a generation. */
+/* app_l3*.c: interfaces, routes and neighbours from the configuration to a generation. */
 int app_l3_check(const struct weir_app *app, const void *conf, const char *file,
 		 struct weir_why *why);
 uint64_t app_l3_bytes(const void *conf);
