@@ -37,22 +37,34 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(cap.remedy)
 
 
+def _backlog_drops() -> int:
+    """Packets that the kernel dropped because a CPU's backlog, which all namespaces share, was full."""
+    lines = Path("/proc/net/softnet_stat").read_text().splitlines()
+    return sum(int(cpu.split()[1], 16) for cpu in lines)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """A test that does not end fails, and the next one runs."""
+    """A test that does not end fails, and the next one runs.
+
+    Of one that fails while the kernel's backlog overflows, the report says so.
+    """
     marker = item.get_closest_marker("limit")
     seconds = marker.args[0] if marker else _LIMIT_S
 
     def late(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"the test took more than {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, late)
+    before, drops = signal.signal(signal.SIGALRM, late), _backlog_drops()
     signal.alarm(seconds)
     try:
         yield
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+        if lost := _backlog_drops() - drops:
+            text = f"{lost} packets of this machine were lost meanwhile: does something flood it?"
+            item.add_report_section("call", "the kernel's backlog", text)
 
 
 @pytest.hookimpl(hookwrapper=True)

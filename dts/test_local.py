@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Packets for the router itself: what it answers, what it refuses, and what it must not answer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -110,7 +110,9 @@ def syn(net: Routed, dst: str) -> Packet:
 
 @pytest.mark.parametrize("dst", [WAN, WAN6])
 @pytest.mark.parametrize("make", [echo, datagram, syn])
-def test_a_packet_for_us_with_a_wrong_checksum_is_dropped(counted: Routed, make, dst: str) -> None:
+def test_a_packet_for_us_with_a_wrong_checksum_is_dropped(
+    counted: Routed, make: Callable[[Routed, str], Packet], dst: str
+) -> None:
     """What was damaged on its way is not answered.
 
     Steps: send one echo request, datagram or SYN with a byte changed.

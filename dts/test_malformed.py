@@ -209,17 +209,24 @@ def chain(net: Routed, headers: int) -> Packet:
     return packet / BODY
 
 
+def udp4(**addresses: str) -> Make:
+    return lambda net: ether(net) / ip4(**addresses) / BODY
+
+
+def udp6(**addresses: str) -> Make:
+    return lambda net: ether(net, 0x86DD) / ip6(**addresses) / BODY
+
+
 def impossible() -> Iterator[tuple[str, Make]]:
     """Source and destination addresses that cannot be."""
-    sources = {"224.0.0.5", "127.0.0.1", "0.0.0.0", "0.1.2.3", "240.0.0.1", "255.255.255.255"}
-    for src in sorted(sources):
-        yield f"source {src}", lambda n, src=src: ether(n) / ip4(src=src) / BODY
+    for src in ("224.0.0.5", "127.0.0.1", "0.0.0.0", "0.1.2.3", "240.0.0.1", "255.255.255.255"):
+        yield f"source {src}", udp4(src=src)
     for src in ("::1", "::", "ff02::1"):
-        yield f"source {src}", lambda n, src=src: ether(n, 0x86DD) / ip6(src=src) / BODY
+        yield f"source {src}", udp6(src=src)
     for dst in ("127.0.0.1", "0.0.0.0"):
-        yield f"destination {dst}", lambda n, dst=dst: ether(n) / ip4(dst=dst) / BODY
+        yield f"destination {dst}", udp4(dst=dst)
     for dst in ("::1", "::", "ff01::1", "ff00::1"):
-        yield f"destination {dst}", lambda n, dst=dst: ether(n, 0x86DD) / ip6(dst=dst) / BODY
+        yield f"destination {dst}", udp6(dst=dst)
 
 
 LIES |= {

@@ -9,7 +9,19 @@ import pytest
 from weir import packets, peers
 from weir.caps import Cap, requires
 from weir.lab import Lab, Line
-from weir.router import LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Routed, between_hosts, ports
+from weir.router import (
+    LEFT,
+    LEFT6,
+    RIGHT,
+    RIGHT6,
+    SMALL,
+    WAN,
+    WAN6,
+    Routed,
+    between_hosts,
+    neighbour,
+    ports,
+)
 from weir.sut import Sut
 from weir.tg import TrafficGenerator
 
@@ -18,6 +30,8 @@ from scapy.layers.inet import IP, UDP
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 
 JUMBO = 9000
+# As many large buffers as a machine with few hugepages has room for.
+FEW = {"mbufs": 8192}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +45,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
 def jumbo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
     """af_packet with an MTU of 9000, which AF_XDP's frames of one page cannot hold."""
     wide = {"driver": "af_packet", "mtu": JUMBO}
-    config = {"ports": ports(wan=wide, lan=wide)}
+    config = {"ports": ports(wan=wide, lan=wide), "runtime": FEW}
     with between_hosts(tmp_path_factory.mktemp("jumbo"), config, mtu=JUMBO) as made:
         yield made
 
@@ -105,7 +119,9 @@ def test_between_a_jumbo_and_a_usual_link_packets_are_cut(
     """
     config = {
         "ports": ports(wan={"driver": "af_packet", "mtu": JUMBO}, lan={"driver": "af_packet"}),
-        "neighbours": [{"dev": "lan", "address": RIGHT, "mac": line_of_two.right.mac}],
+        "neighbours": [neighbour("lan", RIGHT, line_of_two.right.mac)],
+        "runtime": FEW,
+        "limits": SMALL,
     }
     router = sut.start("weir-router", config, line_of_two.sut)
     sent = packets.udp((line_of_two.left.mac, line_of_two.wan.mac), (LEFT, RIGHT), size=8000)

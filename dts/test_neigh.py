@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Neighbours: ARP and neighbour discovery, both ways, and what becomes of packets that wait for them."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from weir import packets
 from weir.caps import Cap, requires
-from weir.lab import Line
+from weir.lab import Lab, Line
 from weir.router import LAN, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Routed, neighbour, routed
 from weir.tg import TrafficGenerator
 
@@ -23,8 +24,6 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet
 from scapy.utils6 import in6_getnsma, in6_getnsmac
-from scapy.pton_ntop import inet_ntop, inet_pton
-import socket
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 
@@ -47,8 +46,6 @@ def net(line: Line, tmp_path: Path) -> Iterator[Routed]:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
     """A router for the tests that leave nothing behind in its table."""
-    from weir.lab import Lab
-
     with Lab() as lab, routed(tmp_path_factory.mktemp("neigh"), lab.line(), {}) as made:
         yield made
 
@@ -70,8 +67,8 @@ def gratuitous(mac: str, address: str) -> Packet:
 
 def group_of(address: str) -> tuple[str, str]:
     """The solicited-node group of an address: MAC and IP."""
-    group = in6_getnsma(inet_pton(socket.AF_INET6, address))
-    return in6_getnsmac(group), inet_ntop(socket.AF_INET6, group)
+    group = in6_getnsma(socket.inet_pton(socket.AF_INET6, address))
+    return in6_getnsmac(group), socket.inet_ntop(socket.AF_INET6, group)
 
 
 def solicit(mac: str, src: str, target: str) -> Packet:

@@ -143,13 +143,17 @@ def test_a_route_of_the_kernel_comes_and_goes(counted: Routed, to: str, via: str
     """kernel_routes: `ip route` drives the forwarding.
 
     Steps: send a packet to a network without a route; add one to the kernel; delete it.
-    Check: the packet is forwarded while the route is there, and not before or after.
+    Check: the packet is forwarded while the route is there, and not before or after; weirctl lists
+    the route as the kernel's.
     """
     dst = str(ip_network(to)[9])
     kernel = counted.line.sut
     assert probe(counted, dst) == []
     kernel.run("ip", "route", "add", to, "via", via, "dev", "klan")
     until(lambda: probe(counted, dst) == [counted.line.right.mac], what="the route")
+    (listed,) = [route for route in counted.app.ctl("routes") if route["to"] == to]
+    assert (listed["source"], listed["active"]) == ("kernel", True)
+    assert listed["hops"] == [{"via": via, "dev": "lan"}]
     kernel.run("ip", "route", "del", to)
     until(lambda: probe(counted, dst) == [], what="the end of the route")
 

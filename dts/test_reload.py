@@ -12,7 +12,17 @@ import pytest
 
 from weir import packets
 from weir.caps import Cap, requires
-from weir.router import LEFT, RIGHT, Config, Routed, between_silent_ends, known, neighbour, ports
+from weir.router import (
+    LEFT,
+    RIGHT,
+    SMALL,
+    Config,
+    Routed,
+    between_silent_ends,
+    known,
+    neighbour,
+    ports,
+)
 from weir.tg import Capture, TrafficGenerator
 from weir.wait import until
 
@@ -44,7 +54,7 @@ def fresh(net: Routed) -> Iterator[Routed]:
 def config(net: Routed, **sections: Any) -> Config:
     """The first configuration with other sections."""
     neighbours = [*known(net.line), neighbour("lan", *OTHER)]
-    return {"ports": ports(), "neighbours": neighbours} | sections
+    return {"ports": ports(), "neighbours": neighbours, "limits": SMALL} | sections
 
 
 def default_via(address: str) -> list[Config]:
@@ -180,7 +190,7 @@ def test_a_new_route_address_and_neighbour_take_effect(fresh: Routed) -> None:
     fresh.app.expect_drops({"no_route": 2})
 
 
-BAD: dict[str, tuple[Callable[[Config], None], str]] = {
+BAD: dict[str, tuple[Callable[[Config], object], str]] = {
     "an unknown key": (lambda c: c.update(routse=[]), "routse"),
     "a wrong type": (lambda c: c["ports"]["wan"].update(mtu="large"), "mtu"),
     "a number out of range": (lambda c: c["ports"]["wan"].update(mtu=67), "67"),
@@ -259,7 +269,7 @@ def test_a_configuration_that_is_gone_is_refused(fresh: Routed) -> None:
     [
         ({"runtime": {"workers": [0]}}, "runtime.workers"),
         ({"runtime": {"poll": "busy"}}, "runtime.poll"),
-        ({"limits": {"neighbours": 77}}, "limits.neighbours"),
+        ({"limits": SMALL | {"neighbours": 77}}, "limits.neighbours"),
         ({"kernel_routes": True}, "kernel_routes"),
         ({"ports": ports(lan={"mtu": 1400})}, "ports.lan.mtu"),
         ({"ports": ports(wan={"driver": "af_packet"})}, "ports.wan.driver"),

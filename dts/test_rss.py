@@ -121,7 +121,7 @@ def test_both_directions_of_a_flow_have_one_worker(layout: Routed, six: bool) ->
     Steps: of each of 12 flows, send 5 packets there and 5 back.
     Check: all arrive; one worker has routed all 10; not the same one for all flows.
     """
-    owners = []
+    owners: list[str] = []
     for n in range(12):
         before = by_worker(layout)
         with layout.tg.capture(layout.line.right, count=5, quiet=0.0) as went:

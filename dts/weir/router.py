@@ -24,6 +24,9 @@ LEFT6, WAN6, LAN6, RIGHT6 = "2001:db8:1::2", "2001:db8:1::1", "2001:db8:2::1", "
 
 Config = dict[str, Any]
 
+# Small tables, so that several routers fit the hugepages of a small machine.
+SMALL: Config = {"routes4": 1000, "routes6": 1000}
+
 
 def ports(wan: Config | None = None, lan: Config | None = None) -> Config:
     """The section `ports` for a line; the arguments are further keys of each."""
@@ -87,7 +90,8 @@ def routed(directory: Path, line: Line, config: Config) -> Iterator[Routed]:
     sut = Sut(directory)
     try:
         with TrafficGenerator() as tg:
-            app = sut.start("weir-router", {"ports": ports()} | config, line.sut)
+            small = {"limits": SMALL | config.get("limits", {})}
+            app = sut.start("weir-router", {"ports": ports()} | config | small, line.sut)
             yield Routed(line, app, tg, sut)
     finally:
         sut.close()
