@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (BSD-3-Clause OR GPL-2.0) */
 
-/* Sends every frame back by the interface that it came in by, before the kernel makes a packet of it. */
+/* Sends every frame back by the interface that it came in by, before the kernel makes a packet of
+ * it. */
 
 #include <linux/bpf.h>
 
