@@ -188,7 +188,6 @@ static void test_each_reason_has_its_icmp_error(void)
 	expect(far4, WEIR_DROP_NO_ROUTE, far4_noroute);
 	expect(far4, WEIR_DROP_NEIGH_FAILED, far4_host);
 	expect(far4, WEIR_DROP_PROHIBITED, far4_admin);
-	expect(far4, WEIR_DROP_REJECTED, far4_admin);
 	expect(udp4, WEIR_DROP_NO_SERVICE, udp4_port);
 	expect(other4, WEIR_DROP_NO_SERVICE, other4_protocol);
 }
@@ -200,7 +199,6 @@ static void test_each_reason_has_its_icmpv6_error(void)
 	expect(far6, WEIR_DROP_NO_ROUTE, far6_noroute);
 	expect(far6, WEIR_DROP_NEIGH_FAILED, far6_host);
 	expect(far6, WEIR_DROP_PROHIBITED, far6_admin);
-	expect(far6, WEIR_DROP_REJECTED, far6_admin);
 	expect(udp6, WEIR_DROP_NO_SERVICE, udp6_port);
 	expect(other6, WEIR_DROP_NO_SERVICE, other6_protocol);
 }

@@ -16,7 +16,6 @@
 
 #define WEIR_WORKERS_MAX 64
 
-struct weir_frags;
 struct weir_gens;
 struct weir_handoff;
 struct weir_neigh_table;
