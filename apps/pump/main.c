@@ -55,7 +55,7 @@ static int run(const struct weir_port_conf ports[2])
 	sigaction(SIGTERM, &action, NULL);
 	if (weir_eal_init(&eal, &why) < 0 || weir_raw_open(ports, 2, 0, &r, &why) < 0) {
 		fprintf(stderr, "weir-pump: %s\n", why.text);
-		return 2;
+		return 1;
 	}
 	while (!done)
 		if (pump(r, 0, 1, &dropped[0]) + pump(r, 1, 0, &dropped[1]) == 0)
