@@ -8,24 +8,13 @@
 #include "test.h"
 #include "toy_eal.h"
 
-#define POOL_MBUFS 511
-
-static struct rte_mempool *pool(void)
-{
-	static struct rte_mempool *mp;
-
-	if (mp == NULL)
-		mp = toy_pool("toy", POOL_MBUFS);
-	return mp;
-}
-
 static struct weir_shard shard;
 
 static struct weir_origin *fresh(void)
 {
 	struct weir_origin *o = NULL;
 
-	shard = (struct weir_shard){.pool = pool()};
+	shard = (struct weir_shard){.pool = toy_only_pool()};
 	CU_ASSERT_EQUAL_FATAL(origin_create(&shard, &o), 0);
 	return o;
 }
@@ -65,13 +54,13 @@ static void test_a_packet_goes_round_twice_at_most(void)
 	weir_origin_push(o, m, WEIR_NEXT);
 	CU_ASSERT_FALSE(origin_waits(o));
 	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_LOOP], 1);
-	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool()), 0);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_only_pool()), 0);
 	origin_free(o);
 }
 
 static void test_a_full_queue_is_a_named_drop_and_a_stop_frees_the_rest(void)
 {
-	struct rte_mbuf *all[POOL_MBUFS];
+	struct rte_mbuf *all[TOY_MBUFS];
 	struct weir_origin *o = fresh();
 	unsigned n;
 
@@ -86,18 +75,18 @@ static void test_a_full_queue_is_a_named_drop_and_a_stop_frees_the_rest(void)
 	CU_ASSERT_EQUAL(origin_take(o, all, WEIR_PASS_PKTS - 1), WEIR_PASS_PKTS - 1);
 	origin_free(o);
 	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_STOPPING], 1);
-	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool()), 0);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_only_pool()), 0);
 }
 
 static void test_an_empty_pool_is_counted(void)
 {
-	struct rte_mbuf *all[POOL_MBUFS];
+	struct rte_mbuf *all[TOY_MBUFS];
 	struct weir_origin *o = fresh();
 
-	CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_alloc_bulk(pool(), all, POOL_MBUFS), 0);
+	CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_alloc_bulk(toy_only_pool(), all, TOY_MBUFS), 0);
 	CU_ASSERT_PTR_NULL(weir_shard_alloc(&shard));
 	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_NO_MBUF], 1);
-	rte_pktmbuf_free_bulk(all, POOL_MBUFS);
+	rte_pktmbuf_free_bulk(all, TOY_MBUFS);
 	origin_free(o);
 }
 

@@ -17,25 +17,14 @@
 static struct weir_shard shard[WORKERS];
 static struct weir_handoff *ends;
 
-#define POOL_MBUFS 511
-
-static struct rte_mempool *pool(void)
-{
-	static struct rte_mempool *mp;
-
-	if (mp == NULL)
-		mp = toy_pool("toy", POOL_MBUFS);
-	return mp;
-}
-
 static void set_up(void)
 {
-	CU_ASSERT_PTR_NOT_NULL_FATAL(pool());
+	CU_ASSERT_PTR_NOT_NULL_FATAL(toy_only_pool());
 	CU_ASSERT_EQUAL_FATAL(handoff_create(WORKERS, 0, &ends), 0);
 	for (uint16_t w = 0; w < WORKERS; w++) {
 		shard[w] = (struct weir_shard){.worker = w,
 					       .workers = WORKERS,
-					       .pool = pool(),
+					       .pool = toy_only_pool(),
 					       .handoff = &ends[w],
 					       .secret = {1, 2}};
 		ends[w].shard = &shard[w];
@@ -46,13 +35,13 @@ static void set_up(void)
 static void tear_down(void)
 {
 	handoff_free(ends);
-	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool()), 0);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_only_pool()), 0);
 }
 
 /* A UDP frame of a flow; back swaps its ends; tags puts VLAN tags in front. */
 static struct rte_mbuf *flow(uint32_t n, bool back, unsigned tags)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(pool());
+	struct rte_mbuf *m = rte_pktmbuf_alloc(toy_only_pool());
 	const uint16_t len = (uint16_t)(14 + 4 * tags + 28);
 	uint8_t *at = (uint8_t *)rte_pktmbuf_append(m, len);
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(at + 14 + 4 * tags);
@@ -190,7 +179,7 @@ static void test_what_waits_at_the_end_is_counted_at_its_new_owner(void)
 	handoff_give(&ends[0], 1, m, 2);
 	handoff_drop(ends);
 	CU_ASSERT_EQUAL(shard[1].counters.drops[WEIR_DROP_STOPPING], 2);
-	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool()), 0);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_only_pool()), 0);
 	tear_down();
 }
 
@@ -228,10 +217,10 @@ static void test_copies_are_limited(void)
 			while (rte_ring_dequeue_burst(ends[w].from[0], (void **)drain, 1, NULL))
 				rte_pktmbuf_free(drain[0]);
 		if (i == 2500)
-			before = rte_mempool_in_use_count(pool());
+			before = rte_mempool_in_use_count(toy_only_pool());
 	}
 	handoff_copy(&ends[0], m, 1); /* not a nanosecond later either */
-	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool()), before);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_only_pool()), before);
 	CU_ASSERT_TRUE(rte_ring_empty(ends[1].from[0]));
 	rte_pktmbuf_free(m);
 	tear_down();

@@ -7,17 +7,6 @@
 #include "test.h"
 #include "toy_eal.h"
 
-#define POOL_MBUFS 511
-
-static struct rte_mempool *pool(void)
-{
-	static struct rte_mempool *mp;
-
-	if (mp == NULL)
-		mp = toy_pool("toy", POOL_MBUFS);
-	return mp;
-}
-
 static unsigned room[2];	      /* what each toy port still takes */
 static struct rte_mbuf *taken[2][64]; /* what it took */
 static unsigned n_taken[2];
@@ -37,7 +26,7 @@ static struct weir_shard shard;
 
 static void set_up(unsigned room0, unsigned room1)
 {
-	shard = (struct weir_shard){.pool = pool(), .txq = {{&port[0], 0}, {&port[1], 0}}};
+	shard = (struct weir_shard){.pool = toy_only_pool(), .txq = {{&port[0], 0}, {&port[1], 0}}};
 	room[0] = room0;
 	room[1] = room1;
 	n_taken[0] = n_taken[1] = 0;
@@ -45,7 +34,7 @@ static void set_up(unsigned room0, unsigned room1)
 
 static struct rte_mbuf *frame(uint16_t to, uint16_t len)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(pool());
+	struct rte_mbuf *m = rte_pktmbuf_alloc(toy_only_pool());
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
 	memset(rte_pktmbuf_append(m, len), 0x5a, len);
@@ -68,7 +57,7 @@ static void tear_down(struct rte_mbuf **pkts, const uint8_t *verdict, uint16_t n
 	for (uint16_t i = 0; i < n; i++)
 		if (verdict[i] == WEIR_DROP)
 			rte_pktmbuf_free(pkts[i]);
-	CU_ASSERT_EQUAL(rte_mempool_in_use_count(pool()), 0);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_only_pool()), 0);
 }
 
 static void test_frames_leave_by_their_ports_in_order(void)

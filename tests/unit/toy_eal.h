@@ -34,3 +34,15 @@ static inline struct rte_mempool *toy_pool(const char *name, uint32_t mbufs)
 	CU_ASSERT_EQUAL_FATAL(weir_pool_create(name, &plan, -1, &mp, NULL), 0);
 	return mp;
 }
+
+/* The one of a test that needs no more: few enough that a test can take them all. */
+#define TOY_MBUFS 511
+
+static inline struct rte_mempool *toy_only_pool(void)
+{
+	static struct rte_mempool *mp;
+
+	if (mp == NULL)
+		mp = toy_pool("toy", TOY_MBUFS);
+	return mp;
+}
