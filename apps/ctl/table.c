@@ -148,6 +148,8 @@ static void value_cell(struct table *t, const json_t *v)
 		table_cell(t, "%s", "");
 	} else if (json_is_boolean(v)) {
 		table_cell(t, "%s", json_is_true(v) ? "yes" : "no");
+	} else if (json_is_real(v)) {
+		table_cell(t, "%.1f", json_real_value(v));
 	} else if (json_is_array(v)) {
 		json_array_foreach ((json_t *)v, i, item) {
 			const size_t n = strlen(text);
