@@ -70,7 +70,9 @@ static const struct weir_conf_key port_keys[] = {
 	 .max = 255, .doc = "Any DPDK device: `0000:01:00.0`, `net_memif0,...`, `net_pcap0,...`."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, driver), .type = WEIR_CONF_ENUM,
 	 .names = driver_names, .def = "af_xdp",
-	 .doc = "How an `interface` is taken. tap makes the device instead of finding it."},
+	 .doc = "How an `interface` is taken. af_packet is the slow way for old kernels: there the "
+		"kernel joins IPv4 fragments first, and those beyond the MTU are dropped as "
+		"ip4_header. tap makes the device instead of finding it."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, queues), .type = WEIR_CONF_UINT, .min = 1,
 	 .max = 64, .def = "1", .doc = "Receive queues; workers share them evenly."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, rxd), .type = WEIR_CONF_UINT, .max = 32768,
