@@ -85,13 +85,15 @@ int bench_check(const void *conf, const char *file, struct weir_why *why);
 struct bench_lane {
 	struct weir_queue out;	/* where packets go: a queue of the port's pair */
 	struct weir_queue back; /* the worker's queue of the port itself */
-	uint64_t rx, tx, dropped;
+	uint64_t rx, dropped;
+	uint64_t tx, answered;	   /* sent by out, by back */
 	uint64_t no_mbuf, strange; /* strange: not what the mode is for, freed */
 	/* txonly */
 	struct bench_pace pace;
-	uint64_t left; /* packets that it may still send */
-	uint32_t *seq; /* by flow, BENCH_FLOWS_MAX */
-	uint32_t flow; /* the next one's */
+	struct weir_timer wake; /* when it may send again, for a worker that rests */
+	uint64_t left;		/* packets that it may still send */
+	uint32_t *seq;		/* by flow, BENCH_FLOWS_MAX */
+	uint32_t flow;		/* the next one's */
 	uint16_t size_at;
 	uint16_t share, shares; /* its part of the port's rate */
 	uint16_t nth, of;	/* its part of the packets in all */
@@ -110,6 +112,7 @@ struct bench_worker {
 	uint32_t epoch;	      /* of the sink's records */
 	struct weir_hist *latency;
 	struct rte_mempool *pool;
+	struct weir_wheel *wheel; /* the engine's */
 	struct weir_clock clock;
 	struct bench_lane lane[WEIR_PORTS_MAX];
 };
@@ -131,9 +134,15 @@ struct bench_plan {
 	uint32_t flows;
 	uint64_t rate_pps, packets;
 	uint16_t sizes[BENCH_SIZES];
+	uint16_t filling_sums[BENCH_SIZES]; /* of what is behind the head of such a frame */
 	/* by port that is sent to: destination and source */
 	struct rte_ether_addr macs[WEIR_PORTS_MAX][2];
-	struct bench_template *templates;
+	bool ip6;
+	union { /* by flow */
+		struct bench_template4 *templates4;
+		struct bench_template6 *templates6;
+		void *templates;
+	};
 	uint8_t filling[BENCH_SIZE_MAX];
 };
 
@@ -145,7 +154,7 @@ static inline uint16_t bench_send(struct bench_lane *l, const struct weir_queue 
 
 	for (uint16_t again = plan->retries; unlikely(sent < n) && again > 0; again--)
 		sent = (uint16_t)(sent + q->port->tx(q->port, q->queue, pkts + sent, n - sent));
-	weir_count(&l->tx, sent);
+	weir_count(q == &l->back ? &l->answered : &l->tx, sent);
 	if (unlikely(sent < n)) {
 		weir_count(&l->dropped, n - sent);
 		rte_pktmbuf_free_bulk(pkts + sent, n - sent);
@@ -193,12 +202,19 @@ struct bench_figures {
 	uint64_t bursts[BENCH_BURST_MAX + 1];
 };
 
+/* What a port reached in the last whole second. */
+struct bench_pps {
+	uint64_t rx_pkts, tx_pkts; /* when it was looked at last */
+	double rx, tx;
+};
+
 struct bench {
 	struct weir_run *run;
 	_Atomic(struct bench_plan *) plan; /* control thread writes; workers only read it */
 	struct bench_worker *worker[WEIR_WORKERS_MAX];
 	void *ctx[WEIR_WORKERS_MAX];
 	uint16_t workers;
+	bool rests;	 /* workers sleep when they have nothing to do */
 	uint16_t run_id; /* this start of the program, for the sinks */
 	struct bench_settings set;
 	const void *conf; /* the one that set was made of, to see a reload */
@@ -211,12 +227,14 @@ struct bench {
 	struct bench_figures last; /* the difference when forwarding stopped last */
 	bool has_last;
 	bool prompt; /* the prompt is on standard input */
+	struct bench_pps pps[WEIR_PORTS_MAX];
+	uint64_t pps_tsc; /* when it was looked at; 0: never */
 };
 
 /* plan.c: all leave everything as it was if they fail */
 int bench_settings_make(const struct bench_conf *conf, struct bench_settings *out,
 			struct weir_why *why);
-/* Publish other settings. */
+/* Publish other settings. Another mode while it forwards counts anew. */
 int bench_change(struct bench *b, const struct bench_settings *s, struct weir_why *why);
 int bench_start(struct bench *b, struct weir_why *why);
 int bench_stop(struct bench *b, struct weir_why *why);
@@ -240,6 +258,11 @@ void bench_sunk_add(const struct bench_track *t, struct bench_sunk *out);
 void bench_sunk_take(const struct bench *b, uint16_t port, struct bench_sunk *out);
 /* All workers' latencies; the caller frees it. NULL: out of memory. */
 struct weir_hist *bench_latency(const struct bench *b);
+
+/* metrics.c */
+int bench_metrics_add(struct bench *b, struct weir_why *why);
+/* About every 100 ms: what was reached in the last second. */
+void bench_metrics_tick(struct bench *b);
 
 /* report.c */
 void bench_report_print(struct bench *b, FILE *to);

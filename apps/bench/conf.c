@@ -30,9 +30,9 @@ static const struct weir_conf_key section_keys[] = {
 	 .many = WEIR_CONF_LIST, .sub = &peer_schema, .max_items = WEIR_PORTS_MAX,
 	 .doc = "For mac, csum and txonly: whom the ports send to."},
 	{WEIR_CONF_KEY(struct bench_section, sizes), .type = WEIR_CONF_STRING, .min = 1, .max = 32,
-	 .def = "64",
 	 .doc = "txonly: bytes of a frame without its check sequence: `64`, `64-1500` (all sizes "
-		"alike), or `imix` (60, 590 and 1514 as 7 to 4 to 1)."},
+		"alike), or `imix` (60, 590 and 1514 as 7 to 4 to 1). The least is 60, over IPv6 "
+		"80, in imix too. Without: 64, over IPv6 80."},
 	{WEIR_CONF_KEY(struct bench_section, flows), .type = WEIR_CONF_UINT, .min = 1,
 	 .max = BENCH_FLOWS_MAX, .def = "1",
 	 .doc = "txonly: flows, one packet of each in turn. Each flow is sent by one worker."},
@@ -42,9 +42,9 @@ static const struct weir_conf_key section_keys[] = {
 	 .max = WEIR_BUCKET_RATE_MAX, .def = "0",
 	 .doc = "txonly: packets a second and port; 0: as fast as it goes."},
 	{WEIR_CONF_KEY(struct bench_section, source), .type = WEIR_CONF_ADDR, .def = "198.18.0.1",
-	 .doc = "txonly: IPv4 address of flow 0; flow N has this + N / 256."},
+	 .doc = "txonly: address of flow 0, of either family; flow N has this + N / 256."},
 	{WEIR_CONF_KEY(struct bench_section, destination), .type = WEIR_CONF_ADDR,
-	 .def = "198.18.0.2", .doc = "txonly: IPv4 address of all flows."},
+	 .def = "198.18.0.2", .doc = "txonly: address of all flows, of the same family."},
 	{WEIR_CONF_KEY(struct bench_section, source_port), .type = WEIR_CONF_UINT, .max = 65535,
 	 .def = "9", .doc = "txonly: UDP port of flow 0; flow N has this + N % 256."},
 	{WEIR_CONF_KEY(struct bench_section, destination_port), .type = WEIR_CONF_UINT,

@@ -22,6 +22,8 @@ static void add_lane(struct bench_figures *f, uint16_t port, const struct bench_
 	struct bench_port_figures *p = &f->port[port];
 
 	p->rx += weir_counted(&l->rx);
+	f->port[l->out.port->id].tx += weir_counted(&l->tx);
+	f->port[l->back.port->id].tx += weir_counted(&l->answered);
 	p->dropped += weir_counted(&l->dropped);
 	p->no_mbuf += weir_counted(&l->no_mbuf);
 	p->strange += weir_counted(&l->strange);
@@ -59,11 +61,8 @@ void bench_figures_take(struct bench *b, struct bench_figures *out)
 		for (uint16_t p = 0; p < ports; p++) {
 			const struct bench_lane *l = &b->worker[w]->lane[p];
 
-			if (l->of == 0)
-				continue;
-			add_lane(out, p, l);
-			out->port[(b->set.mode == BENCH_ICMPECHO ? l->back : l->out).port->id].tx +=
-				weir_counted(&l->tx);
+			if (l->of != 0)
+				add_lane(out, p, l);
 		}
 	}
 	for (uint16_t p = 0; p < ports; p++) {

@@ -27,12 +27,17 @@ static void worker_free(struct bench_worker *w)
 static void done(struct weir_run *run)
 {
 	struct bench *b = weir_run_state(run);
+	struct weir_system *s = weir_run_system(run);
 
 	if (b == NULL)
 		return;
 	/* What failed half-way may have workers running: they read the plan. */
-	if (weir_run_system(run) != NULL)
-		weir_system_stop(weir_run_system(run));
+	if (s != NULL)
+		weir_system_stop(s);
+	for (uint16_t w = 0; s != NULL && w < weir_system_workers(s); w++)
+		for (uint16_t p = 0; p < WEIR_PORTS_MAX; p++)
+			weir_wheel_cancel(weir_engine_shard(weir_system_engine(s, w))->wheel,
+					  &b->worker[w]->lane[p].wake);
 	bench_plan_drop(b);
 	for (unsigned w = 0; w < WEIR_WORKERS_MAX; w++)
 		worker_free(b->worker[w]);
@@ -70,6 +75,7 @@ static int prepare(struct weir_run *run, const void *conf, struct weir_system_co
 	b->run = run;
 	b->conf = conf;
 	b->workers = sys->workers;
+	b->rests = c->app.runtime.poll != WEIR_POLL_BUSY;
 	b->time_ns = s->time_ns;
 	b->packets = s->packets;
 	b->stats_period_ns = s->stats_period_ns;
@@ -156,6 +162,7 @@ static int make_lanes(struct bench *b, struct weir_why *why)
 		struct weir_shard *shard = weir_engine_shard(weir_system_engine(s, w));
 
 		b->worker[w]->pool = shard->pool;
+		b->worker[w]->wheel = shard->wheel;
 		weir_clock_init(&b->worker[w]->clock);
 		for (uint16_t q = 0; rc == 0 && q < shard->n_rxqs; q++)
 			if (b->worker[w]->lane[shard->rxqs[q].port->id].seq == NULL)
@@ -181,14 +188,19 @@ static bool is_over(struct bench *b, uint64_t now_ns)
 static void follow_reload(struct bench *b)
 {
 	const struct bench_conf *c = weir_run_conf(b->run);
-	struct bench_settings s;
+	struct bench_settings s = {0};
 	struct weir_why why;
+	int rc;
 
 	if (b->conf == c)
 		return;
 	b->conf = c;
 	b->stats_period_ns = c->bench.stats_period_ns;
-	if (bench_settings_make(c, &s, &why) < 0 || bench_change(b, &s, &why) < 0)
+	rc = bench_settings_make(c, &s, &why);
+	s.packets = b->set.packets; /* when to end is not reloaded */
+	if (rc == 0)
+		rc = bench_change(b, &s, &why);
+	if (rc < 0)
 		weir_log_error("bench", "section bench stays as it was: %s", why.text);
 }
 
@@ -199,6 +211,7 @@ static void tick(void *ctx)
 	struct weir_why why;
 
 	follow_reload(b);
+	bench_metrics_tick(b);
 	if (b->start_at_once) {
 		b->start_at_once = false;
 		if (bench_start(b, &why) < 0) {
@@ -231,6 +244,8 @@ static int start(struct weir_run *run, const void *conf, struct weir_why *why)
 	b->start_at_once = !s->interactive || s->auto_start;
 	if (rc == 0)
 		rc = bench_register(b, why);
+	if (rc == 0)
+		rc = bench_metrics_add(b, why);
 	if (rc == 0)
 		rc = weir_run_watch(run, -1, tick, b);
 	if (rc == 0 && b->prompt)

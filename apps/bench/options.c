@@ -283,8 +283,9 @@ static int set_addresses(struct bench_section *b, const char *arg, struct weir_w
 	const char *comma = strchr(arg, ',');
 
 	if (comma == NULL || weir_addr_parse(arg, (size_t)(comma - arg), &b->source) < 0 ||
-	    weir_addr_parse(comma + 1, strlen(comma + 1), &b->destination) < 0)
-		return bad(why, "tx-ip", arg, "SOURCE,DESTINATION, two IPv4 addresses");
+	    weir_addr_parse(comma + 1, strlen(comma + 1), &b->destination) < 0 ||
+	    b->source.family != b->destination.family)
+		return bad(why, "tx-ip", arg, "SOURCE,DESTINATION, two IPv4 or two IPv6 addresses");
 	return 0;
 }
 
@@ -404,9 +405,10 @@ int bench_check(const void *conf, const char *file, struct weir_why *why)
 
 	if (bench_settings_make(c, &s, &sizes) < 0)
 		return weir_conf_fail(why, file, b->at.line, "bench.%s", sizes.text);
-	if (b->source.family != 4 || b->destination.family != 4)
+	if (b->source.family != b->destination.family)
 		return weir_conf_fail(why, file, b->at.line,
-				      "bench.source and bench.destination must be IPv4 addresses");
+				      "bench.source and bench.destination must be of one family: "
+				      "both IPv4 or both IPv6");
 	weir_conf_each (p, &c->app.ports) {
 		if (c->txq != 0 && c->txq != p->queues)
 			return weir_conf_fail(why, file, p->at.line,

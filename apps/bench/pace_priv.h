@@ -16,7 +16,8 @@
 
 struct bench_pace {
 	struct weir_bucket bucket;
-	uint16_t chunk; /* 0: as fast as possible */
+	uint16_t chunk;	  /* 0: as fast as possible */
+	uint64_t wait_ns; /* until there is a chunk after there was none */
 };
 
 /* Begin with nothing saved. A rate of 0 is no limit. Divides: once a start. */
@@ -34,6 +35,7 @@ static inline void bench_pace_init(struct bench_pace *p, uint64_t rate_pps, uint
 			     now_ns) < 0)
 		p->chunk = 0; /* beyond 1 Gpps: no limit */
 	p->bucket.level = 0;
+	p->wait_ns = p->chunk * UINT64_C(1000000000) / rate_pps;
 }
 
 /* How many of up to @p burst packets may go now. */

@@ -12,10 +12,9 @@
 #include <string.h>
 #include <weir/gen.h>
 
-static uint32_t ip4(const struct weir_addr *a)
+static bool is_ip6(const struct bench_settings *s)
 {
-	return (uint32_t)a->bytes[0] << 24 | (uint32_t)a->bytes[1] << 16 |
-	       (uint32_t)a->bytes[2] << 8 | a->bytes[3];
+	return s->flow.src.family == 6;
 }
 
 int bench_settings_make(const struct bench_conf *conf, struct bench_settings *out,
@@ -31,13 +30,16 @@ int bench_settings_make(const struct bench_conf *conf, struct bench_settings *ou
 		.seed = c->seed,
 		.rate_pps = c->rate_pps,
 		.packets = c->packets,
-		.flow = {.src = ip4(&c->source),
-			 .dst = ip4(&c->destination),
+		.flow = {.src = c->source,
+			 .dst = c->destination,
 			 .sport = (uint16_t)c->source_port,
 			 .dport = (uint16_t)c->destination_port},
 	};
-	int rc = bench_sizes_parse(c->sizes, &s.sizes, why);
+	const char *least = is_ip6(&s) ? "80" : "64";
+	int rc = bench_sizes_parse(c->sizes != NULL ? c->sizes : least, &s.sizes, why);
 
+	if (rc == 0)
+		rc = bench_sizes_fit(&s.sizes, is_ip6(&s), why);
 	if (rc < 0)
 		return rc;
 	/* As testpmd: the peer of port N is 02:00:00:00:00:NN. */
@@ -49,6 +51,19 @@ int bench_settings_make(const struct bench_conf *conf, struct bench_settings *ou
 	return 0;
 }
 
+/* The bytes behind the heads, and their sums for each size. */
+static void make_filling(struct bench_plan *plan)
+{
+	const uint16_t head = plan->ip6 ? BENCH_HEAD6 : BENCH_HEAD4;
+
+	for (unsigned i = 0; i < sizeof(plan->filling); i++)
+		plan->filling[i] = (uint8_t)i;
+	for (unsigned i = 0; i < BENCH_SIZES; i++)
+		if (plan->sizes[i] > head)
+			plan->filling_sums[i] = weir_csum_fold(
+				weir_csum_sum(plan->filling, plan->sizes[i] - (size_t)head));
+}
+
 static int make_templates(const struct bench *b, const struct bench_settings *s,
 			  struct bench_plan *plan)
 {
@@ -56,11 +71,17 @@ static int make_templates(const struct bench *b, const struct bench_settings *s,
 
 	flow.run = b->run_id;
 	flow.host = plan->host;
-	plan->templates = aligned_alloc(RTE_CACHE_LINE_SIZE, s->flows * sizeof(*plan->templates));
+	plan->templates = aligned_alloc(
+		RTE_CACHE_LINE_SIZE,
+		s->flows * (plan->ip6 ? sizeof(*plan->templates6) : sizeof(*plan->templates4)));
 	if (plan->templates == NULL)
 		return -ENOMEM;
-	for (uint32_t f = 0; f < s->flows; f++)
-		bench_template_make(&flow, (uint16_t)f, &plan->templates[f]);
+	for (uint32_t f = 0; f < s->flows; f++) {
+		if (plan->ip6)
+			bench_template6_make(&flow, (uint16_t)f, &plan->templates6[f]);
+		else
+			bench_template4_make(&flow, (uint16_t)f, &plan->templates4[f]);
+	}
 	return 0;
 }
 
@@ -91,10 +112,10 @@ static int plan_make(const struct bench *b, const struct bench_settings *s, stru
 		.flows = s->flows,
 		.rate_pps = s->rate_pps,
 		.packets = s->packets,
+		.ip6 = is_ip6(s),
 	};
 	bench_sizes_make(&s->sizes, s->seed, plan->sizes);
-	for (unsigned i = 0; i < sizeof(plan->filling); i++)
-		plan->filling[i] = (uint8_t)i;
+	make_filling(plan);
 	for (uint16_t p = 0; p < weir_system_ports(system); p++) {
 		plan->macs[p][0] = s->peer[p];
 		plan->macs[p][1] = weir_system_port(system, p)->mac;
@@ -144,6 +165,8 @@ static int publish(struct bench *b, const struct bench_settings *s, struct weir_
 		return weir_why(why, rc, "out of memory for %u flows", s->flows);
 	b->number++;
 	old = atomic_exchange(&b->plan, fresh);
+	for (uint16_t w = 0; w < b->workers; w++) /* one that sleeps may have to send now */
+		weir_engine_kick(weir_system_engine(weir_run_system(b->run), w));
 	if (old != NULL)
 		weir_gens_synchronize(weir_system_gens(weir_run_system(b->run)));
 	plan_free(old);
@@ -152,11 +175,18 @@ static int publish(struct bench *b, const struct bench_settings *s, struct weir_
 
 int bench_change(struct bench *b, const struct bench_settings *s, struct weir_why *why)
 {
-	const int rc = publish(b, s, why);
+	/* What was counted in two modes would not mean one thing. */
+	const bool anew = b->forwarding && s->mode != b->set.mode;
+	int rc;
 
-	if (rc == 0)
-		b->set = *s;
-	return rc;
+	b->epoch += anew;
+	rc = publish(b, s, why);
+	if (rc < 0)
+		return rc;
+	b->set = *s;
+	if (anew)
+		bench_figures_take(b, &b->base);
+	return 0;
 }
 
 int bench_start(struct bench *b, struct weir_why *why)

@@ -17,6 +17,7 @@
 static int set(struct bench *b, const struct bench_command *c, struct weir_why *why)
 {
 	struct bench_settings s = b->set;
+	int rc;
 
 	switch (c->verb) {
 	case BENCH_CMD_SET_FWD:
@@ -30,6 +31,9 @@ static int set(struct bench *b, const struct bench_command *c, struct weir_why *
 		break;
 	case BENCH_CMD_SET_TXPKTS:
 		s.sizes = c->sizes;
+		rc = bench_sizes_fit(&s.sizes, s.flow.src.family == 6, why);
+		if (rc < 0)
+			return rc;
 		break;
 	case BENCH_CMD_SET_RATE:
 		s.rate_pps = c->number;

@@ -57,15 +57,21 @@ static inline uint32_t next_flow(const struct bench_worker *w, const struct benc
 static inline void make_packet(struct bench_lane *l, const struct bench_plan *plan,
 			       struct rte_mbuf *m, uint32_t flow, uint64_t tsc)
 {
+	const struct rte_ether_addr *macs = plan->macs[l->out.port->id];
+	const uint16_t head = plan->ip6 ? BENCH_HEAD6 : BENCH_HEAD4;
 	const uint16_t size = plan->sizes[l->size_at];
+	const uint32_t sum = plan->filling_sums[l->size_at];
 	uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *);
 
 	l->size_at = l->size_at + 1 == BENCH_SIZES ? 0 : (uint16_t)(l->size_at + 1);
-	bench_template_fill(&plan->templates[flow], at, size, plan->macs[l->out.port->id],
-			    l->seq[flow]++, tsc);
-	if (size > sizeof(plan->templates[0]))
-		memcpy(at + sizeof(plan->templates[0]), plan->filling,
-		       size - sizeof(plan->templates[0]));
+	if (plan->ip6)
+		bench_template6_fill(&plan->templates6[flow], at, size, macs, l->seq[flow]++, tsc,
+				     sum);
+	else
+		bench_template4_fill(&plan->templates4[flow], at, size, macs, l->seq[flow]++, tsc,
+				     sum);
+	if (size > head)
+		memcpy(at + head, plan->filling, size - head);
 	m->data_len = size;
 	m->pkt_len = size;
 }
@@ -85,6 +91,20 @@ static void take_back(struct bench_worker *w, struct bench_lane *l, const struct
 	}
 }
 
+static void woken(struct weir_timer *t, uint64_t now_ns)
+{
+	/* That the worker is awake is all. */
+}
+
+/* Nothing may go yet: do not sleep beyond the time when it may. */
+static void wake_in_time(struct bench_worker *w, struct bench_lane *l, uint64_t now_ns)
+{
+	if (!w->bench->rests || l->left == 0 || weir_timer_is_armed(&l->wake))
+		return;
+	l->wake.fire = woken;
+	weir_wheel_arm(w->wheel, &l->wake, now_ns + l->pace.wait_ns);
+}
+
 unsigned bench_run_txonly(struct bench_worker *w, struct bench_lane *l,
 			  const struct bench_plan *plan, struct rte_mbuf **pkts, uint16_t n,
 			  uint64_t now_ns)
@@ -99,8 +119,10 @@ unsigned bench_run_txonly(struct bench_worker *w, struct bench_lane *l,
 	if (flow >= plan->flows)
 		return 0; /* fewer flows than workers */
 	want = bench_pace_take(&l->pace, burst, now_ns);
-	if (want == 0)
+	if (want == 0) {
+		wake_in_time(w, l, now_ns);
 		return 0;
+	}
 	if (rte_pktmbuf_alloc_bulk(w->pool, fresh, want) < 0) {
 		weir_count(&l->no_mbuf, want);
 		return 0;
