@@ -198,7 +198,8 @@ def test_a_paced_sender_loses_nothing(lab: Lab, sut: Sut, family: str) -> None:
     send()
     report = sink.ctl("report")
     found = report["ports"][0]["sink"]
-    assert (found["unique"], found["lost"], found["duplicates"], found["reordered"]) == (2000, 0, 0, 0)
+    figures = [found[key] for key in ("unique", "lost", "duplicates", "reordered")]
+    assert figures == [2000, 0, 0, 0]
     assert [flow["unique"] for flow in found["flows"]] == [500] * 4
     latency = report["latency_ns"]
     steps = [latency[key] for key in ("p50", "p75", "p90", "p95", "p99", "p999", "max")]
@@ -315,9 +316,7 @@ def test_a_reload_changes_the_rate(line: Line, sut: Sut) -> None:
     assert app.ctl("report")["config"]["size_min"] == 80
 
 
-def test_the_prompt_through_the_control_socket(
-    line: Line, sut: Sut, tg: TrafficGenerator
-) -> None:
+def test_the_prompt_through_the_control_socket(line: Line, sut: Sut, tg: TrafficGenerator) -> None:
     """`weirctl bench line=...` and `weirctl report`.
 
     Steps: ask for the configuration; set another burst, a mode while it forwards, a wrong word;
@@ -359,7 +358,10 @@ def test_two_workers_share_two_queues(line: Line, sut: Sut, tg: TrafficGenerator
     app.start(("--cores=0,1", "--rxq=2", "--poll=adaptive"))
     until(lambda: app.metric("weir_bench_forwarding") == 1, what="the start")
     macs = (line.left.mac, "02:00:00:00:00:aa")
-    sent = [packets.udp(macs, (LEFT, RIGHT), sport=1024 + n % 60, size=100 + n // 60) for n in range(300)]
+    sent = [
+        packets.udp(macs, (LEFT, RIGHT), sport=1024 + n % 60, size=100 + n // 60)
+        for n in range(300)
+    ]
     with tg.capture(line.right, count=300) as seen:
         tg.send(line.left, sent)
     assert sorted(bytes(p) for p in seen) == sorted(bytes(p) for p in sent)
