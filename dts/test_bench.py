@@ -260,8 +260,8 @@ def test_what_it_does_not_know_is_refused(
 def test_a_reload_changes_the_mode(line: Line, sut: Sut, tg: TrafficGenerator) -> None:
     """SIGHUP with another section bench; ports and workers stay.
 
-    Steps: io between two ports, send 20; SIGHUP to icmpecho, ping 5 times; a bad mode; SIGHUP to io,
-    send 10.
+    Steps: io between two ports, send 20; SIGHUP to icmpecho, ping 5 times; a bad mode; SIGHUP to
+    io, send 10.
     Check: each mode does its work; the report after each begins anew and no counter wraps; the bad
     one changes nothing.
     """
