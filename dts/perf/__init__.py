@@ -15,6 +15,7 @@ BENCHMARKS = {
     "veth": "perf.veth",
     "graph": "perf.graph",
     "router-memory": "perf.router_memory",
+    "instructions": "perf.instructions",
     "router-xdp": "perf.router_xdp",
     "idle": "perf.idle",
     "growth": "perf.growth",

@@ -18,11 +18,14 @@ static void usage(const char *program)
 {
 	fprintf(stderr,
 		"usage: %s [--core N] [--rounds N] [--huge | --no-huge] [--json] [--spread N]\n"
+		"       [--family 4 | 6] [--burst N]\n"
 		"  --core N    the core to run on\n"
 		"  --rounds N  samples of each figure, of which the minimum and median are shown\n"
 		"  --huge      packet buffers and tables in hugepages; --no-huge: in 4 KiB pages\n"
 		"  --json      print one JSON object\n"
-		"  --spread N  perf_router: destinations lie in N routes (all)\n",
+		"  --spread N  perf_router: destinations lie in N routes (all)\n"
+		"  --family N  perf_router: only IPv4 or IPv6 (both)\n"
+		"  --burst N   perf_router: only this burst (16, 32, 64, 128)\n",
 		program);
 	exit(2);
 }
@@ -46,6 +49,8 @@ void perf_options(struct perf_options *o, int argc, char **argv)
 		{"no-huge", no_argument, NULL, 'n'},
 		{"json", no_argument, NULL, 'j'},
 		{"spread", required_argument, NULL, 's'},
+		{"family", required_argument, NULL, 'f'},
+		{"burst", required_argument, NULL, 'b'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -57,6 +62,10 @@ void perf_options(struct perf_options *o, int argc, char **argv)
 			o->rounds = number(optarg, 100000, argv[0]);
 		else if (c == 'h' || c == 'n')
 			o->huge = c == 'h';
+		else if (c == 'f')
+			o->family = number(optarg, 6, argv[0]);
+		else if (c == 'b')
+			o->burst = number(optarg, 128, argv[0]);
 		else if (c == 's')
 			o->spread = number(optarg, 1000000, argv[0]);
 		else if (c == 'j')

@@ -14,6 +14,8 @@ struct perf_options {
 	bool huge;	 /* with hugepages */
 	bool json;	 /* one JSON object instead of tables */
 	unsigned spread; /* perf_router: destinations lie in so many routes; 0: in all */
+	unsigned family; /* perf_router: only this one; 0: both */
+	unsigned burst;	 /* perf_router: only this one; 0: all */
 };
 
 /* Read the command line; prints usage and exits with status 2 for what it does not know. */

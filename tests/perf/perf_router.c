@@ -60,15 +60,22 @@ static void keep_least(const struct weir_graph *g, const struct weir_stage_stats
 	}
 }
 
-static void run(struct router *r, struct weir_engine **engines, unsigned rounds)
+static bool wanted(const struct perf_options *o, unsigned family, unsigned burst)
+{
+	return (o->family == 0 || o->family == family) && (o->burst == 0 || o->burst == burst);
+}
+
+static void run(struct router *r, struct weir_engine **engines, const struct perf_options *o)
 {
 	struct weir_stage_stats before[WEIR_STAGES];
 
-	for (unsigned round = 0; round < rounds; round++) {
+	for (unsigned round = 0; round < o->rounds; round++) {
 		for (unsigned f = 0; f < RTE_DIM(families); f++) {
 			for (unsigned b = 0; b < RTE_DIM(bursts); b++) {
 				const struct weir_graph *g = weir_engine_graph(engines[b]);
 
+				if (!wanted(o, families[f], bursts[b]))
+					continue;
 				for (unsigned i = 0; i < weir_graph_stages(g); i++)
 					weir_graph_stats(g, i, &before[i]);
 				samples[f][b][round] = sample(r, engines[b], families[f]);
@@ -108,22 +115,28 @@ static void print_tables(const struct router *r, const struct weir_graph *g, uns
 static void print_json(const struct router *r, const struct weir_graph *g,
 		       const struct perf_options *o)
 {
+	const char *comma = "";
+
 	printf("{\"benchmark\": \"router\", \"rounds\": %u, \"hugepages\": %s, \"tsc_hz\": %" PRIu64
-	       ", \"rows\": [",
-	       o->rounds, o->huge ? "true" : "false", rte_get_tsc_hz());
+	       ", \"pkts\": %u, \"rows\": [",
+	       o->rounds, o->huge ? "true" : "false", rte_get_tsc_hz(),
+	       o->rounds * SAMPLE_REFILLS * ROUTER_PKTS);
 	for (unsigned f = 0; f < RTE_DIM(families); f++) {
 		for (unsigned b = 0; b < RTE_DIM(bursts); b++) {
 			const double median = perf_median(samples[f][b], o->rounds);
 
+			if (!wanted(o, families[f], bursts[b]))
+				continue;
 			printf("%s\n  {\"family\": %u, \"routes\": %u, \"burst\": %u, \"min\": %.2f, "
 			       "\"median\": %.2f, \"stages\": {",
-			       f + b > 0 ? "," : "", families[f], router_routes(r, families[f]),
-			       bursts[b], samples[f][b][0], median);
+			       comma, families[f], router_routes(r, families[f]), bursts[b],
+			       samples[f][b][0], median);
 			for (unsigned i = 0; i < weir_graph_stages(g); i++)
 				printf("%s\"%02u_%s\": %.2f", i > 0 ? ", " : "",
 				       weir_graph_node(g, i)->stage, weir_graph_node(g, i)->name,
 				       stages[f][b][i]);
 			printf("}}");
+			comma = ",";
 		}
 	}
 	printf("\n]}\n");
@@ -142,7 +155,7 @@ int main(int argc, char **argv)
 	r = router_create(o.spread);
 	for (unsigned b = 0; b < RTE_DIM(bursts); b++)
 		engines[b] = router_engine(r, bursts[b]);
-	run(r, engines, o.rounds);
+	run(r, engines, &o);
 	if (o.json)
 		print_json(r, weir_engine_graph(engines[0]), &o);
 	else
