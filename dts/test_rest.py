@@ -57,11 +57,25 @@ def rests(net: Routed, kind: str) -> int:
     )
 
 
-def cpu_seconds(net: Routed) -> float:
-    """What the worker's thread has used of its core."""
+def worker_of(net: Routed) -> Path:
+    """The only worker's thread in /proc."""
     tasks = Path(f"/proc/{net.app.pid}/task").iterdir()
     (worker,) = [task for task in tasks if "worker" in (task / "comm").read_text()]
-    fields = (worker / "stat").read_text().rsplit(")", 1)[1].split()
+    return worker
+
+
+def stat_of(task: Path) -> list[str]:
+    """The fields of proc(5)'s stat from the state on."""
+    return (task / "stat").read_text().rsplit(")", 1)[1].split()
+
+
+def is_asleep(task: Path) -> bool:
+    return stat_of(task)[0] == "S"
+
+
+def cpu_seconds(net: Routed) -> float:
+    """What the worker's thread has used of its core."""
+    fields = stat_of(worker_of(net))
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -83,14 +97,16 @@ def test_an_idle_worker_uses_little_of_its_core(net: Routed) -> None:
 def test_no_packet_is_lost_in_a_thousand_naps(net: Routed) -> None:
     """Falling asleep just as a packet comes is the race that a sleeping worker must win.
 
-    Steps: send 1,000 packets, 3 ms apart, so that the worker sleeps before each.
+    Steps: send 1,000 packets, each when the worker sleeps, 2 ms or more after the one before.
     Check: every packet arrives in order; it has slept at least 800 times; nothing was dropped.
     """
-    slept, pace = rests(net, "block"), threading.Event()
+    slept, pace, worker = rests(net, "block"), threading.Event(), worker_of(net)
     with net.tg.capture(net.line.right, count=1000) as seen:
         for n in range(1000):
             net.tg.send(net.line.left, packets.udp(net.inward, (LEFT, RIGHT), sport=n + 1))
-            pace.wait(0.003)
+            pace.wait(0.002)
+            while not is_asleep(worker):
+                pace.wait(0.001)
     assert [p[UDP].sport for p in seen] == list(range(1, 1001))
     assert rests(net, "block") - slept >= 800
     assert net.app.drops_since_start() == {}
@@ -100,28 +116,20 @@ def test_no_packet_is_lost_in_a_thousand_naps(net: Routed) -> None:
 def test_a_worker_that_sleeps_wakes_for_either_port(net: Routed) -> None:
     """Each queue's interrupt wakes it, also after a long sleep.
 
-    Steps: 20 times, wait until it blocks; send one packet, from the left and from the right in turn.
+    Steps: 20 times, wait until it sleeps; send one packet, from the left and from the right in turn.
     Check: each arrives within a second.
     """
-    line = net.line
+    line, worker = net.line, worker_of(net)
     there = packets.udp(net.inward, (LEFT, RIGHT))
     back = packets.udp((line.right.mac, line.lan.mac), (RIGHT, LEFT))
     for n in range(20):
-        slept = rests(net, "block")
-        until(lambda: rests(net, "block") > slept or asleep(net), what="sleep")
+        until(lambda: is_asleep(worker), what="sleep")
         sent, to, packet = (
             (line.left, line.right, there) if n % 2 else (line.right, line.left, back)
         )
         with net.tg.capture(to, count=1, timeout=1.0, quiet=0.0) as seen:
             net.tg.send(sent, packet)
         assert len(seen) == 1, f"packet {n}"
-
-
-def asleep(net: Routed) -> bool:
-    """Whether the worker's thread waits in the kernel now."""
-    tasks = Path(f"/proc/{net.app.pid}/task").iterdir()
-    (worker,) = [task for task in tasks if "worker" in (task / "comm").read_text()]
-    return (worker / "stat").read_text().rsplit(")", 1)[1].split()[0] == "S"
 
 
 @in_modes("busy")

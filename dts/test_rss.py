@@ -54,7 +54,8 @@ EACH = pytest.mark.parametrize("layout", LAYOUTS, indirect=True)
 
 
 def with_two_workers(layout: str) -> Config:
-    return LAYOUTS[layout] | {"runtime": {"workers": [0, 1]}}
+    runtime, limits = {"workers": [0, 1]}, {"neighbour_queue": 64}
+    return LAYOUTS[layout] | {"runtime": runtime, "limits": limits}
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +158,7 @@ def test_what_one_worker_learns_of_a_neighbour_helps_the_other(hosts: Routed) ->
     """
     flows = [there(hosts, n) for n in range(60)]
     with hosts.tg.capture(hosts.line.right, 60, lambda p: UDP in p) as seen:
-        for n in range(0, 60, 5):  # no more than the 16 that may wait for one neighbour
-            hosts.tg.send(hosts.line.left, flows[n : n + 5])
+        hosts.tg.send(hosts.line.left, flows)
     assert len({p[UDP].sport for p in seen}) == 60
     known = [one for one in hosts.app.ctl("neighbours") if one["address"] == RIGHT]
     assert {(one["worker"], one["mac"]) for one in known} == {
