@@ -74,8 +74,9 @@ def test_a_good_configuration_is_checked_without_a_start(app: App, line: Line) -
 def test_the_plan_is_arithmetic_about_cores_queues_and_memory(app: App, line: Line) -> None:
     """--plan prints what a start would take, and takes nothing.
 
-    Steps: --plan with one worker, and with 8,192 buffers.
-    Check: status 0; worker, core, both ports, buffers and MiB are named; fewer buffers, less memory.
+    Steps: --plan with one worker, with the default limits, and with 16,384 and 8,192 buffers.
+    Check: status 0; worker, core, both ports, buffers and MiB are named; fewer buffers, less memory;
+    fewer than the descriptors and workers need are refused with the least that will do.
     """
 
     def megabytes(text: str) -> int:
@@ -87,8 +88,14 @@ def test_the_plan_is_arithmetic_about_cores_queues_and_memory(app: App, line: Li
     assert whole.returncode == 0
     for word in ("worker 0", "core 1", "wan/0", "lan/0", "buffers"):
         assert word in whole.stdout
+    app.write({"ports": ports()})
+    default = app.run("--plan")
+    app.write({"ports": ports(), "runtime": {"mbufs": 16384}})
+    assert megabytes(app.run("--plan").stdout) < megabytes(default.stdout)
     app.write({"ports": ports(), "runtime": {"mbufs": 8192}})
-    assert megabytes(app.run("--plan").stdout) < megabytes(whole.stdout)
+    refused = app.run("--plan")
+    assert refused.returncode == 2
+    assert re.search(r"runtime.mbufs is 8192, must be 0 or at least \d+", refused.stderr)
     assert_nothing_left(app, line)
 
 

@@ -270,7 +270,7 @@ def test_a_configuration_that_is_gone_is_refused(fresh: Routed) -> None:
         ({"runtime": {"workers": [0]}}, "runtime.workers"),
         ({"runtime": {"poll": "busy"}}, "runtime.poll"),
         ({"limits": SMALL | {"neighbours": 77}}, "limits.neighbours"),
-        ({"kernel_routes": True}, "kernel_routes"),
+        ({"ports": ports(wan={"kernel": "weir-wan"}), "kernel_routes": True}, "ports.wan.kernel"),
         ({"ports": ports(lan={"mtu": 1400})}, "ports.lan.mtu"),
         ({"ports": ports(wan={"driver": "af_packet"})}, "ports.wan.driver"),
         ({"ports": {"wan": ports()["wan"]}, "neighbours": []}, "ports"),
