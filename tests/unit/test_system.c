@@ -5,8 +5,10 @@
  * Frames go in at one port and come out at the other; at the end no buffer is missing.
  */
 
+#include "failalloc.h"
 #include "test.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <rte_arp.h>
 #include <rte_eal.h>
@@ -211,6 +213,47 @@ static uint16_t sent(uint16_t p, struct rte_mbuf **pkts, uint16_t n)
 	return weir_port_mem_sent(port[p], 0, pkts, n);
 }
 
+/* Rings, engines, graphs, the instance of each node: all are undone, wherever memory runs out. */
+static void test_create_survives_failing_allocations(void)
+{
+	const uint16_t cores[] = {0, 0};
+	struct weir_system_port ports[2] = {0};
+	unsigned failed = 0;
+
+	if (rib == NULL)
+		begin_eal();
+	for (uint16_t i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL_FATAL(
+			weir_port_mem_create(i == 0 ? "p0" : "p1", i, 1, 1, 16, &port[i]), 0);
+		ports[i].given = port[i];
+	}
+	FAILALLOC_EACH(n)
+	{
+		struct weir_system *s = NULL;
+		struct weir_why why = {""};
+		const int rc =
+			weir_system_create(&(struct weir_system_conf){.name = "test",
+								      .cores = cores,
+								      .workers = 2,
+								      .limits = WEIR_LIMITS_DEFAULT,
+								      .ports = ports,
+								      .n_ports = 2,
+								      .path = path},
+					   &s, &why);
+
+		if (failalloc_done()) {
+			CU_ASSERT_EQUAL(rc, 0);
+			weir_system_free(s); /* with the ports, which are its own now */
+			break;
+		}
+		failed++;
+		CU_ASSERT_EQUAL(rc, -ENOMEM);
+		CU_ASSERT_PTR_NULL(s);
+		CU_ASSERT(why.text[0] != '\0');
+	}
+	CU_ASSERT(failed > 30);
+}
+
 static void test_a_packet_waits_for_arp_and_is_forwarded(void)
 {
 	struct rte_mbuf *got[8];
@@ -356,7 +399,8 @@ static void test_a_full_port_is_a_named_drop(void)
 	tear_down();
 }
 
-WEIR_TESTS("dataplane/system", TEST(a_packet_waits_for_arp_and_is_forwarded),
+WEIR_TESTS("dataplane/system", TEST(create_survives_failing_allocations),
+	   TEST(a_packet_waits_for_arp_and_is_forwarded),
 	   TEST(a_new_generation_takes_a_route_away_and_back),
 	   TEST(two_workers_share_one_queue_and_both_learn),
 	   TEST(a_wire_that_lies_costs_packets_but_no_buffers), TEST(a_full_port_is_a_named_drop))
