@@ -2,6 +2,7 @@
 
 /* Ports on DPDK's software devices, pools, and the raw mode, under an EAL without hugepages. */
 
+#include "failalloc.h"
 #include "toy_eal.h"
 
 #include <errno.h>
@@ -287,6 +288,35 @@ static void test_a_raw_mode_that_cannot_open_a_port_leaves_none_open(void)
 	close_and_count(started("net_null0"));
 }
 
+/* Device, port and raw mode: what was opened before memory ran out is closed again. */
+static void test_opening_survives_failing_allocations(void)
+{
+	const struct weir_port_conf ports[] = {
+		{.name = "a", .device = "net_null7", .rxd = 64, .txd = 64},
+		{.name = "b", .device = "net_null8", .rxd = 64, .txd = 64},
+	};
+	unsigned failed = 0;
+
+	toy_eal();
+	FAILALLOC_EACH(n)
+	{
+		struct weir_why why = {0};
+		struct weir_raw *r = NULL;
+		const int rc = weir_raw_open(ports, 2, 0, &r, &why);
+
+		if (failalloc_done()) {
+			CU_ASSERT_EQUAL(rc, 0);
+			weir_raw_close(r);
+			break;
+		}
+		failed++;
+		CU_ASSERT(rc < 0);
+		CU_ASSERT_PTR_NULL(r);
+		CU_ASSERT(why.text[0] != '\0');
+	}
+	CU_ASSERT(failed >= 4);
+}
+
 WEIR_TESTS("ports/port_eth", TEST(a_pool_has_a_line_of_metadata_for_each_packet),
 	   TEST(a_pool_that_does_not_fit_is_said_in_hugepages),
 	   TEST(a_second_pool_of_one_name_is_refused),
@@ -298,4 +328,5 @@ WEIR_TESTS("ports/port_eth", TEST(a_pool_has_a_line_of_metadata_for_each_packet)
 	   TEST(a_port_without_interrupts_does_not_promise_them),
 	   TEST(several_queues_are_spread_alike_where_the_device_takes_the_key),
 	   TEST(device_counters_have_names), TEST(the_raw_mode_moves_packets_and_shows_its_rings),
-	   TEST(a_raw_mode_that_cannot_open_a_port_leaves_none_open))
+	   TEST(a_raw_mode_that_cannot_open_a_port_leaves_none_open),
+	   TEST(opening_survives_failing_allocations))
