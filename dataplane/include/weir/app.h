@@ -120,12 +120,19 @@ struct weir_l3_conf {
 	bool kernel_routes;
 };
 
+/** The schema of struct weir_runtime_conf. */
 extern const struct weir_conf_schema weir_runtime_schema;
+/** The schema of struct weir_app_port_conf. */
 extern const struct weir_conf_schema weir_port_schema;
+/** The schema of struct weir_limits_conf. */
 extern const struct weir_conf_schema weir_limits_schema;
+/** The schema of struct weir_control_conf. */
 extern const struct weir_conf_schema weir_control_schema;
+/** The schema of struct weir_log_conf. */
 extern const struct weir_conf_schema weir_log_schema;
+/** The schema of struct weir_route_conf. */
 extern const struct weir_conf_schema weir_route_schema;
+/** The schema of struct weir_neighbour_conf. */
 extern const struct weir_conf_schema weir_neighbour_schema;
 
 /** The keys of struct weir_app_conf, where it is the member `app` of @p of. */
@@ -199,14 +206,18 @@ int weir_app_main(const struct weir_app *app, int argc, char **argv);
 
 /* For hooks, the control thread: */
 
+/** The system of a running program. It stays the program's. */
 struct weir_system *weir_run_system(const struct weir_run *run);
 struct weir_ctl_server *weir_run_ctl(const struct weir_run *run); /**< NULL: no socket configured */
+/** Its metrics, to add tables to. */
 struct weir_metrics *weir_run_metrics(const struct weir_run *run);
+/** The configuration in force, a struct of app.schema; another one after a reload. */
 const void *weir_run_conf(const struct weir_run *run);
 /** Nanoseconds on the clock of the workers' passes. */
 uint64_t weir_run_now_ns(const struct weir_run *run);
 /** The app's own state. */
 void *weir_run_state(const struct weir_run *run);
+/** Keep the app's own state, for weir_run_state(). */
 void weir_run_set_state(struct weir_run *run, void *state);
 /** Ask the program to end with a status. */
 void weir_run_end(struct weir_run *run, int status);

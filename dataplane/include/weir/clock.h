@@ -11,6 +11,7 @@
 #include <rte_cycles.h>
 #include <stdint.h>
 
+/** Nanoseconds in a second. */
 #define WEIR_NS_PER_S UINT64_C(1000000000)
 
 /** TSC to nanoseconds: ns = ((tsc - start) * mult) >> 32. Read only after init. */

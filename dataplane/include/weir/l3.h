@@ -16,11 +16,15 @@
 #include <weir/addr.h>
 #include <weir/meta.h>
 
-#define WEIR_PORTS_MAX	32
+/** Ports of a system at most. */
+#define WEIR_PORTS_MAX 32
+/** Layer-3 interfaces of a system at most. */
 #define WEIR_IFACES_MAX 1024
-#define WEIR_VLANS	4096
+/** VLAN ids there are (IEEE 802.1Q). */
+#define WEIR_VLANS 4096
 /** Next hop numbers are 15 bits wide in the forwarding tables. */
-#define WEIR_HOPS_MAX	     32767
+#define WEIR_HOPS_MAX 32767
+/** Addresses of an interface at most. */
 #define WEIR_IFACE_ADDRS_MAX 16
 /** Most members of an ECMP group. */
 #define WEIR_GROUP_MAX 64

@@ -14,9 +14,12 @@
 #include <rte_mbuf.h>
 #include <stdint.h>
 
-#define WEIR_NO_PORT  UINT16_MAX
+/** No port: a packet that came from none. */
+#define WEIR_NO_PORT UINT16_MAX
+/** No layer-3 interface. */
 #define WEIR_NO_IFACE UINT16_MAX
-#define WEIR_NO_HOP   UINT32_MAX
+/** No next hop is chosen yet. */
+#define WEIR_NO_HOP UINT32_MAX
 
 /** Facts that 10_parse found, and marks that later stages set (weir_meta.flags). */
 enum weir_meta_flag {

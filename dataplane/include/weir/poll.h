@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/** How a worker rests when nothing comes. */
 enum weir_poll_mode {
 	WEIR_POLL_BUSY,	     /**< never rest */
 	WEIR_POLL_ADAPTIVE,  /**< spin, pause, nap, then block on the queues' interrupts */

@@ -118,6 +118,7 @@ void weir_port_eth_need(const struct weir_port_conf *conf, struct weir_pool_need
 #define WEIR_PORT_DESCS_DEFAULT 1024
 /** The smallest and largest MTU that a port may have. */
 #define WEIR_PORT_MTU_MIN 68
+/** The largest MTU that may be asked for, bytes. */
 #define WEIR_PORT_MTU_MAX 9000
 
 /* The same calls for every kind: */

@@ -14,6 +14,7 @@
 #include <weir/siphash.h>
 #include <weir/wheel.h>
 
+/** Workers of a system at most. */
 #define WEIR_WORKERS_MAX 64
 
 struct weir_gens;

@@ -96,14 +96,21 @@ void weir_system_free(struct weir_system *s);
 void weir_system_publish(struct weir_system *s, struct weir_gen *fresh);
 
 /* For counters, listings and control. Control thread. */
+/** How many workers it has. */
 uint16_t weir_system_workers(const struct weir_system *s);
+/** The engine of a worker; NULL if there is none of that number. */
 struct weir_engine *weir_system_engine(const struct weir_system *s, uint16_t worker);
+/** How many ports it has. */
 uint16_t weir_system_ports(const struct weir_system *s);
+/** A port by its index; NULL if there is none. */
 struct weir_port *weir_system_port(const struct weir_system *s, uint16_t port);
+/** Its generations. */
 struct weir_gens *weir_system_gens(const struct weir_system *s);
 /** Pools of buffers, one for each NUMA node in use. */
 uint16_t weir_system_pools(const struct weir_system *s);
+/** One of its pools; NULL if there is none of that number. */
 struct rte_mempool *weir_system_pool(const struct weir_system *s, uint16_t pool);
+/** Its kernel path; NULL if no port has one. */
 struct weir_punt *weir_system_punt(const struct weir_system *s);
 /** The clock of the workers' passes. */
 const struct weir_clock *weir_system_clock(const struct weir_system *s);

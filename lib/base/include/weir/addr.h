@@ -31,9 +31,11 @@ struct weir_mac {
 };
 
 /** Bytes of the longest text of each, with its NUL. */
-#define WEIR_ADDR_TEXT	 46
+#define WEIR_ADDR_TEXT 46
+/** Bytes of a prefix as text, with its NUL. */
 #define WEIR_PREFIX_TEXT 50
-#define WEIR_MAC_TEXT	 18
+/** Bytes of a MAC address as text, with its NUL. */
+#define WEIR_MAC_TEXT 18
 
 /**
  * Read an address: 192.0.2.1 or 2001:db8::1 (RFC 4291 section 2.2).

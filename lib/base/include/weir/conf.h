@@ -122,7 +122,8 @@ struct weir_conf_schema {
 };
 
 /** Keys of one record at most; records inside records at most. */
-#define WEIR_CONF_KEYS_MAX  128
+#define WEIR_CONF_KEYS_MAX 128
+/** Records inside records at most. */
 #define WEIR_CONF_DEPTH_MAX 16
 /** Items of all lists and maps of one file together at most. */
 #define WEIR_CONF_ITEMS_MAX (UINT32_C(1) << 21)

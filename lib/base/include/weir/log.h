@@ -72,12 +72,14 @@ int weir_log_level_parse(const char *name, enum weir_log_level *out);
 
 /* ---- sinks ---- */
 
+/** How a line looks. */
 enum weir_log_format {
 	WEIR_LOG_TEXT,	   /**< for people */
 	WEIR_LOG_JSON,	   /**< one object a line (RFC 8259) */
 	WEIR_LOG_KEYVALUE, /**< key=value key="with spaces", known as logfmt */
 };
 
+/** Where lines go. */
 enum weir_log_target {
 	WEIR_LOG_TO_STDERR,   /**< in colour if it is a terminal and NO_COLOR is not set */
 	WEIR_LOG_TO_JOURNAL,  /**< stderr with sd-daemon(3)'s "<6>" before each line, for systemd */
@@ -205,11 +207,15 @@ struct weir_log_field {
 	};
 };
 
+/** A field that is a string. */
 #define WEIR_STR(k, v)            \
 	((struct weir_log_field){ \
 		.key = (k), .kind = WEIR_LOG_FIELD_STR, .str = (v)}) /* NULL is "" */
+/** A field that is an unsigned number. */
 #define WEIR_U64(k, v) ((struct weir_log_field){.key = (k), .kind = WEIR_LOG_FIELD_U64, .u64 = (v)})
+/** A field that is a signed number. */
 #define WEIR_I64(k, v) ((struct weir_log_field){.key = (k), .kind = WEIR_LOG_FIELD_I64, .i64 = (v)})
+/** A field that is true or false. */
 #define WEIR_BOOL(k, v) \
 	((struct weir_log_field){.key = (k), .kind = WEIR_LOG_FIELD_BOOL, .yes = (v)})
 
@@ -240,10 +246,15 @@ void weir_log_fields(struct weir_log_site *site, enum weir_log_level level, cons
 
 /** Write a line: a module's name, then as printf(3). */
 #define weir_log_trace(module, ...) weir_log_at(WEIR_LOG_TRACE, module, NULL, __VA_ARGS__)
+/** As weir_log_trace(), for who looks for a fault. */
 #define weir_log_debug(module, ...) weir_log_at(WEIR_LOG_DEBUG, module, NULL, __VA_ARGS__)
-#define weir_log_info(module, ...)  weir_log_at(WEIR_LOG_INFO, module, NULL, __VA_ARGS__)
-#define weir_log_warn(module, ...)  weir_log_at(WEIR_LOG_WARN, module, NULL, __VA_ARGS__)
+/** As weir_log_trace(), of what an operator wants to know. */
+#define weir_log_info(module, ...) weir_log_at(WEIR_LOG_INFO, module, NULL, __VA_ARGS__)
+/** As weir_log_trace(), of what may need a hand. */
+#define weir_log_warn(module, ...) weir_log_at(WEIR_LOG_WARN, module, NULL, __VA_ARGS__)
+/** As weir_log_trace(), of what failed. */
 #define weir_log_error(module, ...) weir_log_at(WEIR_LOG_ERROR, module, NULL, __VA_ARGS__)
+/** As weir_log_trace(), before a program ends because of it. */
 #define weir_log_fatal(module, ...) weir_log_at(WEIR_LOG_FATAL, module, NULL, __VA_ARGS__)
 
 /** Write a line with fields and a context: WEIR_STR, WEIR_U64, WEIR_I64, WEIR_BOOL. */

@@ -30,6 +30,7 @@ struct weir_hist;
 #define WEIR_METRICS_SAMPLES_MAX 65536 /**< samples in a snapshot */
 #define WEIR_METRICS_DATAGRAM	 1432  /**< bytes of StatsD in one UDP datagram */
 
+/** What kind of value a metric is. */
 enum weir_metric_kind {
 	WEIR_METRIC_COUNTER,   /**< only grows; starts at 0 */
 	WEIR_METRIC_GAUGE,     /**< goes up and down */
@@ -91,8 +92,10 @@ int weir_metrics_remove(struct weir_metrics *m, const struct weir_metric *metric
  */
 int weir_metrics_put_count(struct weir_metrics_sink *sink, const struct weir_metric *metric,
 			   uint64_t value, const char *const *labels, unsigned n_labels);
+/** As weir_metrics_put_count(), of a gauge. */
 int weir_metrics_put_gauge(struct weir_metrics_sink *sink, const struct weir_metric *metric,
 			   double value, const char *const *labels, unsigned n_labels);
+/** As weir_metrics_put_count(), of a histogram. */
 int weir_metrics_put_hist(struct weir_metrics_sink *sink, const struct weir_metric *metric,
 			  const struct weir_hist *value, const char *const *labels,
 			  unsigned n_labels);
@@ -105,8 +108,10 @@ int weir_metrics_put_hist(struct weir_metrics_sink *sink, const struct weir_metr
 /** Say one value: weir_metrics_count(sink, &port_metrics[RX_PKTS], n, "wan", "0"). */
 #define weir_metrics_count(sink, metric, value, ...) \
 	weir_metrics_put_count((sink), (metric), (value), WEIR_LABELS(__VA_ARGS__))
+/** As weir_metrics_count(), of a gauge. */
 #define weir_metrics_gauge(sink, metric, value, ...) \
 	weir_metrics_put_gauge((sink), (metric), (value), WEIR_LABELS(__VA_ARGS__))
+/** As weir_metrics_count(), of a histogram. */
 #define weir_metrics_hist(sink, metric, value, ...) \
 	weir_metrics_put_hist((sink), (metric), (value), WEIR_LABELS(__VA_ARGS__))
 
@@ -150,6 +155,7 @@ unsigned weir_metrics_duplicates(const struct weir_metrics_snapshot *s);
  */
 int weir_metrics_reset(struct weir_metrics *m);
 
+/** Whose text format is written. */
 enum weir_metrics_dialect {
 	WEIR_METRICS_PROMETHEUS,  /**< text/plain; version=0.0.4 */
 	WEIR_METRICS_OPENMETRICS, /**< application/openmetrics-text; version=1.0.0 */

@@ -20,7 +20,8 @@
 /** Link type of Ethernet frames. */
 #define WEIR_PCAPNG_ETHERNET 1
 /** Packet flags: which way it went. */
-#define WEIR_PCAPNG_INBOUND  1u
+#define WEIR_PCAPNG_INBOUND 1u
+/** The packet left by the interface. */
 #define WEIR_PCAPNG_OUTBOUND 2u
 /** The most that a packet's block has beyond its bytes and its comment. */
 #define WEIR_PCAPNG_OVERHEAD_BYTES 64

@@ -11,6 +11,7 @@
 
 #include <stdarg.h>
 
+/** Bytes of the sentence, with its NUL. */
 #define WEIR_WHY_LEN 320
 
 /** Why something failed, and what to do about it. Empty text: nothing failed. */
