@@ -21,13 +21,13 @@ struct weir_addr {
 
 /** An address with a prefix length. Host bits are kept: 192.0.2.1/24 is an interface's address. */
 struct weir_prefix {
-	struct weir_addr addr;
-	uint8_t length; /**< bits: 0 to 32 or 0 to 128 */
+	struct weir_addr addr; /**< family 0: no prefix */
+	uint8_t length;	       /**< bits: 0 to 32 or 0 to 128 */
 };
 
 /** An Ethernet address. */
 struct weir_mac {
-	uint8_t bytes[6];
+	uint8_t bytes[6]; /**< in the order in which they are sent */
 };
 
 /** Bytes of the longest text of each, with its NUL. */

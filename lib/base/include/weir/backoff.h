@@ -14,9 +14,10 @@
 
 /** Waiting times that grow, set up by weir_backoff_init(). */
 struct weir_backoff {
-	uint64_t base_ns, max_ns; /**< bounds of every wait */
-	uint64_t last_ns;	  /**< the wait before */
-	uint64_t random;	  /**< state of the generator */
+	uint64_t base_ns; /**< no wait is shorter */
+	uint64_t max_ns;  /**< no wait is longer */
+	uint64_t last_ns; /**< the wait before */
+	uint64_t random;  /**< state of the generator */
 };
 
 /**
@@ -47,12 +48,12 @@ enum weir_breaker_state {
 
 /** A circuit breaker, set up by weir_breaker_init(). */
 struct weir_breaker {
-	enum weir_breaker_state state;
-	unsigned failures_to_open;   /**< failures in a row that open it */
-	unsigned successes_to_close; /**< successes in a row that close it again */
-	unsigned in_a_row;	     /**< failures while closed, successes while half open */
-	uint64_t open_ns;	     /**< how long it stays open */
-	uint64_t retry_at_ns;	     /**< open: the end of that; half open: give up on the probe */
+	enum weir_breaker_state state; /**< as of the last call; read it, do not write it */
+	unsigned failures_to_open;     /**< failures in a row that open it */
+	unsigned successes_to_close;   /**< successes in a row that close it again */
+	unsigned in_a_row;	       /**< failures while closed, successes while half open */
+	uint64_t open_ns;	       /**< how long it stays open */
+	uint64_t retry_at_ns; /**< open: the end of that; half open: give up on the probe */
 };
 
 /**

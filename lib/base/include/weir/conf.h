@@ -68,7 +68,7 @@ enum weir_conf_many {
 /** Values of a list or a map, in the file's order. Empty: items is NULL. */
 struct weir_conf_list {
 	void *items; /**< an array of the type's C type */
-	size_t n;
+	size_t n;    /**< how many items there are */
 };
 
 /**
@@ -92,32 +92,34 @@ struct weir_conf_schema;
  * family 0, an empty list, the first name of an enum.
  */
 struct weir_conf_key {
-	const char *name;
-	size_t offset; /**< of the member in the struct */
-	size_t width;  /**< sizeof the member, checked against the type */
-	enum weir_conf_type type;
-	enum weir_conf_many many;
-	const char *def; /**< the default as a user would type it ("[1, 2]"); NULL: none */
-	bool required;	 /**< must be given, if its record is */
-	bool one_ok;	 /**< a list of one may be written without brackets */
+	const char *name;	  /**< as the file has it */
+	size_t offset;		  /**< of the member in the struct */
+	size_t width;		  /**< sizeof the member, checked against the type */
+	enum weir_conf_type type; /**< of the value, or of each of many */
+	enum weir_conf_many many; /**< one value, a list or a map */
+	const char *def;	  /**< the default as a user would type it ("[1, 2]"); NULL: none */
+	bool required;		  /**< must be given, if its record is */
+	bool one_ok;		  /**< a list of one may be written without brackets */
 	/**
-	 * The least and the most allowed, inclusive: of numbers in the unit of the C type, of
-	 * strings in bytes. max 0: no limit. (Of a double: both in whole numbers.)
+	 * The least allowed: of numbers in the unit of the C type, of strings in bytes. (Of a
+	 * double: in whole numbers, as max.)
 	 */
-	uint64_t min, max;
-	size_t min_items, max_items;	    /**< of a list or map; max_items 0: no limit */
-	const char *const *names;	    /**< of an enum, ends with NULL */
+	uint64_t min;
+	uint64_t max;		  /**< the most allowed, in the unit of min; 0: no limit */
+	size_t min_items;	  /**< the fewest that a list or map may have */
+	size_t max_items;	  /**< the most; 0: no limit but WEIR_CONF_ITEMS_MAX */
+	const char *const *names; /**< of an enum, ends with NULL */
 	const struct weir_conf_schema *sub; /**< of a record */
 	const char *doc;		    /**< a sentence or two for the manual */
 };
 
 /** The keys of one struct. */
 struct weir_conf_schema {
-	const char *name; /**< the title of the record in the manual */
-	const char *doc;  /**< what it is for, for the manual */
-	const struct weir_conf_key *keys;
-	size_t n;	/**< keys, at most WEIR_CONF_KEYS_MAX */
-	size_t size;	/**< sizeof the struct */
+	const char *name;		  /**< the title of the record in the manual */
+	const char *doc;		  /**< what it is for, for the manual */
+	const struct weir_conf_key *keys; /**< n of them, in the manual's order */
+	size_t n;			  /**< keys, at most WEIR_CONF_KEYS_MAX */
+	size_t size;			  /**< sizeof the struct */
 	size_t at_past; /**< the offset just past its struct weir_conf_at; 0: it has none */
 };
 

@@ -33,17 +33,17 @@
 
 /** Who asks, as the kernel says (SO_PEERCRED): the process that connected. */
 struct weir_ctl_peer {
-	pid_t pid;
-	uid_t uid;
-	gid_t gid;
+	pid_t pid; /**< in our PID namespace; 0: it is in another one */
+	uid_t uid; /**< effective when it connected */
+	gid_t gid; /**< effective when it connected */
 };
 
 /** A request as a handler sees it. All of it is gone after the call. */
 struct weir_ctl_request {
-	const char *cmd;
-	const json_t *args; /**< an object, empty if the request had none; never NULL */
-	struct weir_ctl_peer peer;
-	uint64_t now_ns; /**< as given to weir_ctl_server_poll() */
+	const char *cmd;	   /**< the name that it was registered by */
+	const json_t *args;	   /**< an object, empty if the request had none; never NULL */
+	struct weir_ctl_peer peer; /**< who asks, for rights and the audit log */
+	uint64_t now_ns;	   /**< as given to weir_ctl_server_poll() */
 };
 
 /**

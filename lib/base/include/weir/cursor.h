@@ -29,9 +29,9 @@ struct weir_cursor {
 
 /** A place in memory that is written. Begin with {.at = p, .end = p + bytes}. */
 struct weir_writer {
-	uint8_t *at;
-	uint8_t *end;
-	bool bad; /**< something did not fit */
+	uint8_t *at;  /**< where the next byte goes */
+	uint8_t *end; /**< one past the last that may be written */
+	bool bad;     /**< something did not fit */
 };
 
 /** Bytes that are left to read; 0 once bad. */

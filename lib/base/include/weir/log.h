@@ -23,13 +23,13 @@
 
 /** How much a line matters. WEIR_LOG_OFF is only for weir_log_set_level(): silence. */
 enum weir_log_level {
-	WEIR_LOG_TRACE,
-	WEIR_LOG_DEBUG,
-	WEIR_LOG_INFO,
-	WEIR_LOG_WARN,
-	WEIR_LOG_ERROR,
+	WEIR_LOG_TRACE, /**< each step, for who looks for a fault in weir */
+	WEIR_LOG_DEBUG, /**< what was decided and why, for who looks for a fault */
+	WEIR_LOG_INFO,	/**< what an operator wants to know */
+	WEIR_LOG_WARN,	/**< what may need a hand */
+	WEIR_LOG_ERROR, /**< what failed */
 	WEIR_LOG_FATAL, /**< the program cannot go on; logging it does not end the program */
-	WEIR_LOG_OFF,
+	WEIR_LOG_OFF,	/**< above all levels: no line has it */
 };
 
 /** Calls below this level are not compiled (-DWEIR_LOG_FLOOR=WEIR_LOG_INFO). */
@@ -90,8 +90,8 @@ enum weir_log_target {
 
 /** Where lines go, and what they look like there. */
 struct weir_log_sink {
-	enum weir_log_target target;
-	enum weir_log_format format;
+	enum weir_log_target target; /**< where; decides which of the members below count */
+	enum weir_log_format format; /**< what a line looks like there */
 	const char *name; /**< file: its path; syslog: the program's name, NULL for "weir" */
 	/**
 	 * callback: gets one line without a newline at its end, NUL-terminated. It is called with
@@ -166,9 +166,9 @@ struct weir_log_ctx {
 
 /** W3C Trace Context, level 1, section 3.2: who began this request. */
 struct weir_traceparent {
-	uint8_t trace_id[16];
-	uint8_t parent_id[8];
-	uint8_t flags; /**< bit 0: sampled */
+	uint8_t trace_id[16]; /**< the whole request's, in the text's order; never all zeros */
+	uint8_t parent_id[8]; /**< the caller's part of it; never all zeros */
+	uint8_t flags;	      /**< bit 0: sampled */
 };
 
 /**
@@ -185,25 +185,25 @@ void weir_traceparent_format(const struct weir_traceparent *tp, char text[WEIR_T
 
 /** A call site's (or key's) rate limit, all zero at first. Only the log touches it. */
 struct weir_log_site {
-	uint64_t since_ns;   /* written under the log's lock */
-	uint64_t suppressed; /* written under the log's lock */
-	unsigned lines;	     /* written under the log's lock */
+	uint64_t since_ns;   /**< the interval's begin, since 1970; written under the log's lock */
+	uint64_t suppressed; /**< held back since the last line; written under the log's lock */
+	unsigned lines;	     /**< written in this interval; written under the log's lock */
 };
 
 /** One field of a structured line. Make it with the macros below. */
 struct weir_log_field {
-	const char *key;
+	const char *key; /**< its name; at most WEIR_LOG_NAME_MAX - 1 bytes are written */
 	enum {
-		WEIR_LOG_FIELD_STR,
-		WEIR_LOG_FIELD_U64,
-		WEIR_LOG_FIELD_I64,
-		WEIR_LOG_FIELD_BOOL
-	} kind;
+		WEIR_LOG_FIELD_STR, /**< str holds it */
+		WEIR_LOG_FIELD_U64, /**< u64 holds it */
+		WEIR_LOG_FIELD_I64, /**< i64 holds it */
+		WEIR_LOG_FIELD_BOOL /**< yes holds it */
+	} kind;			    /**< which member of the union is set */
 	union {
-		const char *str;
-		uint64_t u64;
-		int64_t i64;
-		bool yes;
+		const char *str; /**< may be hostile, it is escaped; NULL is "" */
+		uint64_t u64;	 /**< written in decimal */
+		int64_t i64;	 /**< written in decimal */
+		bool yes;	 /**< written as true or false */
 	};
 };
 
@@ -282,9 +282,9 @@ void weir_log_fields(struct weir_log_site *site, enum weir_log_level level, cons
  * worker never reads it: level, module and names are for the control thread's line.
  */
 struct weir_log_event {
-	enum weir_log_level level;
-	const char *module;
-	const char *msg;
+	enum weir_log_level level;	    /**< of its lines */
+	const char *module;		    /**< whose lines they are, as in weir_log_info() */
+	const char *msg;		    /**< the line's text; the numbers follow it as fields */
 	const char *arg[WEIR_LOG_ARGS_MAX]; /**< the numbers' names; NULL ends them early */
 	struct weir_log_site site;	    /**< the control thread's */
 };

@@ -41,7 +41,7 @@ enum weir_metric_kind {
 struct weir_metric {
 	/** [a-zA-Z_:][a-zA-Z0-9_:]*, ends in "_" and the unit if there is one, without "_total". */
 	const char *name;
-	enum weir_metric_kind kind;
+	enum weir_metric_kind kind; /**< decides which of the put functions says it */
 	/** "bytes", "seconds", ... or NULL. A histogram in seconds is fed nanoseconds. */
 	const char *unit;
 	const char *help;			     /**< what it means, one sentence */

@@ -16,7 +16,8 @@
 
 /** A secret key of 128 bits. Fill it from the kernel's random source, once per process. */
 struct weir_siphash_key {
-	uint64_t k0, k1;
+	uint64_t k0; /**< of the paper's 16 bytes the first 8, little-endian */
+	uint64_t k1; /**< the last 8 */
 };
 
 /** The key that the algorithm's paper makes of 16 bytes (little-endian). */
@@ -30,7 +31,10 @@ uint64_t weir_siphash13(const struct weir_siphash_key *key, const void *data, si
 
 /** The state, for the inlined forms below. */
 struct weir_siphash_state {
-	uint64_t v0, v1, v2, v3;
+	uint64_t v0; /**< takes each word in after its rounds */
+	uint64_t v1; /**< only mixed with the others */
+	uint64_t v2; /**< takes the mark of the end in */
+	uint64_t v3; /**< takes each word in before its rounds */
 };
 
 /** The state that a key begins with. */

@@ -16,7 +16,7 @@
 
 /** Why something failed, and what to do about it. Empty text: nothing failed. */
 struct weir_why {
-	char text[WEIR_WHY_LEN];
+	char text[WEIR_WHY_LEN]; /**< NUL-terminated, without a newline */
 };
 
 /**
