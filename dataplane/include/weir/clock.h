@@ -16,8 +16,8 @@
 
 /** TSC to nanoseconds: ns = ((tsc - start) * mult) >> 32. Read only after init. */
 struct weir_clock {
-	uint64_t start_tsc;
-	uint64_t mult;
+	uint64_t start_tsc; /**< the TSC at 0 ns */
+	uint64_t mult;	    /**< nanoseconds of a cycle, times 2^32 */
 };
 
 /** Begin at 0 now. EAL must be up (it measured the TSC). Any thread. */

@@ -6,12 +6,12 @@
  * Why a packet was dropped: every drop has a name.
  */
 
-/** The reasons, from drop.def. */
+/** The reasons, from drop.def, which says of each what it means and what to do about it. */
 enum weir_drop {
 #define WEIR_DROP(name, label, meaning, remedy) WEIR_DROP_##name,
 #include <weir/drop.def>
 #undef WEIR_DROP
-	WEIR_DROPS
+	WEIR_DROPS /**< how many there are */
 };
 
 /** One reason as the manual has it. */

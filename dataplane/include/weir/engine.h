@@ -32,27 +32,28 @@ typedef unsigned weir_engine_burst_fn(void *ctx, struct weir_engine *e,
 
 /** What an engine is made of. Everything pointed to is borrowed and outlives it. */
 struct weir_engine_conf {
-	const char *name;
-	uint16_t worker, workers; /**< 0 of 1 for a lone engine */
-	int numa;
-	struct rte_mempool *pool;
-	const struct weir_queue *rxqs;
-	uint16_t n_rxqs;
+	const char *name;	       /**< whose engine it is, in sentences about failures */
+	uint16_t worker;	       /**< its number, 0 to workers - 1 */
+	uint16_t workers;	       /**< how many there are; 1: a lone engine */
+	int numa;		       /**< node of its core, where its tables are made */
+	struct rte_mempool *pool;      /**< buffers for packets of its own */
+	const struct weir_queue *rxqs; /**< the queues that it polls; copied */
+	uint16_t n_rxqs;	       /**< how many of them */
 	struct weir_queue txq[WEIR_PORTS_MAX]; /**< by port id */
 	uint16_t burst;			       /**< 1 to 256; 0: the default */
-	enum weir_poll_mode poll;
-	struct weir_limits limits;
+	enum weir_poll_mode poll;	       /**< how it rests */
+	struct weir_limits limits;	/**< sizes of its tables; not looked at with a callback */
 	struct weir_siphash_key secret; /**< random, from whoever makes the engines */
 	struct weir_gens *gens;		/**< NULL: a pipeline that reads no configuration */
 	struct weir_handoff *handoff;	/**< NULL: alone */
 	struct weir_punt *punt;		/**< NULL: none */
-	struct weir_clock clock;
+	struct weir_clock clock;	/**< one for all engines, so that their times compare */
 	/* either: */
-	const struct weir_node_ops *const *path;
+	const struct weir_node_ops *const *path; /**< the stages, ended by NULL */
 	/* or: */
-	weir_engine_burst_fn *on_burst;
-	void *ctx;
-	bool idle_calls;
+	weir_engine_burst_fn *on_burst; /**< gets each burst */
+	void *ctx;			/**< its first argument */
+	bool idle_calls;		/**< call it for empty queues too, with n == 0 */
 };
 
 /** Default burst, chosen from the table in docs/performance. */
@@ -65,8 +66,8 @@ struct weir_engine_stats {
 	uint64_t pkts;	      /**< that sources brought in; with a callback, what it says too */
 	uint64_t busy_cycles; /**< TSC cycles of busy passes */
 	uint64_t idle_cycles; /**< TSC cycles of the other passes and of spinning and pausing */
-	uint64_t rests[WEIR_RESTS];
-	uint64_t slept_ns; /**< in naps and blocks */
+	uint64_t rests[WEIR_RESTS]; /**< how often each was chosen, by enum weir_rest */
+	uint64_t slept_ns;	    /**< in naps and blocks */
 };
 
 /** Make an engine; its thread is not started. @return 0 or -errno. Control thread. */

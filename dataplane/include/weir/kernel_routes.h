@@ -18,8 +18,8 @@
 
 /** Which of weir's interfaces a device of the kernel stands for (a TAP, or the AF_XDP device). */
 struct weir_kernel_link {
-	uint32_t ifindex;
-	uint16_t iface; /**< weir_rib_iface(); routes through other devices are left out */
+	uint32_t ifindex; /**< the kernel's number of it, in the mirror's network namespace */
+	uint16_t iface;	  /**< weir_rib_iface(); routes through other devices are left out */
 };
 
 /** What the mirror is made of. */
@@ -33,7 +33,7 @@ struct weir_kernel_conf {
 	/** A neighbour that the kernel knows (@p mac), or knows no more (NULL). May be NULL. */
 	void (*neigh)(void *ctx, uint16_t iface, const struct weir_addr *addr,
 		      const struct weir_mac *mac);
-	void *ctx;
+	void *ctx; /**< first argument of publish and neigh */
 };
 
 /** What it has done. */
@@ -42,7 +42,7 @@ struct weir_kernel_stats {
 	uint64_t ignored;  /**< routes that are not for weir: other tables, devices, kinds */
 	uint64_t bad;	   /**< messages that could not be read */
 	uint64_t resyncs;  /**< times that everything was read */
-	uint64_t commits;
+	uint64_t commits;  /**< changes that were published */
 };
 
 struct weir_kernel;

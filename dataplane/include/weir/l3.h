@@ -31,13 +31,13 @@
 
 /** A layer-3 interface: a port, or a VLAN (or a VLAN in a VLAN) of it. */
 struct weir_iface {
-	char name[32];
-	uint16_t port;
+	char name[32];	  /**< "lan", "lan.100"; NUL-terminated */
+	uint16_t port;	  /**< index of the port below it; WEIR_NO_PORT: this entry is free */
 	uint16_t mtu;	  /**< largest IP packet, bytes */
 	uint16_t vlan[2]; /**< outer, inner; 0: none */
-	uint8_t mac[6];
-	uint8_t n_addrs;
-	bool kernel; /**< 95_punt may give its packets to the kernel */
+	uint8_t mac[6];	  /**< where frames from here say they come from */
+	uint8_t n_addrs;  /**< how many of addr are set */
+	bool kernel;	  /**< 95_punt may give its packets to the kernel */
 	struct weir_prefix addr[WEIR_IFACE_ADDRS_MAX]; /**< ours, with the subnet's length */
 	struct weir_addr link_local; /**< IPv6 fe80:: address made from the MAC (RFC 4291 A) */
 };
@@ -55,7 +55,7 @@ enum weir_hop_kind {
 	WEIR_HOP_BROADCAST, /**< broadcast address of a connected subnet, or a group that we hear */
 	WEIR_HOP_MULTICAST, /**< a group that nobody here hears */
 	WEIR_HOP_LINK_LOCAL, /**< fe80::/10: means something only together with an interface */
-	WEIR_HOP_KINDS
+	WEIR_HOP_KINDS	     /**< how many there are */
 };
 
 /** A next hop. weir_meta.hop is its index in weir_l3.hops; of a GROUP, that of the member. */
@@ -70,8 +70,8 @@ static_assert(sizeof(struct weir_hop) == 24, "hops share cache lines");
 
 /** The layer-3 part of a generation. */
 struct weir_l3 {
-	struct rte_fib *fib4; /**< destination -> hop number; 0 is WEIR_HOP_NONE */
-	struct rte_fib6 *fib6;
+	struct rte_fib *fib4;  /**< destination -> hop number; 0 is WEIR_HOP_NONE */
+	struct rte_fib6 *fib6; /**< the same for IPv6 */
 	/** Where fib4's entries of the first 24 bits lie, to be fetched ahead; NULL: not known. */
 	const uint8_t *first4;
 	uint8_t first4_bytes;	     /**< of one such entry */
@@ -82,8 +82,8 @@ struct weir_l3 {
 	/** By interface: number of its LINK hop, for what goes to a group or fe80:: address there.
 	 */
 	const uint16_t *link_hop;
-	uint16_t n_hops;
-	uint16_t n_ifaces;
+	uint16_t n_hops;		   /**< entries of hops, free ones included */
+	uint16_t n_ifaces;		   /**< entries of ifaces, free ones included */
 	uint16_t untagged[WEIR_PORTS_MAX]; /**< interface of untagged frames, or WEIR_NO_IFACE */
 	const uint16_t
 		*tagged[WEIR_PORTS_MAX]; /**< by VLAN id (WEIR_VLANS of them), NULL: no VLANs */

@@ -56,8 +56,8 @@ struct weir_meta {
 	uint16_t reject_mtu;	/**< who says REJECT for size: the path's MTU in bytes */
 	uint8_t origin_verdict; /**< weir_origin_push(): enum weir_verdict that 02_origin will say
 				 */
-	uint8_t spare[5];
-	uint64_t user[2]; /**< free for a product's own stages */
+	uint8_t spare[5];	/**< nobody's, 0: it fills the line */
+	uint64_t user[2];	/**< free for a product's own stages */
 };
 static_assert(sizeof(struct weir_meta) == RTE_CACHE_LINE_SIZE, "one cache line a packet");
 

@@ -21,7 +21,7 @@ enum weir_neigh_state {
 	WEIR_NEIGH_PROBE,      /**< being asked again by unicast; packets still go there */
 	WEIR_NEIGH_FAILED,     /**< did not answer; the next packet makes us ask anew */
 	WEIR_NEIGH_PERMANENT,  /**< set by the control thread; never asked, never changed */
-	WEIR_NEIGH_STATES
+	WEIR_NEIGH_STATES      /**< how many there are */
 };
 
 /** A neighbour as it is listed. */

@@ -17,15 +17,15 @@
 
 /** What a node says of a packet, and by which word a stage takes packets. */
 enum weir_verdict {
-	WEIR_NEXT,   /**< on to the next stage in line */
-	WEIR_LOCAL,  /**< for an address of ours: 70_local */
-	WEIR_OUT,    /**< meta.hop is set: 80_neigh_out finds the MAC address */
-	WEIR_TX,     /**< a whole frame, meta.port_out is set: 90_tx */
-	WEIR_REJECT, /**< answer with an error, meta.drop says which: 75_reject */
-	WEIR_PUNT,   /**< the kernel's business: 95_punt */
-	WEIR_DROP,   /**< meta.drop says why: 99_drop */
-	WEIR_HELD,   /**< the node keeps or has freed it */
-	WEIR_VERDICTS
+	WEIR_NEXT,    /**< on to the next stage in line */
+	WEIR_LOCAL,   /**< for an address of ours: 70_local */
+	WEIR_OUT,     /**< meta.hop is set: 80_neigh_out finds the MAC address */
+	WEIR_TX,      /**< a whole frame, meta.port_out is set: 90_tx */
+	WEIR_REJECT,  /**< answer with an error, meta.drop says which: 75_reject */
+	WEIR_PUNT,    /**< the kernel's business: 95_punt */
+	WEIR_DROP,    /**< meta.drop says why: 99_drop */
+	WEIR_HELD,    /**< the node keeps or has freed it */
+	WEIR_VERDICTS /**< how many there are */
 };
 
 /** The bit of a verdict in weir_node_ops.may. */

@@ -22,19 +22,19 @@ enum weir_rest {
 	WEIR_REST_PAUSE, /**< a few pause instructions */
 	WEIR_REST_NAP,	 /**< sleep for rest_ns */
 	WEIR_REST_BLOCK, /**< sleep until an interrupt, at most rest_ns */
-	WEIR_RESTS
+	WEIR_RESTS	 /**< how many there are */
 };
 
 /** The ladder's steps. */
 struct weir_poll_cfg {
-	enum weir_poll_mode mode;
-	bool can_block;	       /**< every queue of the worker has a wake-up */
-	uint64_t spin_ns;      /**< idle for less: spin */
-	uint64_t pause_ns;     /**< idle for less: pause */
-	uint64_t nap_min_ns;   /**< first nap; each is twice the one before */
-	uint64_t nap_max_ns;   /**< longest nap where it cannot block; beyond it where it can, it
-				  blocks */
-	uint64_t block_max_ns; /**< longest block */
+	enum weir_poll_mode mode; /**< how far up the ladder it may go */
+	bool can_block;		  /**< every queue of the worker has a wake-up */
+	uint64_t spin_ns;	  /**< idle for less: spin */
+	uint64_t pause_ns;	  /**< idle for less: pause */
+	uint64_t nap_min_ns;	  /**< first nap; each is twice the one before */
+	uint64_t nap_max_ns;	  /**< longest nap where it cannot block; beyond it where it can, it
+				     blocks */
+	uint64_t block_max_ns;	  /**< longest block */
 };
 
 /** The defaults of a mode. */
@@ -42,9 +42,9 @@ struct weir_poll_cfg weir_poll_defaults(enum weir_poll_mode mode, bool can_block
 
 /** Where on the ladder a worker stands. Zero it to begin. */
 struct weir_poll {
-	uint64_t idle_since_ns;
-	uint64_t nap_ns;
-	bool idle;
+	uint64_t idle_since_ns; /**< the time of the first empty pass; counts while idle */
+	uint64_t nap_ns;	/**< the last nap's length; 0: none since a packet came */
+	bool idle;		/**< the last pass was empty (never so in mode busy) */
 };
 
 /**

@@ -15,7 +15,7 @@
 struct weir_pool_need {
 	uint32_t rx_descs; /**< of all rx queues that draw from this pool (fill rings too) */
 	uint32_t tx_descs; /**< of all tx queues that may hold its buffers (completion rings too) */
-	uint32_t workers;
+	uint32_t workers;  /**< that draw from it: each has a cache and a pass's packets */
 	uint32_t held;	  /**< packets that tables may hold: neighbours' queues, fragments, rings */
 	uint16_t mtu;	  /**< largest of the ports */
 	bool scatter;	  /**< ports can chain buffers: 2 KiB ones will do for any MTU */
@@ -24,7 +24,7 @@ struct weir_pool_need {
 
 /** The answer. */
 struct weir_pool_plan {
-	uint32_t mbufs;
+	uint32_t mbufs;	     /**< how many buffers */
 	uint16_t data_bytes; /**< data room with headroom */
 	uint16_t cache;	     /**< per worker */
 	uint64_t bytes;	     /**< memory for all of it */

@@ -20,33 +20,41 @@
 enum weir_port_cap {
 	WEIR_PORT_RX_CSUM_IP4 =
 		1 << 0, /**< says of received IPv4 header checksums if they are good */
-	WEIR_PORT_RX_CSUM_L4 = 1 << 1,
-	WEIR_PORT_TX_CSUM_IP4 = 1 << 2,
-	WEIR_PORT_TX_CSUM_L4 = 1 << 3, /**< TCP and UDP */
-	WEIR_PORT_TX_SEGS = 1 << 4,    /**< sends chains of mbufs */
-	WEIR_PORT_RX_SCATTER = 1 << 5, /**< receives frames into chains of mbufs */
-	WEIR_PORT_RSS = 1 << 6,	       /**< spreads flows over its queues, both directions alike */
+	WEIR_PORT_RX_CSUM_L4 = 1 << 1,	/**< the same of TCP and UDP checksums */
+	WEIR_PORT_TX_CSUM_IP4 = 1 << 2, /**< makes the IPv4 header checksums that are asked for */
+	WEIR_PORT_TX_CSUM_L4 = 1 << 3,	/**< the same of TCP and UDP checksums */
+	WEIR_PORT_TX_SEGS = 1 << 4,	/**< sends chains of mbufs */
+	WEIR_PORT_RX_SCATTER = 1 << 5,	/**< receives frames into chains of mbufs */
+	WEIR_PORT_RSS = 1 << 6,		/**< spreads flows over its queues, both directions alike */
 	WEIR_PORT_INTR = 1 << 7, /**< a worker can sleep until a queue has packets; after start */
-	WEIR_PORT_TSO = 1 << 8,
+	WEIR_PORT_TSO = 1 << 8,	 /**< cuts TCP segments to the size that the mbuf says */
 };
 
 /** Counters since start. */
 struct weir_port_stats {
-	uint64_t rx_pkts, rx_bytes, tx_pkts, tx_bytes;
-	uint64_t rx_missed; /**< the device had no room or no buffer for */
-	uint64_t rx_errors;
-	uint64_t rx_no_mbuf;
-	uint64_t tx_errors;
+	uint64_t rx_pkts;    /**< packets received */
+	uint64_t rx_bytes;   /**< their bytes, Ethernet header included */
+	uint64_t tx_pkts;    /**< packets sent */
+	uint64_t tx_bytes;   /**< their bytes, Ethernet header included */
+	uint64_t rx_missed;  /**< packets that the device had no room or no buffer for */
+	uint64_t rx_errors;  /**< packets that the device found broken */
+	uint64_t rx_no_mbuf; /**< times that the driver found the pool empty */
+	uint64_t tx_errors;  /**< packets that were taken, and not sent after all */
 };
 
 struct weir_port;
 
 /** What a kind of port does. Control thread unless said. */
 struct weir_port_ops {
+	/** Let packets in; no harm if they are. @return 0 or -errno with a sentence. */
 	int (*start)(struct weir_port *p, struct weir_why *why);
+	/** Let no packets in any more. No queue may be polled meanwhile. */
 	void (*stop)(struct weir_port *p);
-	void (*close)(struct weir_port *p); /**< frees @p p */
+	/** Give the device back and free @p p; it is stopped. */
+	void (*close)(struct weir_port *p);
+	/** Read the counters. @return 0 or -errno. */
 	int (*stats)(struct weir_port *p, struct weir_port_stats *out);
+	/** Whether a frame would get out. */
 	bool (*link_up)(struct weir_port *p);
 	/** One named device counter after the other (xstats); may be NULL. */
 	int (*each_xstat)(struct weir_port *p,
@@ -68,16 +76,17 @@ struct weir_port {
 	uint16_t (*rx)(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 	/** Send; those taken are the port's. @return how many were taken. The queue's worker. */
 	uint16_t (*tx)(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
-	uint32_t caps;	     /**< enum weir_port_cap */
-	uint16_t id;	     /**< index among weir's ports */
-	uint16_t dpdk_id;    /**< ethdev port id, UINT16_MAX: none */
-	uint16_t rxqs, txqs; /**< queues it got */
-	uint16_t mtu;	     /**< largest layer-3 packet, bytes */
-	int numa;
-	struct rte_ether_addr mac;
-	char name[32];	 /**< as in the configuration */
-	char driver[64]; /**< "net_af_xdp", "memory" */
-	const struct weir_port_ops *ops;
+	uint32_t caps;			 /**< enum weir_port_cap */
+	uint16_t id;			 /**< index among weir's ports */
+	uint16_t dpdk_id;		 /**< ethdev port id, UINT16_MAX: none */
+	uint16_t rxqs;			 /**< receive queues it got */
+	uint16_t txqs;			 /**< transmit queues it got */
+	uint16_t mtu;			 /**< largest layer-3 packet, bytes */
+	int numa;			 /**< node of the device; -1: it does not say */
+	struct rte_ether_addr mac;	 /**< its own address */
+	char name[32];			 /**< as in the configuration */
+	char driver[64];		 /**< "net_af_xdp", "memory" */
+	const struct weir_port_ops *ops; /**< what is done by the control thread and before rest */
 };
 
 /** How a port is wanted. Zero means: the default. */
@@ -86,10 +95,12 @@ struct weir_port_conf {
 	const char *interface; /**< a Linux device taken through AF_XDP; or */
 	const char *device;    /**< a DPDK device: "0000:01:00.0", "net_memif0,...", "net_null0" */
 	const char *driver;    /**< for interface: af_xdp (default), af_packet, tap */
-	uint16_t rxqs, txqs;   /**< default 1; a port that pairs them sets up rxqs of both */
-	uint16_t rxd, txd;     /**< descriptors a queue */
-	uint16_t mtu;	       /**< default 1500, at most 9000 */
-	bool promiscuous;
+	uint16_t rxqs;	       /**< receive queues, default 1 */
+	uint16_t txqs;	  /**< transmit queues, default 1; rxqs of them where they come in pairs */
+	uint16_t rxd;	  /**< descriptors of a receive queue, default WEIR_PORT_DESCS_DEFAULT */
+	uint16_t txd;	  /**< descriptors of a transmit queue, default WEIR_PORT_DESCS_DEFAULT */
+	uint16_t mtu;	  /**< default 1500, at most 9000 */
+	bool promiscuous; /**< take frames for any MAC address */
 };
 
 /**
@@ -144,7 +155,7 @@ struct weir_port_mem_faults {
 	uint16_t reorder;   /**< hold one back behind the next */
 	uint16_t corrupt;   /**< flip one bit; bytes that others share are copied first */
 	uint16_t tx_refuse; /**< a tx call takes nothing */
-	uint64_t seed;
+	uint64_t seed;	    /**< of every queue's own random numbers */
 };
 
 /**

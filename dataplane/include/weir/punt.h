@@ -21,11 +21,11 @@ struct weir_punt_port {
 	const char *tap; /**< name of the TAP, at most 15 bytes; none may have it yet */
 };
 
-/** Packets since start. */
+/** Packets since start. The thread of the kernel path writes them. */
 struct weir_punt_stats {
-	uint64_t to_kernel_pkts;
-	uint64_t to_kernel_errors; /**< the TAP would not take them (it is down, or gone) */
-	uint64_t from_kernel_pkts;
+	uint64_t to_kernel_pkts;    /**< written to the TAPs */
+	uint64_t to_kernel_errors;  /**< the TAP would not take them (it is down, or gone) */
+	uint64_t from_kernel_pkts;  /**< read from the TAPs and given to a worker */
 	uint64_t from_kernel_drops; /**< no buffer, or the worker was too slow */
 };
 

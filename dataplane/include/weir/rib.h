@@ -39,7 +39,7 @@ enum weir_route_source {
 	WEIR_ROUTE_CONNECTED, /**< follows from an interface's address; made by the table itself */
 	WEIR_ROUTE_STATIC,    /**< the configuration */
 	WEIR_ROUTE_KERNEL,    /**< mirrored from the kernel, where BIRD or FRR put it */
-	WEIR_ROUTE_SOURCES
+	WEIR_ROUTE_SOURCES    /**< how many there are */
 };
 
 /** One way to go. */
@@ -54,11 +54,11 @@ struct weir_route {
 	struct weir_prefix to; /**< host bits must be 0 */
 	/** WEIR_HOP_GATEWAY (with hops), or _BLACKHOLE, _UNREACHABLE, _PROHIBIT (without). */
 	enum weir_hop_kind kind;
-	enum weir_route_source source;
-	uint32_t metric; /**< the lower one wins among those of one source */
-	uint16_t mtu;	 /**< bytes; 0: that of the interface */
+	enum weir_route_source source; /**< who put it there */
+	uint32_t metric;	       /**< the lower one wins among those of one source */
+	uint16_t mtu;		       /**< bytes; 0: that of the interface */
 	uint16_t n_hops; /**< 1 to WEIR_GROUP_MAX; more than one: ECMP by the flow's hash */
-	const struct weir_nexthop *hops;
+	const struct weir_nexthop *hops; /**< n_hops of them; copied when the route is added */
 };
 
 /**
@@ -78,8 +78,10 @@ struct weir_rib_conf {
 
 /** How full it is. */
 struct weir_rib_stats {
-	uint32_t routes4, routes6; /**< prefixes */
-	uint32_t max_routes4, max_routes6;
+	uint32_t routes4;			/**< IPv4 prefixes in the forwarding table */
+	uint32_t routes6;			/**< IPv6 prefixes in the forwarding table */
+	uint32_t max_routes4;			/**< what routes4 can reach */
+	uint32_t max_routes6;			/**< what routes6 can reach */
 	uint32_t by_source[WEIR_ROUTE_SOURCES]; /**< routes, also those that another one beats */
 	uint32_t inactive; /**< kernel routes whose interface or gateway is not there */
 	uint32_t hops;	   /**< next hops and groups in use, of WEIR_HOPS_MAX */
@@ -88,9 +90,9 @@ struct weir_rib_stats {
 
 /** What becomes of a packet to an address. */
 struct weir_rib_answer {
-	struct weir_prefix prefix; /**< the longest match; family 0: none */
-	enum weir_route_source source;
-	uint32_t metric;
+	struct weir_prefix prefix;		/**< the longest match; family 0: none */
+	enum weir_route_source source;		/**< who put that route there */
+	uint32_t metric;			/**< its metric */
 	uint32_t hop_number;			/**< in weir_l3.hops */
 	struct weir_hop hop;			/**< what it leads to */
 	struct weir_hop member[WEIR_GROUP_MAX]; /**< GROUP: hop.group_n of them */

@@ -26,12 +26,12 @@ struct weir_punt;
 
 /** Sizes that an operator may set; each reached one is a counted, named drop. */
 struct weir_limits {
-	uint32_t neighbours;	  /**< entries of a worker's neighbour table */
-	uint32_t neighbour_queue; /**< packets that wait for one neighbour */
-	uint32_t fragments;	  /**< datagrams being reassembled by a worker */
-	uint64_t fragment_timeout_ns;
-	uint64_t icmp_errors_per_s; /**< errors and RSTs that a worker sends */
-	uint64_t punt_pps;	    /**< packets that a worker gives to the kernel */
+	uint32_t neighbours;	      /**< entries of a worker's neighbour table */
+	uint32_t neighbour_queue;     /**< packets that wait for one neighbour */
+	uint32_t fragments;	      /**< datagrams being reassembled by a worker */
+	uint64_t fragment_timeout_ns; /**< how long one of them waits for the rest */
+	uint64_t icmp_errors_per_s;   /**< errors and RSTs that a worker sends */
+	uint64_t punt_pps;	      /**< packets that a worker gives to the kernel */
 };
 
 /** The defaults, as the manual prints them. */
@@ -45,41 +45,41 @@ struct weir_limits {
 
 /** Counters of a worker beside its stages'. One writer (the worker); read with relaxed loads. */
 struct weir_counters {
-	uint64_t drops[WEIR_DROPS];
-	uint64_t icmp_errors_sent;
-	uint64_t neigh_learned;
-	uint64_t neigh_requests;
-	uint64_t reassembled;
-	uint64_t fragmented;
-	uint64_t tx_copied;	/**< frames copied because the port cannot send segments */
-	uint64_t csum_software; /**< checksums that no port would do */
+	uint64_t drops[WEIR_DROPS]; /**< packets, by enum weir_drop */
+	uint64_t icmp_errors_sent;  /**< answers of 75_reject: ICMP errors and RSTs */
+	uint64_t neigh_learned;	    /**< ARP and ND messages that told of a neighbour */
+	uint64_t neigh_requests;    /**< ARP requests and neighbour solicitations sent */
+	uint64_t reassembled;	    /**< datagrams put together */
+	uint64_t fragmented;	    /**< packets cut into fragments */
+	uint64_t tx_copied;	    /**< frames copied because the port cannot send segments */
+	uint64_t csum_software;	    /**< checksums that no port would do */
 };
 
 /** A queue of a port. */
 struct weir_queue {
-	struct weir_port *port;
-	uint16_t queue;
+	struct weir_port *port; /**< borrowed; NULL: no queue */
+	uint16_t queue;		/**< its number at the port, from 0 */
 };
 
 /** Everything one worker owns. Made by the engine; nodes keep a pointer to it. */
 struct weir_shard {
-	uint16_t worker;  /**< 0 to workers - 1 */
-	uint16_t workers; /**< how many share the ports */
-	uint16_t burst;	  /**< packets asked of a queue at once */
-	int numa;	  /**< node of the worker's core */
-	struct rte_mempool *pool;
-	struct weir_wheel *wheel;   /**< runs after each pass */
-	struct weir_origin *origin; /**< what it sends itself: next pass's 02_origin */
-	struct weir_neigh_table *neigh;
-	struct weir_handoff *handoff; /**< rings from and to the other workers, NULL if alone */
-	struct weir_punt *punt;	      /**< kernel path, NULL if none */
-	struct weir_gens *gens;
-	const struct weir_queue *rxqs; /**< the queues that it polls */
-	uint16_t n_rxqs;
+	uint16_t worker;		/**< 0 to workers - 1 */
+	uint16_t workers;		/**< how many share the ports */
+	uint16_t burst;			/**< packets asked of a queue at once */
+	int numa;			/**< node of the worker's core */
+	struct rte_mempool *pool;	/**< buffers for packets made here */
+	struct weir_wheel *wheel;	/**< runs after each pass */
+	struct weir_origin *origin;	/**< what it sends itself: next pass's 02_origin */
+	struct weir_neigh_table *neigh; /**< its neighbours; NULL with a callback */
+	struct weir_handoff *handoff;	/**< rings from and to the other workers, NULL if alone */
+	struct weir_punt *punt;		/**< kernel path, NULL if none */
+	struct weir_gens *gens;		/**< the system's generations; NULL: none are read */
+	const struct weir_queue *rxqs;	/**< the queues that it polls */
+	uint16_t n_rxqs;		/**< how many of them; 0 while the worker drains */
 	struct weir_queue txq[WEIR_PORTS_MAX]; /**< its queue of each port; port NULL: by handoff */
-	struct weir_limits limits;
+	struct weir_limits limits;	       /**< sizes of its tables; constant */
 	struct weir_siphash_key secret; /**< keys every hash of what an attacker may choose */
-	struct weir_counters counters;
+	struct weir_counters counters;	/**< the worker adds by weir_count(), others read */
 };
 
 /** Add to a counter that only this thread writes and others read. */

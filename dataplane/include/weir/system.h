@@ -30,22 +30,22 @@ struct weir_system_port {
 
 /** What a system is made of. Pointers are borrowed until create has returned. */
 struct weir_system_conf {
-	const char *name;
-	const uint16_t *cores; /**< one worker on each */
-	uint16_t workers;
-	enum weir_poll_mode poll;
-	enum weir_hugepages hugepages;
-	uint16_t burst; /**< 0: the default */
-	uint32_t mbufs; /**< 0: by arithmetic */
-	struct weir_limits limits;
-	const struct weir_system_port *ports;
-	uint16_t n_ports;
+	const char *name;	       /**< whose system it is, in sentences about failures */
+	const uint16_t *cores;	       /**< one worker on each */
+	uint16_t workers;	       /**< 1 to WEIR_WORKERS_MAX */
+	enum weir_poll_mode poll;      /**< how workers rest */
+	enum weir_hugepages hugepages; /**< as EAL was told: small pages need more memory */
+	uint16_t burst;		       /**< 0: the default */
+	uint32_t mbufs;		       /**< 0: by arithmetic */
+	struct weir_limits limits;     /**< of each worker */
+	const struct weir_system_port *ports; /**< number i is weir's port i */
+	uint16_t n_ports;		      /**< 1 to WEIR_PORTS_MAX */
 	/* either: */
 	const struct weir_node_ops *const *path; /**< outlives the system */
 	/* or, one of them for each worker: */
-	weir_engine_burst_fn *on_burst;
-	void *const *ctx; /**< by worker */
-	bool idle_calls;
+	weir_engine_burst_fn *on_burst; /**< gets each burst, on its worker's thread */
+	void *const *ctx;		/**< by worker */
+	bool idle_calls;		/**< call it for empty queues too, with n == 0 */
 };
 
 /** NUMA nodes that a system spans at most. */
@@ -53,19 +53,19 @@ struct weir_system_conf {
 
 /** The buffers of one NUMA node: of its ports' receive queues, and of its workers. */
 struct weir_system_node {
-	int numa; /**< -1: the machine does not say */
-	struct weir_pool_need need;
-	struct weir_pool_plan pool;
+	int numa;		    /**< -1: the machine does not say */
+	struct weir_pool_need need; /**< what its ports and workers ask for */
+	struct weir_pool_plan pool; /**< what the arithmetic makes of it */
 };
 
 /** Who does what, and how much memory that takes: --plan. */
 struct weir_system_plan {
-	uint16_t n_nodes;
-	struct weir_system_node node[WEIR_NODES_MAX];
+	uint16_t n_nodes;			      /**< how many of node are set */
+	struct weir_system_node node[WEIR_NODES_MAX]; /**< those in use, in the order met */
 	uint16_t port_node[WEIR_PORTS_MAX];	/**< index in node: where a port's buffers are */
 	uint16_t worker_node[WEIR_WORKERS_MAX]; /**< index in node: where a worker's are */
 	uint16_t rxqs[WEIR_PORTS_MAX];		/**< queues asked of each port */
-	uint16_t txqs[WEIR_PORTS_MAX];
+	uint16_t txqs[WEIR_PORTS_MAX];		/**< transmit queues asked of each port */
 	uint64_t bytes; /**< memory of the pools and rings; tables come on top */
 };
 

@@ -82,8 +82,8 @@ static inline int weir_vlan_pop(struct rte_mbuf *m, uint16_t *tci)
 
 /** An Ethernet header ready to be written, but for its type: addresses and tags. */
 struct weir_l2 {
-	uint8_t bytes[WEIR_L2_MACS + 2 * WEIR_VLAN_BYTES];
-	uint8_t len_bytes; /**< 12, 16 or 20 */
+	uint8_t bytes[WEIR_L2_MACS + 2 * WEIR_VLAN_BYTES]; /**< as on the wire */
+	uint8_t len_bytes;				   /**< 12, 16 or 20 */
 };
 
 /**
