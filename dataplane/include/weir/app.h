@@ -18,106 +18,111 @@
 
 /** What ends a program, as its exit status. */
 enum weir_exit {
-	WEIR_EXIT_DONE = 0,
+	WEIR_EXIT_DONE = 0,    /**< it was asked to end, or had no more to do */
 	WEIR_EXIT_FAILED = 1,  /**< while running */
 	WEIR_EXIT_REFUSED = 2, /**< usage or configuration */
 };
 
 /** runtime: */
 struct weir_runtime_conf {
-	struct weir_conf_at at;
+	struct weir_conf_at at;	       /**< the section's line */
 	struct weir_conf_list workers; /**< uint64_t: cores */
 	int poll;		       /**< enum weir_poll_mode */
 	int hugepages;		       /**< enum weir_hugepages */
-	uint64_t burst;
-	uint64_t mbufs;
+	uint64_t burst;		       /**< packets taken from a queue at once */
+	uint64_t mbufs;		       /**< packet buffers in all; 0: by the arithmetic of --plan */
 	struct weir_conf_list plugins; /**< char *: DPDK drivers to load */
 	struct weir_conf_list eal;     /**< char *: further arguments for DPDK */
 };
 
 /** ports.NAME.vlans.ID: */
 struct weir_vlan_conf {
-	char *name; /**< "100", or "100.200" for a VLAN in a VLAN */
-	struct weir_conf_at at;
+	char *name;			 /**< "100", or "100.200" for a VLAN in a VLAN */
+	struct weir_conf_at at;		 /**< the VLAN's line */
 	struct weir_conf_list addresses; /**< struct weir_prefix */
-	uint64_t mtu;
+	uint64_t mtu;			 /**< largest IP packet, bytes; 0: that of the port */
 };
 
 /** ports.NAME: */
 struct weir_app_port_conf {
-	char *name;
-	struct weir_conf_at at;
-	char *interface;
-	char *device;
-	int driver;
-	uint64_t queues;
-	uint64_t rxd, txd;
-	uint64_t mtu;
-	bool promiscuous;
-	char *kernel;
+	char *name;		/**< the operator's name for it, in routes, metrics and weirctl */
+	struct weir_conf_at at; /**< the port's line */
+	char *interface;	/**< a Linux device; NULL: device is given */
+	char *device;		/**< a DPDK device; NULL: interface is given */
+	int driver;		/**< how interface is taken: index in af_xdp, af_packet, tap */
+	uint64_t queues;	/**< receive queues; workers share them evenly */
+	uint64_t rxd;		/**< descriptors of a receive queue; 0: WEIR_PORT_DESCS_DEFAULT */
+	uint64_t txd;		/**< descriptors of a transmit queue; 0: WEIR_PORT_DESCS_DEFAULT */
+	uint64_t mtu;		/**< largest IP packet, bytes */
+	bool promiscuous;	/**< take frames for any MAC address */
+	char *kernel;		/**< name of the TAP by which the kernel sees it; NULL: none */
 	struct weir_conf_list addresses; /**< struct weir_prefix */
 	struct weir_conf_list vlans;	 /**< struct weir_vlan_conf */
 };
 
 /** limits: */
 struct weir_limits_conf {
-	struct weir_conf_at at;
-	uint64_t neighbours, neighbour_queue;
-	uint64_t fragments, fragment_timeout;
-	uint64_t icmp_errors, punt_pps;
-	uint64_t routes4, routes6;
+	struct weir_conf_at at;	   /**< the section's line */
+	uint64_t neighbours;	   /**< entries of a worker's neighbour table */
+	uint64_t neighbour_queue;  /**< packets that wait for one neighbour */
+	uint64_t fragments;	   /**< datagrams that a worker puts together at a time */
+	uint64_t fragment_timeout; /**< ns that a datagram waits for its other fragments */
+	uint64_t icmp_errors;	   /**< ICMP errors and RSTs a second from a worker */
+	uint64_t punt_pps;	   /**< packets a second from a worker to the kernel */
+	uint64_t routes4;	   /**< IPv4 prefixes, our own included */
+	uint64_t routes6;	   /**< IPv6 prefixes, our own included */
 };
 
 /** control: */
 struct weir_control_conf {
-	struct weir_conf_at at;
-	char *socket;
-	char *http;
-	char *statsd;
-	uint64_t statsd_interval;
+	struct weir_conf_at at; /**< the section's line */
+	char *socket;		/**< path of the control socket; none: /run/weir/NAME.sock */
+	char *http;   /**< ADDRESS:PORT of /metrics, /health and /ready; NULL or empty: none */
+	char *statsd; /**< ADDRESS:PORT of a StatsD server; NULL or empty: none */
+	uint64_t statsd_interval; /**< ns from one sending to the next */
 };
 
 /** log: */
 struct weir_log_conf {
-	struct weir_conf_at at;
-	int level;
-	int format;
-	char *to;
+	struct weir_conf_at at; /**< the section's line */
+	int level;		/**< enum weir_log_level: the lowest that is logged */
+	int format;		/**< enum weir_log_format */
+	char *to;		/**< as weir_log_sink_parse() takes it */
 };
 
 /** routes: */
 struct weir_route_conf {
-	struct weir_conf_at at;
-	struct weir_prefix to;
+	struct weir_conf_at at;	   /**< the route's line */
+	struct weir_prefix to;	   /**< the destination; host bits must be 0 */
 	struct weir_conf_list via; /**< struct weir_addr; more than one: ECMP */
 	char *dev;		   /**< interface: "lan", "lan.100" */
-	int kind;
-	uint64_t metric;
-	uint64_t mtu;
+	int kind;		   /**< index in gateway, blackhole, unreachable, prohibit */
+	uint64_t metric;	   /**< the lower one wins among those of one prefix */
+	uint64_t mtu;		   /**< largest IP packet, bytes; 0: that of the interface */
 };
 
 /** neighbours: */
 struct weir_neighbour_conf {
-	struct weir_conf_at at;
-	char *dev;
-	struct weir_addr address;
-	struct weir_mac mac;
+	struct weir_conf_at at;	  /**< the neighbour's line */
+	char *dev;		  /**< interface: "lan", "lan.100" */
+	struct weir_addr address; /**< IPv4 or IPv6 */
+	struct weir_mac mac;	  /**< where its packets go; never asked for */
 };
 
 /** The sections that every app has; the first member of each app's own configuration. */
 struct weir_app_conf {
-	struct weir_runtime_conf runtime;
-	struct weir_conf_list ports; /**< struct weir_app_port_conf */
-	struct weir_limits_conf limits;
-	struct weir_control_conf control;
-	struct weir_log_conf log;
+	struct weir_runtime_conf runtime; /**< cores, polling, memory; a change needs a restart */
+	struct weir_conf_list ports;	  /**< struct weir_app_port_conf */
+	struct weir_limits_conf limits;	  /**< sizes of tables; a change needs a restart */
+	struct weir_control_conf control; /**< sockets; a change needs a restart */
+	struct weir_log_conf log;	  /**< applied by a reload too */
 };
 
 /** The sections of apps with layer 3. */
 struct weir_l3_conf {
 	struct weir_conf_list routes;	  /**< struct weir_route_conf */
 	struct weir_conf_list neighbours; /**< struct weir_neighbour_conf */
-	bool kernel_routes;
+	bool kernel_routes;		  /**< mirror the kernel's routes and neighbours */
 };
 
 /** The schema of struct weir_runtime_conf. */
@@ -182,9 +187,9 @@ struct weir_app {
 		*schema; /**< of a struct that begins with weir_app_conf app */
 	size_t l3_at;	 /**< offset of the struct weir_l3_conf; 0: no layer 3 */
 	const struct weir_node_ops *const *path; /**< NULL: prepare() sets a callback */
-	/** Further options (val above 255), ended by a zero one, and their lines for --help. */
+	/** Further options (val above 255), ended by a zero one; NULL: none. */
 	const struct option *options;
-	const char *options_help;
+	const char *options_help; /**< their lines for --help, each with its newline */
 	const char *default_conf; /**< YAML in force without -c; NULL: -c is required */
 	/** An option of ours. @p conf may be changed. @return 0 or -errno with a sentence. */
 	int (*option)(void *conf, int val, const char *arg, struct weir_why *why);
