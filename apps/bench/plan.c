@@ -153,17 +153,21 @@ static int check_sizes(const struct bench *b, const struct bench_settings *s, st
 	return 0;
 }
 
-static int publish(struct bench *b, const struct bench_settings *s, struct weir_why *why)
+/* Anew: count from here on. From before the first packet, for after `packets` no other comes. */
+static int publish(struct bench *b, const struct bench_settings *s, bool anew, struct weir_why *why)
 {
 	struct bench_plan *fresh, *old;
 	int rc = check_sizes(b, s, why);
 
 	if (rc < 0)
 		return rc;
+	b->epoch += anew;
 	rc = plan_make(b, s, &fresh);
 	if (rc < 0)
 		return weir_why(why, rc, "out of memory for %u flows", s->flows);
 	b->number++;
+	if (anew)
+		bench_figures_take(b, &b->base);
 	old = atomic_exchange(&b->plan, fresh);
 	for (uint16_t w = 0; w < b->workers; w++) /* one that sleeps may have to send now */
 		weir_engine_kick(weir_system_engine(weir_run_system(b->run), w));
@@ -177,16 +181,11 @@ int bench_change(struct bench *b, const struct bench_settings *s, struct weir_wh
 {
 	/* What was counted in two modes would not mean one thing. */
 	const bool anew = b->forwarding && s->mode != b->set.mode;
-	int rc;
+	const int rc = publish(b, s, anew, why);
 
-	b->epoch += anew;
-	rc = publish(b, s, why);
-	if (rc < 0)
-		return rc;
-	b->set = *s;
-	if (anew)
-		bench_figures_take(b, &b->base);
-	return 0;
+	if (rc == 0)
+		b->set = *s;
+	return rc;
 }
 
 int bench_start(struct bench *b, struct weir_why *why)
@@ -196,15 +195,13 @@ int bench_start(struct bench *b, struct weir_why *why)
 	if (b->forwarding)
 		return weir_why(why, -EALREADY, "already started");
 	b->forwarding = true;
-	b->epoch++;
-	rc = publish(b, &b->set, why);
+	rc = publish(b, &b->set, true, why);
 	if (rc < 0) {
 		b->forwarding = false;
 		return rc;
 	}
 	b->has_last = false;
 	b->started_ns = b->shown_ns = weir_run_now_ns(b->run);
-	bench_figures_take(b, &b->base);
 	return 0;
 }
 
@@ -217,22 +214,18 @@ int bench_stop(struct bench *b, struct weir_why *why)
 	bench_figures_since(b, &b->last);
 	b->has_last = true;
 	b->forwarding = false;
-	rc = publish(b, &b->set, why);
+	rc = publish(b, &b->set, false, why);
 	b->forwarding = rc < 0;
 	return rc;
 }
 
 int bench_clear(struct bench *b, struct weir_why *why)
 {
-	int rc;
+	const int rc = publish(b, &b->set, true, why);
 
-	b->epoch++;
-	rc = publish(b, &b->set, why);
-	if (rc < 0)
-		return rc;
-	bench_figures_take(b, &b->base);
-	memset(&b->last, 0, sizeof(b->last));
-	return 0;
+	if (rc == 0)
+		memset(&b->last, 0, sizeof(b->last));
+	return rc;
 }
 
 void bench_plan_drop(struct bench *b)

@@ -26,6 +26,7 @@ static struct {
 } pool = {.pool = {.private_data_size = sizeof(struct rte_pktmbuf_pool_private)},
 	  .priv = {.mbuf_data_room_size = 2048 + RTE_PKTMBUF_HEADROOM}};
 static unsigned synchronized, counted_anew;
+static const struct bench_plan *counted_under;
 
 struct weir_system *weir_run_system(const struct weir_run *run)
 {
@@ -70,6 +71,7 @@ bench_burst_fn *bench_run_of(enum bench_mode mode, bool forwarding)
 void bench_figures_take(struct bench *b, struct bench_figures *out)
 {
 	counted_anew++;
+	counted_under = b->plan;
 }
 
 void bench_figures_since(struct bench *b, struct bench_figures *out)
@@ -159,6 +161,19 @@ static void test_another_mode_counts_anew_and_another_rate_does_not(void)
 	bench_plan_drop(b);
 }
 
+static void test_counting_begins_before_the_first_packet_can_go(void)
+{
+	struct bench_settings other;
+	struct bench *b = toy_bench(&other);
+	const struct bench_plan *stopped;
+
+	CU_ASSERT_EQUAL(bench_stop(b, NULL), 0);
+	stopped = b->plan;
+	CU_ASSERT_EQUAL(bench_start(b, NULL), 0);
+	CU_ASSERT_PTR_EQUAL(counted_under, stopped);
+	bench_plan_drop(b);
+}
+
 static void test_each_plan_but_the_first_waits_for_the_workers(void)
 {
 	struct bench_settings other;
@@ -185,5 +200,6 @@ static void test_frames_that_no_port_takes_are_refused(void)
 WEIR_TESTS("bench/plan", TEST(without_memory_the_plan_in_force_stays),
 	   TEST(without_memory_it_neither_starts_nor_stops),
 	   TEST(another_mode_counts_anew_and_another_rate_does_not),
+	   TEST(counting_begins_before_the_first_packet_can_go),
 	   TEST(each_plan_but_the_first_waits_for_the_workers),
 	   TEST(frames_that_no_port_takes_are_refused))
