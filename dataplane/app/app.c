@@ -410,6 +410,8 @@ static int open_all(struct weir_run *run, struct weir_system_conf *sys, struct w
 		rc = weir_system_start(run->system, why);
 	if (rc == 0 && run->l3 != NULL)
 		rc = app_l3_start(run, why);
+	if (rc == 0 && app->begin != NULL)
+		rc = app->begin(run, why);
 	return rc;
 }
 

@@ -198,8 +198,13 @@ struct weir_app {
 	/** Complete the system's conf: callbacks, contexts. */
 	int (*prepare)(struct weir_run *run, const void *conf, struct weir_system_conf *sys,
 		       struct weir_why *why);
-	/** All is open, nothing runs yet: register commands and metrics. */
+	/** Add tables to weir_run_metrics(). For --manual=metrics too, when the run has no state
+	 * yet. */
+	int (*metrics)(struct weir_run *run);
+	/** All is open, nothing runs yet: register commands. */
 	int (*start)(struct weir_run *run, const void *conf, struct weir_why *why);
+	/** The workers run. When it returns, /ready may say so. */
+	int (*begin)(struct weir_run *run, struct weir_why *why);
 	/** Workers have stopped: say what they did. */
 	void (*summary_print)(struct weir_run *run, FILE *to);
 	/** Free what prepare and start made. Also called after they failed. */
