@@ -36,9 +36,9 @@ def bench(mode: str, *ports: str, worker: int = 1, **section: Any) -> Config:
 
 
 def started(sut: Sut, line: Line, config: Config) -> App:
-    """weir-bench at work: what comes from now on is counted."""
+    """weir-bench at work, for /ready says so: what comes from now on is counted."""
     app = sut.start("weir-bench", config, line.sut)
-    until(lambda: app.metric("weir_bench_forwarding") == 1, what="the start")
+    assert app.metric("weir_bench_forwarding") == 1
     return app
 
 
@@ -356,7 +356,6 @@ def test_two_workers_share_two_queues(line: Line, sut: Sut, tg: TrafficGenerator
         port["driver"] = "af_packet"
     app = sut.prepare("weir-bench", config, line.sut)
     app.start(("--cores=0,1", "--rxq=2", "--poll=adaptive"))
-    until(lambda: app.metric("weir_bench_forwarding") == 1, what="the start")
     macs = (line.left.mac, "02:00:00:00:00:aa")
     sent = [
         packets.udp(macs, (LEFT, RIGHT), sport=1024 + n % 60, size=100 + n // 60)

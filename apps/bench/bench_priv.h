@@ -68,6 +68,10 @@ struct bench_conf {
 	uint64_t rxq, txq, rxd, txd;
 };
 
+/* life.c */
+extern const struct weir_app bench_app;
+
+/* conf.c */
 extern const struct weir_conf_schema bench_schema;
 extern const char bench_default_conf[];
 
@@ -218,7 +222,7 @@ struct bench {
 	uint16_t run_id; /* this start of the program, for the sinks */
 	struct bench_settings set;
 	const void *conf; /* the one that set was made of, to see a reload */
-	bool forwarding, start_at_once;
+	bool forwarding;
 	uint32_t number, epoch;
 	uint64_t time_ns, packets, stats_period_ns;
 	uint64_t started_ns, shown_ns;
@@ -230,6 +234,12 @@ struct bench {
 	struct bench_pps pps[WEIR_PORTS_MAX];
 	uint64_t pps_tsc; /* when it was looked at; 0: never */
 };
+
+/* workers.c: freed by bench_workers_free(), also what was half made */
+int bench_workers_create(struct bench *b, struct weir_why *why);
+/* A lane for each port that a worker of the system polls. */
+int bench_lanes_create(struct bench *b, struct weir_why *why);
+void bench_workers_free(struct bench *b);
 
 /* plan.c: all leave everything as it was if they fail */
 int bench_settings_make(const struct bench_conf *conf, struct bench_settings *out,
@@ -260,7 +270,7 @@ void bench_sunk_take(const struct bench *b, uint16_t port, struct bench_sunk *ou
 struct weir_hist *bench_latency(const struct bench *b);
 
 /* metrics.c */
-int bench_metrics_add(struct bench *b, struct weir_why *why);
+int bench_metrics_add(struct weir_run *run);
 /* About every 100 ms: what was reached in the last second. */
 void bench_metrics_tick(struct bench *b);
 

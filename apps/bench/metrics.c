@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <rte_cycles.h>
-#include <weir/error.h>
 
 /* ---- ports ---- */
 
@@ -243,14 +242,15 @@ static int collect_bench(void *ctx, struct weir_metrics_sink *sink)
 	return rc;
 }
 
-int bench_metrics_add(struct bench *b, struct weir_why *why)
+int bench_metrics_add(struct weir_run *run)
 {
-	struct weir_metrics *m = weir_run_metrics(b->run);
+	struct weir_metrics *m = weir_run_metrics(run);
+	struct bench *b = weir_run_state(run);
 	int rc = weir_metrics_add(m, bench_metrics, B_N, collect_bench, b);
 
 	if (rc == 0)
 		rc = weir_metrics_add(m, port_metrics, P_N, collect_ports, b);
 	if (rc == 0)
 		rc = weir_metrics_add(m, sink_metrics, S_N, collect_sink, b);
-	return rc < 0 ? weir_why(why, rc, "metrics: %s", weir_error_text(rc)) : 0;
+	return rc;
 }
