@@ -8,6 +8,7 @@
 #include "port_eth_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/if_packet.h>
@@ -120,20 +121,51 @@ static int bind_small(int fd, void *memory, size_t bytes, const char *interface,
 	return bind(fd, (const struct sockaddr *)&where, sizeof(where)) < 0 ? -errno : 0;
 }
 
+/* A socket's memory that can be sealed later. @return a descriptor or -errno. */
+static int memory_open(size_t bytes)
+{
+	const int memory = memfd_create("weir-trial", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int rc = memory < 0 ? -errno : 0;
+
+	if (rc == 0 && ftruncate(memory, (off_t)bytes) < 0) {
+		rc = -errno;
+		close(memory);
+	}
+	return rc < 0 ? rc : memory;
+}
+
+static int bind_and_close(int memory, size_t bytes, const char *interface, uint16_t queue)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	const int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int rc = fd < 0 ? -errno : at == MAP_FAILED ? -ENOMEM : 0;
+
+	if (rc == 0)
+		rc = bind_small(fd, at, bytes, interface, queue);
+	if (fd >= 0)
+		close(fd);
+	if (at != MAP_FAILED)
+		munmap(at, bytes);
+	return rc;
+}
+
+/*
+ * A closed socket still has its queue for some 30 ms (xp_release_deferred() of the kernel), and
+ * nothing says when it has not. But the memory goes after the queue, and memory that a socket has
+ * cannot be sealed: the kernel waits for that, up to 150 ms, or says EBUSY.
+ */
 static int try_bind(const char *interface, uint16_t queue)
 {
 	const size_t bytes = 4096;
-	void *memory =
-		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	const int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-	int rc = fd < 0 ? -errno : memory == MAP_FAILED ? -ENOMEM : 0;
+	const int memory = memory_open(bytes);
+	int rc;
 
-	if (rc == 0)
-		rc = bind_small(fd, memory, bytes, interface, queue);
-	if (fd >= 0)
-		close(fd);
-	if (memory != MAP_FAILED)
-		munmap(memory, bytes);
+	if (memory < 0)
+		return memory;
+	rc = bind_and_close(memory, bytes, interface, queue);
+	if (rc == 0 && fcntl(memory, F_ADD_SEALS, F_SEAL_WRITE) < 0)
+		rc = -errno;
+	close(memory);
 	return rc;
 }
 
@@ -147,7 +179,6 @@ int linux_if_wait_free(const struct weir_port_conf *conf, uint16_t queue, struct
 		(void)nanosleep(&step, NULL);
 		rc = try_bind(dev, queue);
 	}
-	(void)nanosleep(&step, NULL); /* the trial made it busy for a moment, too */
 	if (rc == -EBUSY)
 		return weir_why(why, rc,
 				"port %s: queue %u of %s belongs to another AF_XDP socket: end the "
