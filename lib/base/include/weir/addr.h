@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** An IPv4 or IPv6 address. All zero is no address at all. */
 struct weir_addr {
@@ -41,17 +42,17 @@ struct weir_mac {
  * Read an address: 192.0.2.1 or 2001:db8::1 (RFC 4291 section 2.2).
  * @return 0, or -EINVAL (then @p out is untouched).
  */
-int weir_addr_parse(const char *text, size_t len_bytes, struct weir_addr *out);
+WEIR_MUST_CHECK int weir_addr_parse(const char *text, size_t len_bytes, struct weir_addr *out);
 
 /**
  * Read a prefix: an address, a slash, a length.
  * @return 0, -EINVAL if it is not one, -ERANGE if the length is above 32 or 128 (then @p out is
  * untouched).
  */
-int weir_prefix_parse(const char *text, size_t len_bytes, struct weir_prefix *out);
+WEIR_MUST_CHECK int weir_prefix_parse(const char *text, size_t len_bytes, struct weir_prefix *out);
 
 /** Read six pairs of hexadecimal digits with colons between them. @return 0 or -EINVAL. */
-int weir_mac_parse(const char *text, size_t len_bytes, struct weir_mac *out);
+WEIR_MUST_CHECK int weir_mac_parse(const char *text, size_t len_bytes, struct weir_mac *out);
 
 /** Write an address as RFC 5952 wants it, "none" for family 0. @return @p text. */
 const char *weir_addr_format(const struct weir_addr *addr, char text[WEIR_ADDR_TEXT]);
@@ -61,10 +62,11 @@ const char *weir_prefix_format(const struct weir_prefix *prefix, char text[WEIR_
 const char *weir_mac_format(const struct weir_mac *mac, char text[WEIR_MAC_TEXT]);
 
 /** Whether two addresses are the same. */
-bool weir_addr_equal(const struct weir_addr *a, const struct weir_addr *b);
+WEIR_MUST_CHECK bool weir_addr_equal(const struct weir_addr *a, const struct weir_addr *b);
 
 /** The prefix with its host bits cleared: the network of an interface's address. */
-struct weir_prefix weir_prefix_network(const struct weir_prefix *prefix);
+WEIR_MUST_CHECK struct weir_prefix weir_prefix_network(const struct weir_prefix *prefix);
 
 /** Whether an address is inside a prefix (never, if the families differ). */
-bool weir_prefix_contains(const struct weir_prefix *prefix, const struct weir_addr *addr);
+WEIR_MUST_CHECK bool weir_prefix_contains(const struct weir_prefix *prefix,
+					  const struct weir_addr *addr);

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** Waiting times that grow, set up by weir_backoff_init(). */
 struct weir_backoff {
@@ -27,14 +28,15 @@ struct weir_backoff {
  * @param seed     Any number; different for each client, so that they do not return together.
  * @return 0 or -EINVAL.
  */
-int weir_backoff_init(struct weir_backoff *b, uint64_t base_ns, uint64_t max_ns, uint64_t seed);
+WEIR_MUST_CHECK int weir_backoff_init(struct weir_backoff *b, uint64_t base_ns, uint64_t max_ns,
+				      uint64_t seed);
 
 /**
  * The next wait: a random time from base_ns to three times the wait before, at most max_ns
  * ("decorrelated jitter", M. Brooker, "Exponential backoff and jitter", AWS 2015).
  * @return Nanoseconds to wait from now.
  */
-uint64_t weir_backoff_next(struct weir_backoff *b);
+WEIR_MUST_CHECK uint64_t weir_backoff_next(struct weir_backoff *b);
 
 /** Begin again at base_ns, after a success. The generator goes on. */
 void weir_backoff_reset(struct weir_backoff *b);
@@ -63,14 +65,14 @@ struct weir_breaker {
  * @param open_ns             At least 1.
  * @return 0 or -EINVAL.
  */
-int weir_breaker_init(struct weir_breaker *b, unsigned failures_to_open,
-		      unsigned successes_to_close, uint64_t open_ns);
+WEIR_MUST_CHECK int weir_breaker_init(struct weir_breaker *b, unsigned failures_to_open,
+				      unsigned successes_to_close, uint64_t open_ns);
 
 /**
  * Ask before each call. Who is told true makes the call and reports it by weir_breaker_success()
  * or weir_breaker_failure(). A probe that is never reported counts as lost after open_ns.
  */
-bool weir_breaker_allows(struct weir_breaker *b, uint64_t now_ns);
+WEIR_MUST_CHECK bool weir_breaker_allows(struct weir_breaker *b, uint64_t now_ns);
 
 /** The call worked. */
 void weir_breaker_success(struct weir_breaker *b);

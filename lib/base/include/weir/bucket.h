@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** The highest rate, in tokens a second. */
 #define WEIR_BUCKET_RATE_MAX UINT64_C(1000000000)
@@ -36,14 +37,15 @@ struct weir_bucket {
  * @param now_ns        The time now, on the clock that all later calls use.
  * @return 0, or -ERANGE and the bucket is as it was.
  */
-int weir_bucket_init(struct weir_bucket *b, uint64_t rate_tps, uint64_t burst_tokens,
-		     uint64_t now_ns);
+WEIR_MUST_CHECK int weir_bucket_init(struct weir_bucket *b, uint64_t rate_tps,
+				     uint64_t burst_tokens, uint64_t now_ns);
 
 /**
  * How long until @p tokens are there, if none are taken meanwhile. Divides: not for every packet.
  * @return Nanoseconds; 0 if they are there now, UINT64_MAX if they exceed the burst.
  */
-uint64_t weir_bucket_wait_ns(const struct weir_bucket *b, uint32_t tokens, uint64_t now_ns);
+WEIR_MUST_CHECK uint64_t weir_bucket_wait_ns(const struct weir_bucket *b, uint32_t tokens,
+					     uint64_t now_ns);
 
 /** Count the level up to now. A clock that went back adds nothing until it has caught up. */
 static inline void weir_bucket_fill(struct weir_bucket *b, uint64_t now_ns)
@@ -65,7 +67,8 @@ static inline void weir_bucket_fill(struct weir_bucket *b, uint64_t now_ns)
 }
 
 /** Take @p tokens: all of them or none. @return Whether they were there. */
-static inline bool weir_bucket_take(struct weir_bucket *b, uint32_t tokens, uint64_t now_ns)
+WEIR_MUST_CHECK static inline bool weir_bucket_take(struct weir_bucket *b, uint32_t tokens,
+						    uint64_t now_ns)
 {
 	const uint64_t cost = tokens * WEIR_BUCKET_TOKEN;
 

@@ -39,6 +39,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <weir/must_check.h>
 #include <weir/why.h>
 
 /** What a key holds, and the C type that its struct member must have. */
@@ -167,13 +168,15 @@ struct weir_conf_options {
  * @return 0; -EINVAL for a wrong configuration, -EFBIG above WEIR_CONF_FILE_MAX, -ENOMEM, or the
  *         error of opening or reading the file.
  */
-int weir_conf_load_file(const char *path, const struct weir_conf_schema *schema,
-			const struct weir_conf_options *options, void *out, struct weir_why *why);
+WEIR_MUST_CHECK int weir_conf_load_file(const char *path, const struct weir_conf_schema *schema,
+					const struct weir_conf_options *options, void *out,
+					struct weir_why *why);
 
 /** Load from memory; @p name stands for the file in errors. Otherwise as weir_conf_load_file(). */
-int weir_conf_load_text(const char *name, const char *text, size_t len_bytes,
-			const struct weir_conf_schema *schema,
-			const struct weir_conf_options *options, void *out, struct weir_why *why);
+WEIR_MUST_CHECK int weir_conf_load_text(const char *name, const char *text, size_t len_bytes,
+					const struct weir_conf_schema *schema,
+					const struct weir_conf_options *options, void *out,
+					struct weir_why *why);
 
 /** Free all that a loaded struct points to and zero it; not the struct. NULL is allowed. */
 void weir_conf_free(const struct weir_conf_schema *schema, void *conf);
@@ -192,11 +195,12 @@ int weir_conf_fail(struct weir_why *why, const char *file, uint32_t line, const 
  * key with its type, default, what is allowed and what it means.
  * @return 0, or -EIO if @p to has failed.
  */
-int weir_conf_manual(const struct weir_conf_schema *schema, FILE *to);
+WEIR_MUST_CHECK int weir_conf_manual(const struct weir_conf_schema *schema, FILE *to);
 
 /**
  * Write the configuration in force, defaults and environment included, as YAML that loads to the
  * same. A section that was not given and has required keys is left out (it needs its `at`).
  * @return 0, or -EIO if @p to has failed.
  */
-int weir_conf_dump(const struct weir_conf_schema *schema, const void *conf, FILE *to);
+WEIR_MUST_CHECK int weir_conf_dump(const struct weir_conf_schema *schema, const void *conf,
+				   FILE *to);

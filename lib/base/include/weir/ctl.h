@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <weir/must_check.h>
 #include <weir/why.h>
 
 /** Clients at a time; one more is told so and disconnected. */
@@ -77,8 +78,8 @@ struct weir_ctl_server;
  * @return 0; -EADDRINUSE if another process answers there; -EEXIST if the path is something other
  *         than a socket; -ENAMETOOLONG, -ENOMEM or what the system said.
  */
-int weir_ctl_server_create(const char *path, mode_t mode, struct weir_ctl_server **out,
-			   struct weir_why *why);
+WEIR_MUST_CHECK int weir_ctl_server_create(const char *path, mode_t mode,
+					   struct weir_ctl_server **out, struct weir_why *why);
 
 /** Disconnect everybody, remove the socket file if it is still ours, free. NULL is allowed. */
 void weir_ctl_server_free(struct weir_ctl_server *s);
@@ -90,8 +91,8 @@ void weir_ctl_server_free(struct weir_ctl_server *s);
  * @param flags  0 or WEIR_CTL_CHANGES_STATE.
  * @return 0, -EEXIST if there is one of that name, -EINVAL, -ENOMEM.
  */
-int weir_ctl_register(struct weir_ctl_server *s, const char *cmd, const char *help,
-		      weir_ctl_handler *handler, void *ctx, unsigned flags);
+WEIR_MUST_CHECK int weir_ctl_register(struct weir_ctl_server *s, const char *cmd, const char *help,
+				      weir_ctl_handler *handler, void *ctx, unsigned flags);
 
 /** Who is told of commands that change state; NULL for nobody. */
 void weir_ctl_server_audit(struct weir_ctl_server *s, weir_ctl_audit *audit, void *ctx);
@@ -104,7 +105,7 @@ int weir_ctl_server_fd(const struct weir_ctl_server *s);
  * @param now_ns  The time now, on any clock that does not go back.
  * @return How many requests were answered, or -errno if the server itself is broken.
  */
-int weir_ctl_server_poll(struct weir_ctl_server *s, uint64_t now_ns);
+WEIR_MUST_CHECK int weir_ctl_server_poll(struct weir_ctl_server *s, uint64_t now_ns);
 
 /**
  * Client: ask and wait for the answer. Blocks up to the timeout; any thread may call.
@@ -116,5 +117,5 @@ int weir_ctl_server_poll(struct weir_ctl_server *s, uint64_t now_ns);
  *         -EPROTO if the answer is none; -ENOENT or -ECONNREFUSED if nobody listens there; -ENOMEM
  *         or what the system said.
  */
-int weir_ctl_call(const char *path, const char *cmd, json_t *args, uint64_t timeout_ns,
-		  json_t **data, struct weir_why *why);
+WEIR_MUST_CHECK int weir_ctl_call(const char *path, const char *cmd, json_t *args,
+				  uint64_t timeout_ns, json_t **data, struct weir_why *why);

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <weir/must_check.h>
 
 /** A place in bytes that are read. Begin with {.at = p, .end = p + bytes}. */
 struct weir_cursor {
@@ -35,7 +36,7 @@ struct weir_writer {
 };
 
 /** Bytes that are left to read; 0 once bad. */
-static inline size_t weir_left(const struct weir_cursor *c)
+WEIR_MUST_CHECK static inline size_t weir_left(const struct weir_cursor *c)
 {
 	return c->bad ? 0 : (size_t)(c->end - c->at);
 }
@@ -93,13 +94,13 @@ static inline uint64_t weir_take_u64_be(struct weir_cursor *c)
 }
 
 /** Bytes that still fit; 0 once bad. */
-static inline size_t weir_room(const struct weir_writer *w)
+WEIR_MUST_CHECK static inline size_t weir_room(const struct weir_writer *w)
 {
 	return w->bad ? 0 : (size_t)(w->end - w->at);
 }
 
 /** Room for the next @p bytes, to be filled by the caller; NULL (and bad) if they do not fit. */
-static inline uint8_t *weir_put_room(struct weir_writer *w, size_t bytes)
+WEIR_MUST_CHECK static inline uint8_t *weir_put_room(struct weir_writer *w, size_t bytes)
 {
 	uint8_t *p = w->at;
 

@@ -7,6 +7,7 @@
  */
 
 #include <stdbool.h>
+#include <weir/must_check.h>
 
 /** Whose fault an error is. */
 enum weir_error_category {
@@ -23,7 +24,7 @@ enum weir_error_category {
  * @param rc  0, positive, or -errno, as weir's functions return it.
  * Any thread may call.
  */
-enum weir_error_category weir_error_category(int rc);
+WEIR_MUST_CHECK enum weir_error_category weir_error_category(int rc);
 
 /** The category's name in lower case, for logs and metric labels. Never NULL. */
 const char *weir_error_category_name(enum weir_error_category category);
@@ -32,7 +33,7 @@ const char *weir_error_category_name(enum weir_error_category category);
  * Whether the same call may succeed if it is made again later with nothing changed.
  * The table in docs/guide/errors.md lists every code. Any thread may call.
  */
-bool weir_error_is_retryable(int rc);
+WEIR_MUST_CHECK bool weir_error_is_retryable(int rc);
 
 /**
  * A sentence for a person.

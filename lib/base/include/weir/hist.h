@@ -13,6 +13,7 @@
  */
 
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** The longest duration told apart; longer ones are counted as this (18.3 minutes). */
 #define WEIR_HIST_MAX_NS ((UINT64_C(1) << 40) - 1)
@@ -20,7 +21,7 @@
 struct weir_hist;
 
 /** @return A new empty histogram, or NULL if out of memory. The caller frees it. */
-struct weir_hist *weir_hist_create(void);
+WEIR_MUST_CHECK struct weir_hist *weir_hist_create(void);
 
 /** Free a histogram. NULL is allowed. */
 void weir_hist_free(struct weir_hist *h);
@@ -63,4 +64,4 @@ uint64_t weir_hist_max_ns(const struct weir_hist *h);
  * @return Nanoseconds, rounded up to a bucket's edge but never above the longest; 0 if nothing was
  *         counted.
  */
-uint64_t weir_hist_at(const struct weir_hist *h, unsigned permille);
+WEIR_MUST_CHECK uint64_t weir_hist_at(const struct weir_hist *h, unsigned permille);

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** How much a line matters. WEIR_LOG_OFF is only for weir_log_set_level(): silence. */
 enum weir_log_level {
@@ -52,7 +53,7 @@ enum weir_log_level {
  * @param module  NULL sets it for all modules that have none of their own.
  * @return 0, -EINVAL for a bad level or name, -ENOSPC after WEIR_LOG_LEVELS_MAX modules.
  */
-int weir_log_set_level(const char *module, enum weir_log_level level);
+WEIR_MUST_CHECK int weir_log_set_level(const char *module, enum weir_log_level level);
 
 /** The lowest level that is logged for @p module (NULL: for modules without their own). Any thread.
  */
@@ -62,13 +63,13 @@ enum weir_log_level weir_log_get_level(const char *module);
 void weir_log_clear_levels(void);
 
 /** Whether a line of this level and module would be written. Any thread may call. */
-bool weir_log_on(enum weir_log_level level, const char *module);
+WEIR_MUST_CHECK bool weir_log_on(enum weir_log_level level, const char *module);
 
 /** The level's name in lower case, "unknown" for a number that is none. Any thread may call. */
 const char *weir_log_level_name(enum weir_log_level level);
 
 /** The level of a name ("trace" to "fatal", "off"). @return 0, or -EINVAL. Any thread may call. */
-int weir_log_level_parse(const char *name, enum weir_log_level *out);
+WEIR_MUST_CHECK int weir_log_level_parse(const char *name, enum weir_log_level *out);
 
 /* ---- sinks ---- */
 
@@ -108,7 +109,7 @@ struct weir_log_sink {
  * @return 0, -EINVAL for a bad sink, -ENOSPC above WEIR_LOG_SINKS_MAX, -ENOMEM, or why a file did
  * not open.
  */
-int weir_log_set_sinks(const struct weir_log_sink *sinks, unsigned n);
+WEIR_MUST_CHECK int weir_log_set_sinks(const struct weir_log_sink *sinks, unsigned n);
 
 /**
  * Read a sink from a configuration's two words.
@@ -117,14 +118,15 @@ int weir_log_set_sinks(const struct weir_log_sink *sinks, unsigned n);
  * @param out     Its name points into @p to.
  * @return 0, or -EINVAL.
  */
-int weir_log_sink_parse(const char *to, const char *format, struct weir_log_sink *out);
+WEIR_MUST_CHECK int weir_log_sink_parse(const char *to, const char *format,
+					struct weir_log_sink *out);
 
 /**
  * Open the files of all file sinks again, after a rename by logrotate(8). Call it from the control
  * thread on SIGUSR1, not from the signal handler.
  * @return 0, or -errno of the first file that did not open; that sink goes on with its old file.
  */
-int weir_log_reopen(void);
+WEIR_MUST_CHECK int weir_log_reopen(void);
 
 /* ---- threads, time, volume ---- */
 
@@ -176,7 +178,8 @@ struct weir_traceparent {
  * @param text_bytes  Its length; @p text need not end in NUL.
  * @return 0, or -EBADMSG if it breaks the grammar or an id is all zeros.
  */
-int weir_traceparent_parse(const char *text, size_t text_bytes, struct weir_traceparent *out);
+WEIR_MUST_CHECK int weir_traceparent_parse(const char *text, size_t text_bytes,
+					   struct weir_traceparent *out);
 
 /** Write a traceparent header's value, of version 00, and a NUL. */
 void weir_traceparent_format(const struct weir_traceparent *tp, char text[WEIR_TRACEPARENT_TEXT]);
@@ -297,7 +300,8 @@ struct weir_log_ring;
  * @param records  Room, a power of two from 2 to 65536; 64 bytes each.
  * @return 0, -EINVAL, or -ENOMEM. Control thread.
  */
-int weir_log_ring_create(const char *thread, unsigned records, struct weir_log_ring **out);
+WEIR_MUST_CHECK int weir_log_ring_create(const char *thread, unsigned records,
+					 struct weir_log_ring **out);
 
 /** Free a ring that nobody uses any more; undrained records go with it. NULL is allowed. */
 void weir_log_ring_free(struct weir_log_ring *ring);

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 struct json_t;
 struct weir_hist;
@@ -61,7 +62,7 @@ struct weir_metrics_value;    /* a value that the registry keeps */
 typedef int (*weir_metrics_collect_fn)(void *ctx, struct weir_metrics_sink *sink);
 
 /** @return 0, or -ENOMEM. */
-int weir_metrics_create(struct weir_metrics **out);
+WEIR_MUST_CHECK int weir_metrics_create(struct weir_metrics **out);
 
 /** Free a registry and the values it keeps. NULL is allowed. Snapshots stay valid. */
 void weir_metrics_free(struct weir_metrics *m);
@@ -74,14 +75,15 @@ void weir_metrics_free(struct weir_metrics *m);
  * @return 0; -EINVAL for a name, unit, label or help that breaks the rules; -EEXIST for a name that
  * is there, or for this table with this ctx; -ENOSPC beyond WEIR_METRICS_MAX; -ENOMEM.
  */
-int weir_metrics_add(struct weir_metrics *m, const struct weir_metric *metrics, unsigned n,
-		     weir_metrics_collect_fn collect, void *ctx);
+WEIR_MUST_CHECK int weir_metrics_add(struct weir_metrics *m, const struct weir_metric *metrics,
+				     unsigned n, weir_metrics_collect_fn collect, void *ctx);
 
 /**
  * Take a table out again (its port is gone). What the registry kept for it is freed.
  * @return 0, or -ENOENT if it was not added with this @p ctx.
  */
-int weir_metrics_remove(struct weir_metrics *m, const struct weir_metric *metrics, void *ctx);
+WEIR_MUST_CHECK int weir_metrics_remove(struct weir_metrics *m, const struct weir_metric *metrics,
+					void *ctx);
 
 /**
  * Say one value. The label values are the metric's, in its order: as many as it has names. They are
@@ -90,15 +92,18 @@ int weir_metrics_remove(struct weir_metrics *m, const struct weir_metric *metric
  * @return 0; -EINVAL for the wrong kind or number of labels; -ENOENT for a metric not in the
  * registry; -ENAMETOOLONG for a label value; -ENOSPC beyond WEIR_METRICS_SAMPLES_MAX; -ENOMEM.
  */
-int weir_metrics_put_count(struct weir_metrics_sink *sink, const struct weir_metric *metric,
-			   uint64_t value, const char *const *labels, unsigned n_labels);
+WEIR_MUST_CHECK int weir_metrics_put_count(struct weir_metrics_sink *sink,
+					   const struct weir_metric *metric, uint64_t value,
+					   const char *const *labels, unsigned n_labels);
 /** As weir_metrics_put_count(), of a gauge. */
-int weir_metrics_put_gauge(struct weir_metrics_sink *sink, const struct weir_metric *metric,
-			   double value, const char *const *labels, unsigned n_labels);
+WEIR_MUST_CHECK int weir_metrics_put_gauge(struct weir_metrics_sink *sink,
+					   const struct weir_metric *metric, double value,
+					   const char *const *labels, unsigned n_labels);
 /** As weir_metrics_put_count(), of a histogram. */
-int weir_metrics_put_hist(struct weir_metrics_sink *sink, const struct weir_metric *metric,
-			  const struct weir_hist *value, const char *const *labels,
-			  unsigned n_labels);
+WEIR_MUST_CHECK int weir_metrics_put_hist(struct weir_metrics_sink *sink,
+					  const struct weir_metric *metric,
+					  const struct weir_hist *value, const char *const *labels,
+					  unsigned n_labels);
 
 /** The arguments after the value, as a list and its length. */
 #define WEIR_LABELS(...)                    \
@@ -122,9 +127,9 @@ int weir_metrics_put_hist(struct weir_metrics_sink *sink, const struct weir_metr
  * @param out  Belongs to the registry.
  * @return 0; -EEXIST if it keeps one with these labels; else as weir_metrics_put_count().
  */
-int weir_metrics_keep(struct weir_metrics *m, const struct weir_metric *metric,
-		      const char *const *labels, unsigned n_labels,
-		      struct weir_metrics_value **out);
+WEIR_MUST_CHECK int weir_metrics_keep(struct weir_metrics *m, const struct weir_metric *metric,
+				      const char *const *labels, unsigned n_labels,
+				      struct weir_metrics_value **out);
 
 /** Add to a counter. Any thread may call. */
 void weir_metrics_value_add(struct weir_metrics_value *v, uint64_t n);
@@ -140,7 +145,8 @@ void weir_metrics_value_observe(struct weir_metrics_value *v, uint64_t ns);
  * @param out  The caller frees it.
  * @return 0, -ENOMEM, or the error of a collect function.
  */
-int weir_metrics_snapshot(struct weir_metrics *m, struct weir_metrics_snapshot **out);
+WEIR_MUST_CHECK int weir_metrics_snapshot(struct weir_metrics *m,
+					  struct weir_metrics_snapshot **out);
 
 /** Free a snapshot. NULL is allowed. */
 void weir_metrics_snapshot_free(struct weir_metrics_snapshot *s);
@@ -153,7 +159,7 @@ unsigned weir_metrics_duplicates(const struct weir_metrics_snapshot *s);
  * present values are kept and taken away from later ones.
  * @return 0, or as weir_metrics_snapshot(), with the old baseline in place.
  */
-int weir_metrics_reset(struct weir_metrics *m);
+WEIR_MUST_CHECK int weir_metrics_reset(struct weir_metrics *m);
 
 /** Whose text format is written. */
 enum weir_metrics_dialect {
@@ -170,8 +176,9 @@ const char *weir_metrics_content_type(enum weir_metrics_dialect dialect);
  * @param text  The caller frees it with free(3).
  * @return 0, or -ENOMEM.
  */
-int weir_metrics_text(const struct weir_metrics_snapshot *s, enum weir_metrics_dialect dialect,
-		      char **text, size_t *text_bytes);
+WEIR_MUST_CHECK int weir_metrics_text(const struct weir_metrics_snapshot *s,
+				      enum weir_metrics_dialect dialect, char **text,
+				      size_t *text_bytes);
 
 /**
  * Write a snapshot as a JSON object: {"NAME": {"kind", "unit", "help", "samples": [{"labels",
@@ -179,7 +186,7 @@ int weir_metrics_text(const struct weir_metrics_snapshot *s, enum weir_metrics_d
  * @param out  The caller owns the reference.
  * @return 0, or -ENOMEM.
  */
-int weir_metrics_json(const struct weir_metrics_snapshot *s, struct json_t **out);
+WEIR_MUST_CHECK int weir_metrics_json(const struct weir_metrics_snapshot *s, struct json_t **out);
 
 /**
  * Write a snapshot as StatsD lines, labels as DogStatsD tags ("|#port:wan"), gathered into
@@ -190,14 +197,15 @@ int weir_metrics_json(const struct weir_metrics_snapshot *s, struct json_t **out
  * @param send    Called with each datagram; a result other than 0 ends the writing.
  * @return 0, -EINVAL for the prefix, or what @p send returned.
  */
-int weir_metrics_statsd(const struct weir_metrics_snapshot *s,
-			const struct weir_metrics_snapshot *before, const char *prefix,
-			int (*send)(void *ctx, const char *datagram, size_t datagram_bytes),
-			void *ctx);
+WEIR_MUST_CHECK int
+weir_metrics_statsd(const struct weir_metrics_snapshot *s,
+		    const struct weir_metrics_snapshot *before, const char *prefix,
+		    int (*send)(void *ctx, const char *datagram, size_t datagram_bytes), void *ctx);
 
 /**
  * Write the manual: a Markdown table of every metric, with what to do about it.
  * @param text  The caller frees it with free(3).
  * @return 0, or -ENOMEM.
  */
-int weir_metrics_manual(const struct weir_metrics *m, char **text, size_t *text_bytes);
+WEIR_MUST_CHECK int weir_metrics_manual(const struct weir_metrics *m, char **text,
+					size_t *text_bytes);

@@ -16,6 +16,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** Link type of Ethernet frames. */
 #define WEIR_PCAPNG_ETHERNET 1
@@ -41,14 +42,16 @@ struct weir_pcapng_packet {
  * The section header.
  * @param application  The program that writes it, such as "weir-router 1.0"; NULL for none.
  */
-int weir_pcapng_section(void *buf, size_t buf_bytes, const char *application);
+WEIR_MUST_CHECK int weir_pcapng_section(void *buf, size_t buf_bytes, const char *application);
 
 /**
  * An interface of Ethernet frames.
  * @param name           Shown by Wireshark; NULL for none.
  * @param snaplen_bytes  Packets are cut to this many bytes; 0 if they are not.
  */
-int weir_pcapng_interface(void *buf, size_t buf_bytes, const char *name, uint32_t snaplen_bytes);
+WEIR_MUST_CHECK int weir_pcapng_interface(void *buf, size_t buf_bytes, const char *name,
+					  uint32_t snaplen_bytes);
 
 /** A packet. */
-int weir_pcapng_packet(void *buf, size_t buf_bytes, const struct weir_pcapng_packet *packet);
+WEIR_MUST_CHECK int weir_pcapng_packet(void *buf, size_t buf_bytes,
+				       const struct weir_pcapng_packet *packet);

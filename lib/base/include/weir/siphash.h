@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** A secret key of 128 bits. Fill it from the kernel's random source, once per process. */
 struct weir_siphash_key {
@@ -21,13 +22,15 @@ struct weir_siphash_key {
 };
 
 /** The key that the algorithm's paper makes of 16 bytes (little-endian). */
-struct weir_siphash_key weir_siphash_key(const uint8_t bytes[16]);
+WEIR_MUST_CHECK struct weir_siphash_key weir_siphash_key(const uint8_t bytes[16]);
 
 /** SipHash-2-4 of @p bytes at @p data. */
-uint64_t weir_siphash24(const struct weir_siphash_key *key, const void *data, size_t bytes);
+WEIR_MUST_CHECK uint64_t weir_siphash24(const struct weir_siphash_key *key, const void *data,
+					size_t bytes);
 
 /** SipHash-1-3 of @p bytes at @p data. */
-uint64_t weir_siphash13(const struct weir_siphash_key *key, const void *data, size_t bytes);
+WEIR_MUST_CHECK uint64_t weir_siphash13(const struct weir_siphash_key *key, const void *data,
+					size_t bytes);
 
 /** The state, for the inlined forms below. */
 struct weir_siphash_state {
@@ -38,7 +41,8 @@ struct weir_siphash_state {
 };
 
 /** The state that a key begins with. */
-static inline struct weir_siphash_state weir_siphash_begin(const struct weir_siphash_key *key)
+WEIR_MUST_CHECK static inline struct weir_siphash_state
+weir_siphash_begin(const struct weir_siphash_key *key)
 {
 	return (struct weir_siphash_state){
 		.v0 = key->k0 ^ UINT64_C(0x736f6d6570736575),
@@ -49,7 +53,7 @@ static inline struct weir_siphash_state weir_siphash_begin(const struct weir_sip
 }
 
 /** @p x turned left by @p bits, 1 to 63. */
-static inline uint64_t weir_siphash_turn(uint64_t x, unsigned bits)
+WEIR_MUST_CHECK static inline uint64_t weir_siphash_turn(uint64_t x, unsigned bits)
 {
 	return x << bits | x >> (64 - bits);
 }
@@ -78,7 +82,8 @@ static inline void weir_siphash13_word(struct weir_siphash_state *s, uint64_t wo
 }
 
 /** The hash, by three rounds (the 3 of SipHash-1-3). @p bytes is how many were taken in. */
-static inline uint64_t weir_siphash13_end(struct weir_siphash_state *s, uint64_t bytes)
+WEIR_MUST_CHECK static inline uint64_t weir_siphash13_end(struct weir_siphash_state *s,
+							  uint64_t bytes)
 {
 	weir_siphash13_word(s, bytes << 56);
 	s->v2 ^= 0xff;
@@ -89,7 +94,8 @@ static inline uint64_t weir_siphash13_end(struct weir_siphash_state *s, uint64_t
 }
 
 /** SipHash-1-3 of 8 bytes. */
-static inline uint64_t weir_siphash13_u64(const struct weir_siphash_key *key, uint64_t a)
+WEIR_MUST_CHECK static inline uint64_t weir_siphash13_u64(const struct weir_siphash_key *key,
+							  uint64_t a)
 {
 	struct weir_siphash_state s = weir_siphash_begin(key);
 
@@ -98,8 +104,8 @@ static inline uint64_t weir_siphash13_u64(const struct weir_siphash_key *key, ui
 }
 
 /** SipHash-1-3 of 16 bytes: an IPv4 flow with room to spare. */
-static inline uint64_t weir_siphash13_u64x2(const struct weir_siphash_key *key, uint64_t a,
-					    uint64_t b)
+WEIR_MUST_CHECK static inline uint64_t weir_siphash13_u64x2(const struct weir_siphash_key *key,
+							    uint64_t a, uint64_t b)
 {
 	struct weir_siphash_state s = weir_siphash_begin(key);
 
@@ -109,8 +115,8 @@ static inline uint64_t weir_siphash13_u64x2(const struct weir_siphash_key *key, 
 }
 
 /** SipHash-1-3 of 24 bytes. */
-static inline uint64_t weir_siphash13_u64x3(const struct weir_siphash_key *key, uint64_t a,
-					    uint64_t b, uint64_t c)
+WEIR_MUST_CHECK static inline uint64_t weir_siphash13_u64x3(const struct weir_siphash_key *key,
+							    uint64_t a, uint64_t b, uint64_t c)
 {
 	struct weir_siphash_state s = weir_siphash_begin(key);
 

@@ -15,20 +15,21 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** Bytes that any weir_format_ function writes at most, with the NUL. */
 #define WEIR_UNITS_TEXT 32
 
 /** A whole number: decimal without leading zeros, or 0x and hexadecimal digits. */
-int weir_parse_uint(const char *text, size_t len_bytes, uint64_t *number);
+WEIR_MUST_CHECK int weir_parse_uint(const char *text, size_t len_bytes, uint64_t *number);
 /** Bytes: B KiB MiB GiB TiB, or a plain number. */
-int weir_parse_size(const char *text, size_t len_bytes, uint64_t *size_bytes);
+WEIR_MUST_CHECK int weir_parse_size(const char *text, size_t len_bytes, uint64_t *size_bytes);
 /** Nanoseconds: ns us ms s m h d. Only 0 may stand without a unit. */
-int weir_parse_duration(const char *text, size_t len_bytes, uint64_t *duration_ns);
+WEIR_MUST_CHECK int weir_parse_duration(const char *text, size_t len_bytes, uint64_t *duration_ns);
 /** Packets or events a second: pps kpps Mpps Gpps, /s k/s M/s G/s, or a plain number. */
-int weir_parse_rate(const char *text, size_t len_bytes, uint64_t *per_second);
+WEIR_MUST_CHECK int weir_parse_rate(const char *text, size_t len_bytes, uint64_t *per_second);
 /** A decimal number, perhaps negative, with at most 15 digits and no exponent: 0.25. */
-int weir_parse_double(const char *text, size_t len_bytes, double *number);
+WEIR_MUST_CHECK int weir_parse_double(const char *text, size_t len_bytes, double *number);
 
 /** Write a size in the largest unit that divides it: 64KiB. @return @p text. */
 const char *weir_format_size(uint64_t size_bytes, char text[WEIR_UNITS_TEXT]);

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /**
  * One timer. Zeroed memory is an idle timer; set fire before arming, and do not touch the rest.
@@ -41,7 +42,7 @@ struct weir_wheel;
  * @param now_ns   The time to begin with, on the clock that all later calls use.
  * @return 0, -EINVAL if @p tick_ns is none of those, -ENOMEM.
  */
-int weir_wheel_create(uint64_t tick_ns, uint64_t now_ns, struct weir_wheel **out);
+WEIR_MUST_CHECK int weir_wheel_create(uint64_t tick_ns, uint64_t now_ns, struct weir_wheel **out);
 
 /** Free a wheel. NULL is allowed. Timers that are still armed never fire. */
 void weir_wheel_free(struct weir_wheel *w);
@@ -71,22 +72,22 @@ unsigned weir_wheel_run(struct weir_wheel *w, uint64_t now_ns, unsigned max_time
  * @return A time that no armed timer fires before (it may be a far timer's move to a finer level);
  *         UINT64_MAX if none is armed.
  */
-uint64_t weir_wheel_next_ns(const struct weir_wheel *w);
+WEIR_MUST_CHECK uint64_t weir_wheel_next_ns(const struct weir_wheel *w);
 
 /** Whether a timer waits to fire. */
-static inline bool weir_timer_is_armed(const struct weir_timer *t)
+WEIR_MUST_CHECK static inline bool weir_timer_is_armed(const struct weir_timer *t)
 {
 	return t->pprev != 0;
 }
 
 /** The time @p ns after @p now_ns; UINT64_MAX (never) if that is past the end of time. */
-static inline uint64_t weir_deadline_after(uint64_t now_ns, uint64_t ns)
+WEIR_MUST_CHECK static inline uint64_t weir_deadline_after(uint64_t now_ns, uint64_t ns)
 {
 	return ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + ns;
 }
 
 /** Nanoseconds left until a deadline; 0 if it has passed. */
-static inline uint64_t weir_deadline_left(uint64_t deadline_ns, uint64_t now_ns)
+WEIR_MUST_CHECK static inline uint64_t weir_deadline_left(uint64_t deadline_ns, uint64_t now_ns)
 {
 	return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 }
