@@ -140,6 +140,15 @@ static void failed(struct weir_kernel *k, int rc)
 	k->why = NULL;
 }
 
+static void delete_route(struct weir_kernel *k, const struct weir_route *r)
+{
+	const int rc =
+		weir_rib_route_del(k->conf.rib, &r->to, WEIR_ROUTE_KERNEL, r->metric, k->why);
+
+	if (rc < 0)
+		failed(k, rc);
+}
+
 static void route_is(struct weir_kernel *k, const struct weir_route *r, uint16_t nl_flags)
 {
 	const int known = weir_rib_route_hops(k->conf.rib, &r->to, WEIR_ROUTE_KERNEL, r->metric);
@@ -148,7 +157,7 @@ static void route_is(struct weir_kernel *k, const struct weir_route *r, uint16_t
 	if (r->kind == WEIR_HOP_GATEWAY && r->n_hops == 0) { /* through other devices */
 		k->stats.ignored++;
 		if (known >= 0 && !k->dumping)
-			weir_rib_route_del(k->conf.rib, &r->to, WEIR_ROUTE_KERNEL, r->metric, NULL);
+			delete_route(k, r);
 		return;
 	}
 	if (r->to.addr.family == 4 && known >= 0 && !k->dumping && !(nl_flags & NLM_F_REPLACE)) {
@@ -166,7 +175,6 @@ static void route_is(struct weir_kernel *k, const struct weir_route *r, uint16_t
 static void route_is_gone(struct weir_kernel *k, const struct weir_route *r)
 {
 	const int known = weir_rib_route_hops(k->conf.rib, &r->to, WEIR_ROUTE_KERNEL, r->metric);
-	int rc;
 
 	if (known < 0)
 		return;
@@ -176,9 +184,7 @@ static void route_is_gone(struct weir_kernel *k, const struct weir_route *r)
 		k->resync = true;
 		return;
 	}
-	rc = weir_rib_route_del(k->conf.rib, &r->to, WEIR_ROUTE_KERNEL, r->metric, k->why);
-	if (rc < 0)
-		failed(k, rc);
+	delete_route(k, r);
 }
 
 static void on_route(struct weir_kernel *k, const struct nlmsghdr *nlh)

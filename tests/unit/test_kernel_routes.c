@@ -61,6 +61,18 @@ static int follow(void)
 	return rc;
 }
 
+/* 100.64.N.0/24 for n values of N; one command, so that their news are one batch. */
+static void route_each(unsigned first, unsigned n, const char *how)
+{
+	char command[128];
+
+	snprintf(
+		command, sizeof(command),
+		"for i in $(seq %u %u); do echo route replace 100.64.$i.0/24 %s; done | ip -batch -",
+		first, first + n - 1, how);
+	sh(command);
+}
+
 static bool goes_via(const char *to, const char *gateway)
 {
 	const struct weir_hop *hop = &l3->hops[toy_lookup(l3, to)];
@@ -141,7 +153,7 @@ static void test_changes_are_followed_and_batched(void)
 	char line[80];
 
 	begin();
-	weir_kernel_poll(kernel, NULL);
+	CU_ASSERT_EQUAL(weir_kernel_poll(kernel, NULL), 0);
 	published = 0;
 	for (unsigned i = 0; i < 50; i++) {
 		snprintf(line, sizeof(line), "ip route add 100.64.%u.0/24 via 192.0.2.9", i);
@@ -179,7 +191,7 @@ static void test_routes_of_a_device_that_went_down_go_too(void)
 {
 	begin();
 	sh("ip route add 203.0.113.0/24 via 192.0.2.9");
-	weir_kernel_poll(kernel, NULL);
+	CU_ASSERT_EQUAL(weir_kernel_poll(kernel, NULL), 1);
 	CU_ASSERT(goes_via("203.0.113.1", "192.0.2.9"));
 	sh("ip link set wan down"); /* the kernel tells nothing of the route */
 	CU_ASSERT_EQUAL(follow(), 1);
@@ -194,7 +206,7 @@ static void test_news_that_were_lost_lead_to_a_full_read(void)
 	char line[80];
 
 	begin();
-	weir_kernel_poll(kernel, NULL);
+	CU_ASSERT_EQUAL(weir_kernel_poll(kernel, NULL), 0);
 	weir_kernel_stats(kernel, &before);
 	CU_ASSERT_EQUAL(
 		setsockopt(weir_kernel_fd(kernel), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)),
@@ -216,7 +228,7 @@ static void test_news_that_were_lost_lead_to_a_full_read(void)
 static void test_what_cannot_be_published_is_reverted_and_read_again(void)
 {
 	begin();
-	weir_kernel_poll(kernel, NULL);
+	CU_ASSERT_EQUAL(weir_kernel_poll(kernel, NULL), 0);
 	sh("ip route add 203.0.113.0/24 via 192.0.2.9");
 	publish_rc = -EIO;
 	CU_ASSERT_EQUAL(weir_kernel_poll(kernel, NULL), -EIO);
@@ -224,6 +236,26 @@ static void test_what_cannot_be_published_is_reverted_and_read_again(void)
 	publish_rc = 0;
 	CU_ASSERT_EQUAL(weir_kernel_poll(kernel, NULL), 1);
 	CU_ASSERT(goes_via("203.0.113.1", "192.0.2.9"));
+	end();
+}
+
+/* The change keeps 64 steps without an allocation, so that one more needs one. */
+static void test_a_route_that_cannot_be_taken_out_is_told_and_read_again(void)
+{
+	begin();
+	CU_ASSERT_EQUAL(weir_kernel_poll(kernel, NULL), 0);
+	for (unsigned first = 0; first < 80; first += 40) {
+		route_each(first, 40, "via 192.0.2.9");
+		CU_ASSERT_EQUAL(follow(), 1);
+	}
+	route_each(0, 80, "dev wan-far"); /* no device of weir's */
+	failalloc_at(1);
+	CU_ASSERT_EQUAL(weir_kernel_poll(kernel, NULL), -ENOMEM);
+	CU_ASSERT_FALSE(failalloc_done());
+	CU_ASSERT(goes_via("100.64.79.1", "192.0.2.9"));
+	CU_ASSERT_EQUAL(weir_kernel_poll(kernel, NULL), 1);
+	CU_ASSERT_EQUAL(toy_kind(l3, "100.64.0.1"), WEIR_HOP_NONE);
+	CU_ASSERT_EQUAL(toy_kind(l3, "100.64.79.1"), WEIR_HOP_NONE);
 	end();
 }
 
@@ -255,6 +287,7 @@ int main(void)
 		TEST(routes_of_a_device_that_went_down_go_too),
 		TEST(news_that_were_lost_lead_to_a_full_read),
 		TEST(what_cannot_be_published_is_reverted_and_read_again),
+		TEST(a_route_that_cannot_be_taken_out_is_told_and_read_again),
 	};
 
 	if (unshare(CLONE_NEWNET) < 0) {
