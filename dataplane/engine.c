@@ -340,7 +340,7 @@ static void drain(struct weir_engine *e)
 	e->shard.n_rxqs = n_rxqs;
 }
 
-int weir_engine_run(struct weir_engine *e)
+void weir_engine_run(struct weir_engine *e)
 {
 	prctl(PR_SET_TIMERSLACK, 1);
 	if (e->gens != NULL)
@@ -354,7 +354,6 @@ int weir_engine_run(struct weir_engine *e)
 		forget_interrupts(e);
 	if (e->gens != NULL)
 		weir_gens_part(e->gens, e->shard.worker);
-	return 0;
 }
 
 void weir_engine_stop(struct weir_engine *e)

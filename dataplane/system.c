@@ -259,7 +259,8 @@ err:
 
 static int worker_main(void *engine)
 {
-	return weir_engine_run(engine);
+	weir_engine_run(engine);
+	return 0;
 }
 
 int weir_system_start(struct weir_system *s, struct weir_why *why)

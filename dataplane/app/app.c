@@ -268,9 +268,10 @@ static int put_in_force(struct weir_run *run, const struct weir_app_conf *fresh,
 	if (rc == 0 && run->l3 != NULL)
 		rc = app_l3_apply(run, fresh, why);
 	if (rc < 0) {
-		struct weir_why ignored;
+		struct weir_why back = {""};
 
-		app_log_apply(&app_conf(run)->log, &ignored);
+		if (app_log_apply(&app_conf(run)->log, &back) < 0)
+			weir_log_error("app", "%s", back.text);
 	}
 	return rc;
 }

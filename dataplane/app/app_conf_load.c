@@ -227,7 +227,9 @@ int app_log_apply(const struct weir_log_conf *conf, struct weir_why *why)
 		rc = weir_log_set_sinks(&sink, 1);
 	if (rc < 0)
 		return weir_why(why, rc, "log.to: %s: %s", conf->to, weir_error_text(rc));
-	weir_log_set_level(NULL, (enum weir_log_level)conf->level);
+	rc = weir_log_set_level(NULL, (enum weir_log_level)conf->level);
+	if (rc < 0)
+		return weir_why(why, rc, "log.level: %d: %s", conf->level, weir_error_text(rc));
 	return 0;
 }
 

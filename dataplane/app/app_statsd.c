@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <weir/error.h>
 
 struct app_statsd {
 	struct weir_run *run;
@@ -32,13 +33,16 @@ static void tick(void *ctx)
 	struct app_statsd *s = ctx;
 	const uint64_t now_ns = weir_run_now_ns(s->run);
 	struct weir_metrics_snapshot *now;
+	int rc;
 
 	if (now_ns < s->due_ns)
 		return;
 	s->due_ns = now_ns + app_conf(s->run)->control.statsd_interval;
 	if (weir_metrics_snapshot(s->run->metrics, &now) < 0)
 		return; /* out of memory: the next one tells all */
-	weir_metrics_statsd(now, s->last, "weir.", send_one, s);
+	rc = weir_metrics_statsd(now, s->last, "weir.", send_one, s);
+	if (rc < 0)
+		weir_log_warn("statsd", "%s", weir_error_text(rc));
 	weir_metrics_snapshot_free(s->last);
 	s->last = now;
 }

@@ -24,14 +24,18 @@ int handoff_create(uint16_t workers, int numa, struct weir_handoff **out)
 {
 	struct weir_handoff *ends = calloc(workers, sizeof(*ends));
 	char name[RTE_RING_NAMESIZE];
+	int rc = 0;
 
 	if (ends == NULL)
 		return -ENOMEM;
-	for (uint16_t a = 0; a < workers; a++) {
+	for (uint16_t a = 0; rc == 0 && a < workers; a++) {
 		ends[a].worker = a;
 		ends[a].workers = workers;
-		weir_bucket_init(&ends[a].copies, COPIES_PER_S, COPIES_PER_S, 0);
+		rc = weir_bucket_init(&ends[a].copies, COPIES_PER_S, COPIES_PER_S, 0);
 	}
+	if (rc < 0)
+		goto err;
+	rc = -ENOMEM;
 	for (uint16_t a = 0; a < workers; a++) {
 		for (uint16_t b = 0; b < workers; b++) {
 			struct rte_ring *r;
@@ -41,16 +45,17 @@ int handoff_create(uint16_t workers, int numa, struct weir_handoff **out)
 			snprintf(name, sizeof(name), "weir_%u_to_%u", a, b);
 			r = rte_ring_create(name, HANDOFF_RING_PKTS, numa,
 					    RING_F_SP_ENQ | RING_F_SC_DEQ);
-			if (r == NULL) {
-				handoff_free(ends);
-				return -ENOMEM;
-			}
+			if (r == NULL)
+				goto err;
 			ends[a].to[b] = r;
 			ends[b].from[a] = r;
 		}
 	}
 	*out = ends;
 	return 0;
+err:
+	handoff_free(ends);
+	return rc;
 }
 
 void handoff_drop(struct weir_handoff *ends)

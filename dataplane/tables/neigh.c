@@ -424,6 +424,7 @@ int neigh_create(struct weir_shard *shard, struct weir_neigh_table **out)
 {
 	const struct weir_limits *limits = &shard->limits;
 	struct weir_neigh_table *t;
+	int rc;
 
 	if (limits->neighbours == 0 || limits->neighbours > NEIGHBOURS_MAX ||
 	    limits->neighbour_queue == 0 || limits->neighbour_queue > UINT16_MAX)
@@ -439,20 +440,24 @@ int neigh_create(struct weir_shard *shard, struct weir_neigh_table **out)
 	t->bucket_mask = rte_align32pow2(t->n_entries * 2) - 1;
 	t->free = NEIGH_NONE;
 	TAILQ_INIT(&t->idle);
-	weir_bucket_init(&t->invitations, INVITATIONS_PER_S, INVITATIONS, 0);
+	rc = weir_bucket_init(&t->invitations, INVITATIONS_PER_S, INVITATIONS, 0);
+	if (rc < 0)
+		goto err;
+	rc = -ENOMEM;
 	t->entries = zalloc_lines(t->n_entries * sizeof(*t->entries));
 	t->buckets = calloc((size_t)t->bucket_mask + 1, sizeof(*t->buckets));
 	t->held = calloc((size_t)t->n_entries * t->n_queue, sizeof(struct rte_mbuf *));
 	if (t->entries == NULL || t->buckets == NULL || t->held == NULL)
 		goto err;
 	init_entries(t);
-	if (neigh_inbox_create(t) < 0)
+	rc = neigh_inbox_create(t);
+	if (rc < 0)
 		goto err;
 	*out = t;
 	return 0;
 err:
 	neigh_free(t);
-	return -ENOMEM;
+	return rc;
 }
 
 void neigh_free(struct weir_neigh_table *t)

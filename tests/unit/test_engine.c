@@ -71,7 +71,8 @@ static void inject(uint16_t n)
 
 static void *run(void *e)
 {
-	return (void *)(intptr_t)weir_engine_run(e);
+	weir_engine_run(e);
+	return NULL;
 }
 
 static void begin(pthread_t *thread)

@@ -375,14 +375,18 @@ static void test_logging_keeps_errno(void)
 #define THREADS 4
 #define EACH	2000
 
+/* NULL if all went well: CUnit counts for one thread only. */
 static void *log_many(void *name)
 {
+	void *failed = NULL;
+
 	weir_log_set_thread(name);
 	for (unsigned i = 0; i < EACH; i++) {
 		weir_log_kv(WEIR_LOG_INFO, "m", "many", WEIR_U64("i", i));
-		weir_log_set_level("m", i % 2 ? WEIR_LOG_INFO : WEIR_LOG_DEBUG);
+		if (weir_log_set_level("m", i % 2 ? WEIR_LOG_INFO : WEIR_LOG_DEBUG) < 0)
+			failed = name;
 	}
-	return NULL;
+	return failed;
 }
 
 static void parse_each(void *ctx, enum weir_log_level level, const char *line, size_t line_bytes)
@@ -400,6 +404,7 @@ static void test_lines_of_many_threads_stay_whole(void)
 	const struct weir_log_sink sink = {
 		.target = WEIR_LOG_TO_CALLBACK, .format = WEIR_LOG_JSON, .write = parse_each};
 	pthread_t thread[THREADS];
+	void *failed = NULL;
 
 	begin(WEIR_LOG_JSON);
 	CU_ASSERT_EQUAL(weir_log_set_level("m", WEIR_LOG_INFO), 0);
@@ -407,7 +412,7 @@ static void test_lines_of_many_threads_stay_whole(void)
 	for (unsigned i = 0; i < THREADS; i++)
 		CU_ASSERT_EQUAL_FATAL(pthread_create(&thread[i], NULL, log_many, names[i]), 0);
 	for (unsigned i = 0; i < THREADS; i++)
-		pthread_join(thread[i], NULL);
+		CU_ASSERT_TRUE(pthread_join(thread[i], &failed) == 0 && failed == NULL);
 	CU_ASSERT_EQUAL(n_lines, THREADS * EACH);
 }
 

@@ -92,7 +92,7 @@ static void test_records_obey_level_and_rate_like_any_line(void)
 {
 	struct weir_log_ring *ring = begin(64);
 
-	weir_log_set_level("conntrack", WEIR_LOG_ERROR);
+	CU_ASSERT_EQUAL(weir_log_set_level("conntrack", WEIR_LOG_ERROR), 0);
 	weir_log_ring_put(ring, &table_full, 0, NULL, 0);
 	CU_ASSERT_EQUAL(weir_log_ring_drain(ring, 0), 1);
 	CU_ASSERT_EQUAL(n_lines, 0);

@@ -399,7 +399,7 @@ static void test_errors_over_the_limit_are_counted_and_not_sent(void)
 	for (unsigned i = 0; i < 50; i++) {
 		struct rte_mbuf *m = toy_frame(&t, far4, 0);
 
-		weir_say_reject(m, WEIR_DROP_TTL);
+		CU_ASSERT_EQUAL(weir_say_reject(m, WEIR_DROP_TTL), WEIR_REJECT);
 		CU_ASSERT_EQUAL(toy_judge(&weir_node_reject, node, m, 0), WEIR_DROP);
 		CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_TTL);
 		sent += toy_n_sent;
@@ -407,7 +407,7 @@ static void test_errors_over_the_limit_are_counted_and_not_sent(void)
 	CU_ASSERT_EQUAL(sent, 100 / BURSTS_PER_S);
 	CU_ASSERT_EQUAL(shard.counters.icmp_errors_sent, sent);
 	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_ERROR_LIMIT], 50 - sent);
-	weir_say_reject(toy_frame(&t, far4, 0), WEIR_DROP_TTL);
+	CU_ASSERT_EQUAL(weir_say_reject(toy_frame(&t, far4, 0), WEIR_DROP_TTL), WEIR_REJECT);
 	toy_judge(&weir_node_reject, node, &t.m, SECOND / 100);
 	CU_ASSERT_EQUAL(toy_n_sent, 1);
 }

@@ -122,7 +122,7 @@ static void test_a_shorter_header_gives_headroom_back(void)
 	struct rte_mbuf *m = toy_frame(&t);
 	struct weir_l2 l2;
 
-	weir_vlan_push(m, RTE_ETHER_TYPE_VLAN, 7);
+	CU_ASSERT_EQUAL(weir_vlan_push(m, RTE_ETHER_TYPE_VLAN, 7), 0);
 	weir_l2_make(&l2, mac, mac, none);
 	CU_ASSERT_TRUE(weir_l2_put(m, &l2, weir_l2_type(m)));
 	CU_ASSERT_EQUAL(m->data_off, TOY_HEADROOM);

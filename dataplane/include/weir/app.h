@@ -13,6 +13,7 @@
 #include <weir/conf.h>
 #include <weir/ctl.h>
 #include <weir/metrics.h>
+#include <weir/must_check.h>
 #include <weir/system.h>
 #include <weir/why.h>
 
@@ -212,7 +213,7 @@ struct weir_app {
 };
 
 /** Run a program: options, configuration, everything, until it is told to end. @return status. */
-int weir_app_main(const struct weir_app *app, int argc, char **argv);
+WEIR_MUST_CHECK int weir_app_main(const struct weir_app *app, int argc, char **argv);
 
 /* For hooks, the control thread: */
 
@@ -232,6 +233,7 @@ void weir_run_set_state(struct weir_run *run, void *state);
 /** Ask the program to end with a status. */
 void weir_run_end(struct weir_run *run, int status);
 /** Call @p ready when @p fd is readable; fd -1: call it about every 100 ms. @return 0 or -errno. */
-int weir_run_watch(struct weir_run *run, int fd, void (*ready)(void *ctx), void *ctx);
+WEIR_MUST_CHECK int weir_run_watch(struct weir_run *run, int fd, void (*ready)(void *ctx),
+				   void *ctx);
 /** Stop watching a descriptor. */
 void weir_run_unwatch(struct weir_run *run, int fd);

@@ -10,6 +10,7 @@
 
 #include <rte_cycles.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** Nanoseconds in a second. */
 #define WEIR_NS_PER_S UINT64_C(1000000000)
@@ -28,13 +29,14 @@ static inline void weir_clock_init(struct weir_clock *c)
 }
 
 /** Nanoseconds from a number of TSC cycles. */
-static inline uint64_t weir_clock_cycles_to_ns(const struct weir_clock *c, uint64_t cycles)
+WEIR_MUST_CHECK static inline uint64_t weir_clock_cycles_to_ns(const struct weir_clock *c,
+							       uint64_t cycles)
 {
 	return (uint64_t)(((__uint128_t)cycles * c->mult) >> 32);
 }
 
 /** Nanoseconds since weir_clock_init(). */
-static inline uint64_t weir_clock_now_ns(const struct weir_clock *c)
+WEIR_MUST_CHECK static inline uint64_t weir_clock_now_ns(const struct weir_clock *c)
 {
 	return weir_clock_cycles_to_ns(c, rte_rdtsc() - c->start_tsc);
 }

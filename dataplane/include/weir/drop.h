@@ -10,6 +10,7 @@
 enum weir_drop {
 #define WEIR_DROP(name, label, meaning, remedy) WEIR_DROP_##name,
 #include <weir/drop.def>
+#include <weir/must_check.h>
 #undef WEIR_DROP
 	WEIR_DROPS /**< how many there are */
 };
@@ -25,4 +26,4 @@ struct weir_drop_text {
 const struct weir_drop_text *weir_drop_text(enum weir_drop reason);
 
 /** The reason with this label, or -1. Any thread. */
-int weir_drop_by_label(const char *label);
+WEIR_MUST_CHECK int weir_drop_by_label(const char *label);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 #include <weir/why.h>
 
 /** Where memory comes from. */
@@ -40,13 +41,13 @@ struct weir_eal_conf {
  * The calling thread becomes the control thread (lcore 0), on the cores that no worker has.
  * @return 0 or -errno with a sentence and the remedy. Once per process.
  */
-int weir_eal_init(const struct weir_eal_conf *conf, struct weir_why *why);
+WEIR_MUST_CHECK int weir_eal_init(const struct weir_eal_conf *conf, struct weir_why *why);
 
 /** End it. No port, pool or worker may be left. */
 void weir_eal_done(void);
 
 /** The lcore id of a worker. */
-static inline unsigned weir_eal_lcore(unsigned worker)
+WEIR_MUST_CHECK static inline unsigned weir_eal_lcore(unsigned worker)
 {
 	return worker + 1;
 }

@@ -15,6 +15,7 @@
 #include <weir/gen.h>
 #include <weir/graph.h>
 #include <weir/hist.h>
+#include <weir/must_check.h>
 #include <weir/poll.h>
 #include <weir/port.h>
 #include <weir/shard.h>
@@ -71,17 +72,17 @@ struct weir_engine_stats {
 };
 
 /** Make an engine; its thread is not started. @return 0 or -errno. Control thread. */
-int weir_engine_create(const struct weir_engine_conf *conf, struct weir_engine **out,
-		       struct weir_why *why);
+WEIR_MUST_CHECK int weir_engine_create(const struct weir_engine_conf *conf,
+				       struct weir_engine **out, struct weir_why *why);
 /** Free; it must have returned from run. NULL is allowed. */
 void weir_engine_free(struct weir_engine *e);
 
-/** Go round until weir_engine_stop(). The calling thread becomes the engine's. @return 0. */
-int weir_engine_run(struct weir_engine *e);
+/** Go round until weir_engine_stop(). The calling thread becomes the engine's. */
+void weir_engine_run(struct weir_engine *e);
 /** One pass at a given time, without resting: for tests and foreign loops. @return packets. */
 unsigned weir_engine_once(struct weir_engine *e, uint64_t now_ns);
 /** When the next timer is due, UINT64_MAX: none, 0: work is waiting. The engine's thread. */
-uint64_t weir_engine_due_ns(const struct weir_engine *e);
+WEIR_MUST_CHECK uint64_t weir_engine_due_ns(const struct weir_engine *e);
 /**
  * Ask it to return from run: it ends its pass, takes nothing more from its queues, and brings what
  * other workers, the kernel and it itself had under way to an end, within a few passes. For good.

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <weir/l3.h>
+#include <weir/must_check.h>
 
 /** One configuration. Published ones are read only. */
 struct weir_gen {
@@ -27,7 +28,7 @@ struct weir_gen {
 struct weir_gens;
 
 /** @param workers how many threads will read. @return 0 or -ENOMEM. Control thread. */
-int weir_gens_create(unsigned workers, struct weir_gens **out);
+WEIR_MUST_CHECK int weir_gens_create(unsigned workers, struct weir_gens **out);
 /** Free, with the current generation. No worker may run. NULL is allowed. */
 void weir_gens_free(struct weir_gens *gs);
 
@@ -48,7 +49,7 @@ const struct weir_gen *weir_gens_current(const struct weir_gens *gs);
 /** Register; the worker is awake from now. */
 void weir_gens_join(struct weir_gens *gs, unsigned worker);
 /** This pass's configuration: one acquire load. */
-const struct weir_gen *weir_gens_enter(const struct weir_gens *gs);
+WEIR_MUST_CHECK const struct weir_gen *weir_gens_enter(const struct weir_gens *gs);
 /** The pass has ended: nothing read in it is used any more. */
 void weir_gens_leave(struct weir_gens *gs, unsigned worker);
 /** About to sleep: whoever publishes need not wait. */

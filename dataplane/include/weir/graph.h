@@ -7,6 +7,7 @@
  */
 
 #include <stdint.h>
+#include <weir/must_check.h>
 #include <weir/node.h>
 #include <weir/why.h>
 
@@ -40,8 +41,9 @@ struct weir_watch {
  * @param shard what the worker owns; borrowed, outlives the graph. NULL if no node needs it.
  * @return 0, -EINVAL, -ENOMEM or what a node's create returned. Control thread.
  */
-int weir_graph_create(const struct weir_node_ops *const *path, struct weir_shard *shard,
-		      struct weir_graph **out, struct weir_why *why);
+WEIR_MUST_CHECK int weir_graph_create(const struct weir_node_ops *const *path,
+				      struct weir_shard *shard, struct weir_graph **out,
+				      struct weir_why *why);
 
 /** Free it and its nodes; packets that they hold are dropped as STOPPING. NULL is allowed. */
 void weir_graph_free(struct weir_graph *g);

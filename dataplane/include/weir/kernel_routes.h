@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 #include <weir/addr.h>
+#include <weir/must_check.h>
 #include <weir/rib.h>
 #include <weir/why.h>
 
@@ -48,8 +49,8 @@ struct weir_kernel_stats {
 struct weir_kernel;
 
 /** Open the sockets and begin to follow; nothing is read yet. @return 0 or -errno. */
-int weir_kernel_create(const struct weir_kernel_conf *conf, struct weir_kernel **out,
-		       struct weir_why *why);
+WEIR_MUST_CHECK int weir_kernel_create(const struct weir_kernel_conf *conf,
+				       struct weir_kernel **out, struct weir_why *why);
 /** Close. Its routes stay in the table. NULL is allowed. */
 void weir_kernel_free(struct weir_kernel *k);
 
@@ -57,8 +58,8 @@ void weir_kernel_free(struct weir_kernel *k);
  * Set the devices; copied. Everything is read again at the next weir_kernel_poll().
  * @return 0 or -ENOMEM (the former ones stay).
  */
-int weir_kernel_links(struct weir_kernel *k, const struct weir_kernel_link *links, uint16_t n,
-		      struct weir_why *why);
+WEIR_MUST_CHECK int weir_kernel_links(struct weir_kernel *k, const struct weir_kernel_link *links,
+				      uint16_t n, struct weir_why *why);
 
 /** For epoll: readable when weir_kernel_poll() has work. */
 int weir_kernel_fd(const struct weir_kernel *k);
@@ -69,7 +70,7 @@ int weir_kernel_fd(const struct weir_kernel *k);
  * @return 1 if something was published, 0 if not, or -errno with a sentence: the routes are as
  *         before, and the next call reads everything again.
  */
-int weir_kernel_poll(struct weir_kernel *k, struct weir_why *why);
+WEIR_MUST_CHECK int weir_kernel_poll(struct weir_kernel *k, struct weir_why *why);
 
 /** Copy its statistics. */
 void weir_kernel_stats(const struct weir_kernel *k, struct weir_kernel_stats *out);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <weir/addr.h>
 #include <weir/meta.h>
+#include <weir/must_check.h>
 
 /** Ports of a system at most. */
 #define WEIR_PORTS_MAX 32
@@ -92,8 +93,8 @@ struct weir_l3 {
 };
 
 /** The interface of a frame by its port and tags, or WEIR_NO_IFACE. A worker's thread. */
-static inline uint16_t weir_l3_iface(const struct weir_l3 *l3, uint16_t port, uint16_t outer,
-				     uint16_t inner)
+WEIR_MUST_CHECK static inline uint16_t weir_l3_iface(const struct weir_l3 *l3, uint16_t port,
+						     uint16_t outer, uint16_t inner)
 {
 	if (outer == 0)
 		return l3->untagged[port];

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/addr.h>
+#include <weir/must_check.h>
 
 /** The states of RFC 4861 section 7.3.2, of IPv4 neighbours too. */
 enum weir_neigh_state {
@@ -57,5 +58,6 @@ unsigned weir_neigh_each(const struct weir_neigh_table *t,
  * @return 0, -EINVAL if the address is none or the MAC is a group's or zero, -EAGAIN if the
  * worker has not yet taken in the last ones. One control thread.
  */
-int weir_neigh_set(struct weir_neigh_table *t, uint16_t iface, const struct weir_addr *addr,
-		   const struct weir_mac *mac, bool permanent);
+WEIR_MUST_CHECK int weir_neigh_set(struct weir_neigh_table *t, uint16_t iface,
+				   const struct weir_addr *addr, const struct weir_mac *mac,
+				   bool permanent);

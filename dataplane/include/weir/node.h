@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <weir/drop.h>
 #include <weir/meta.h>
+#include <weir/must_check.h>
 
 /** What a node says of a packet, and by which word a stage takes packets. */
 enum weir_verdict {
@@ -75,14 +76,16 @@ struct weir_node_ops {
 };
 
 /** Say DROP, and why. */
-static inline enum weir_verdict weir_say_drop(struct rte_mbuf *m, enum weir_drop why)
+WEIR_MUST_CHECK static inline enum weir_verdict weir_say_drop(struct rte_mbuf *m,
+							      enum weir_drop why)
 {
 	weir_meta(m)->drop = (uint16_t)why;
 	return WEIR_DROP;
 }
 
 /** Say REJECT, and why. */
-static inline enum weir_verdict weir_say_reject(struct rte_mbuf *m, enum weir_drop why)
+WEIR_MUST_CHECK static inline enum weir_verdict weir_say_reject(struct rte_mbuf *m,
+								enum weir_drop why)
 {
 	weir_meta(m)->drop = (uint16_t)why;
 	return WEIR_REJECT;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** How a worker rests when nothing comes. */
 enum weir_poll_mode {
@@ -38,7 +39,7 @@ struct weir_poll_cfg {
 };
 
 /** The defaults of a mode. */
-struct weir_poll_cfg weir_poll_defaults(enum weir_poll_mode mode, bool can_block);
+WEIR_MUST_CHECK struct weir_poll_cfg weir_poll_defaults(enum weir_poll_mode mode, bool can_block);
 
 /** Where on the ladder a worker stands. Zero it to begin. */
 struct weir_poll {
@@ -55,5 +56,6 @@ struct weir_poll {
  * @param rest_ns out: how long, for NAP and BLOCK
  * No clock, no system call. The worker's thread.
  */
-enum weir_rest weir_poll_rest(struct weir_poll *p, const struct weir_poll_cfg *cfg, unsigned got,
-			      uint64_t now_ns, uint64_t due_ns, uint64_t *rest_ns);
+WEIR_MUST_CHECK enum weir_rest weir_poll_rest(struct weir_poll *p, const struct weir_poll_cfg *cfg,
+					      unsigned got, uint64_t now_ns, uint64_t due_ns,
+					      uint64_t *rest_ns);

@@ -9,6 +9,7 @@
 #include <rte_mempool.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 #include <weir/why.h>
 
 /** What decides how many buffers are needed and how large they are. */
@@ -40,5 +41,5 @@ int weir_pool_explain(const struct weir_pool_need *need, char *buf, size_t len);
  * Make a pool of mbufs with a weir_meta each.
  * @return 0, or -errno with a sentence that says how many hugepages are missing.
  */
-int weir_pool_create(const char *name, const struct weir_pool_plan *plan, int numa,
-		     struct rte_mempool **out, struct weir_why *why);
+WEIR_MUST_CHECK int weir_pool_create(const char *name, const struct weir_pool_plan *plan, int numa,
+				     struct rte_mempool **out, struct weir_why *why);

@@ -13,6 +13,7 @@
 #include <rte_mbuf.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 #include <weir/pool.h>
 #include <weir/why.h>
 
@@ -109,8 +110,9 @@ struct weir_port_conf {
  * @param id   weir's index for it.
  * @return 0 or -errno with a sentence and the remedy (no such interface, busy, no permission).
  */
-int weir_port_eth_open(const struct weir_port_conf *conf, uint16_t id, struct rte_mempool *pool,
-		       struct weir_port **out, struct weir_why *why);
+WEIR_MUST_CHECK int weir_port_eth_open(const struct weir_port_conf *conf, uint16_t id,
+				       struct rte_mempool *pool, struct weir_port **out,
+				       struct weir_why *why);
 
 /**
  * The text that EAL is given for a port: "net_af_xdp0,iface=eth0,start_queue=0,...".
@@ -135,7 +137,7 @@ void weir_port_eth_need(const struct weir_port_conf *conf, struct weir_pool_need
 /* The same calls for every kind: */
 
 /** Let packets in; caps are final when it returns. Control thread. */
-static inline int weir_port_start(struct weir_port *p, struct weir_why *why)
+WEIR_MUST_CHECK static inline int weir_port_start(struct weir_port *p, struct weir_why *why)
 {
 	return p->ops->start(p, why);
 }
@@ -166,21 +168,21 @@ struct weir_port_mem_faults {
  * not send then.
  * @return 0, -EINVAL for a bad depth, -ENOMEM. Control thread.
  */
-int weir_port_mem_create(const char *name, uint16_t id, uint16_t rxqs, uint16_t txqs,
-			 uint16_t depth, struct weir_port **out);
+WEIR_MUST_CHECK int weir_port_mem_create(const char *name, uint16_t id, uint16_t rxqs,
+					 uint16_t txqs, uint16_t depth, struct weir_port **out);
 /**
  * Put packets where rx will find them. @return how many fit; the rest stays the caller's.
  * One thread at a time for a queue, and not one that a wired port sends to.
  */
-uint16_t weir_port_mem_inject(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts,
-			      uint16_t n);
+WEIR_MUST_CHECK uint16_t weir_port_mem_inject(struct weir_port *p, uint16_t queue,
+					      struct rte_mbuf **pkts, uint16_t n);
 /** Take what was sent and not wired on; it is the caller's. @return how many. One thread. */
-uint16_t weir_port_mem_sent(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts,
-			    uint16_t n);
+WEIR_MUST_CHECK uint16_t weir_port_mem_sent(struct weir_port *p, uint16_t queue,
+					    struct rte_mbuf **pkts, uint16_t n);
 /**
  * Connect: what one sends the other receives, queue by queue. Before any packet is sent.
  * @return 0, -EINVAL if one is no memory port or has fewer rx than the other tx queues.
  */
-int weir_port_mem_wire(struct weir_port *a, struct weir_port *b);
+WEIR_MUST_CHECK int weir_port_mem_wire(struct weir_port *a, struct weir_port *b);
 /** Set its faults; all zero: none. Between packets. With faults a depth below 4 passes nothing. */
 void weir_port_mem_faults(struct weir_port *p, const struct weir_port_mem_faults *f);

@@ -12,6 +12,7 @@
 
 #include <rte_mempool.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 #include <weir/port.h>
 #include <weir/why.h>
 
@@ -41,14 +42,15 @@ struct weir_punt;
  *         -EBUSY (a device has that name), -EINVAL, -ENOMEM, or what the kernel said.
  * Control thread.
  */
-int weir_punt_create(const struct weir_punt_port *ports, uint16_t n, uint16_t workers,
-		     struct rte_mempool *pool, struct weir_punt **out, struct weir_why *why);
+WEIR_MUST_CHECK int weir_punt_create(const struct weir_punt_port *ports, uint16_t n,
+				     uint16_t workers, struct rte_mempool *pool,
+				     struct weir_punt **out, struct weir_why *why);
 
 /** Free it and its TAPs, and what waits in its rings. It is stopped first. NULL is allowed. */
 void weir_punt_free(struct weir_punt *p);
 
 /** Start the thread that serves the TAPs. @return 0 or -errno with a sentence. Control thread. */
-int weir_punt_start(struct weir_punt *p, struct weir_why *why);
+WEIR_MUST_CHECK int weir_punt_start(struct weir_punt *p, struct weir_why *why);
 
 /** Stop it. What workers gave it before is written first. Control thread. */
 void weir_punt_stop(struct weir_punt *p);

@@ -18,28 +18,29 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <weir/must_check.h>
 #include <weir/port.h>
 
 struct weir_raw;
 
 /** Memory for these ports, for weir_eal_conf.memory_mib. Any thread, before EAL too. */
-uint32_t weir_raw_memory_mib(const struct weir_port_conf *ports, uint16_t n_ports);
+WEIR_MUST_CHECK uint32_t weir_raw_memory_mib(const struct weir_port_conf *ports, uint16_t n_ports);
 
 /**
  * Make a pool, open the ports (number i is ports[i]) and start them. EAL has begun (eal.h).
  * @param held packets that you will keep at a time, besides those in a burst.
  * @return 0 or -errno with a sentence. The calling thread becomes the owner.
  */
-int weir_raw_open(const struct weir_port_conf *ports, uint16_t n_ports, uint32_t held,
-		  struct weir_raw **out, struct weir_why *why);
+WEIR_MUST_CHECK int weir_raw_open(const struct weir_port_conf *ports, uint16_t n_ports,
+				  uint32_t held, struct weir_raw **out, struct weir_why *why);
 
 /** Take up to @p n packets of a queue; they are yours. @return how many. The owner. */
-uint16_t weir_raw_rx(struct weir_raw *r, uint16_t port, uint16_t queue, struct rte_mbuf **pkts,
-		     uint16_t n);
+WEIR_MUST_CHECK uint16_t weir_raw_rx(struct weir_raw *r, uint16_t port, uint16_t queue,
+				     struct rte_mbuf **pkts, uint16_t n);
 
 /** Send packets. @return how many are the port's now; the rest stays yours. The owner. */
-uint16_t weir_raw_tx(struct weir_raw *r, uint16_t port, uint16_t queue, struct rte_mbuf **pkts,
-		     uint16_t n);
+WEIR_MUST_CHECK uint16_t weir_raw_tx(struct weir_raw *r, uint16_t port, uint16_t queue,
+				     struct rte_mbuf **pkts, uint16_t n);
 
 /**
  * Sleep until a queue of any port may have packets, or the time is over, or a signal came.
@@ -51,7 +52,7 @@ uint16_t weir_raw_tx(struct weir_raw *r, uint16_t port, uint16_t queue, struct r
 int weir_raw_wait(struct weir_raw *r, int timeout_ms);
 
 /** The counters of a port since it was opened. @return 0 or -errno. The owner. */
-int weir_raw_stats(struct weir_raw *r, uint16_t port, struct weir_port_stats *out);
+WEIR_MUST_CHECK int weir_raw_stats(struct weir_raw *r, uint16_t port, struct weir_port_stats *out);
 
 /** A port, for its MAC address, caps and so on; NULL if there is no such port. It stays r's. */
 struct weir_port *weir_raw_port(struct weir_raw *r, uint16_t port);
@@ -64,7 +65,8 @@ struct rte_mempool *weir_raw_pool(struct weir_raw *r);
  * the pool's own records on the way. Devices that cannot say how full a ring is print "-".
  * @return 0, -EINVAL for a wrong port or queue or a thread that is not the owner.
  */
-int weir_raw_debug_rings(struct weir_raw *r, uint16_t port, uint16_t queue, FILE *to);
+WEIR_MUST_CHECK int weir_raw_debug_rings(struct weir_raw *r, uint16_t port, uint16_t queue,
+					 FILE *to);
 
 /** Stop and close the ports, free the pool. Give back or free your packets before. NULL is allowed.
  */

@@ -32,6 +32,7 @@
 #include <stdint.h>
 #include <weir/addr.h>
 #include <weir/l3.h>
+#include <weir/must_check.h>
 #include <weir/why.h>
 
 /** Where a route comes from; of two for one prefix the first in this order wins. */
@@ -106,18 +107,19 @@ struct weir_rib;
  * @param conf  NULL: defaults.
  * @return 0, -EINVAL or -ENOMEM with a sentence that says how much memory was wanted.
  */
-int weir_rib_create(const struct weir_rib_conf *conf, struct weir_rib **out, struct weir_why *why);
+WEIR_MUST_CHECK int weir_rib_create(const struct weir_rib_conf *conf, struct weir_rib **out,
+				    struct weir_why *why);
 /** Free. Every weir_l3 must be released. NULL is allowed. */
 void weir_rib_free(struct weir_rib *rib);
 
 /** The memory of a table with these sizes, for --plan: bytes, of which most are hugepages. */
-uint64_t weir_rib_size(const struct weir_rib_conf *conf);
+WEIR_MUST_CHECK uint64_t weir_rib_size(const struct weir_rib_conf *conf);
 
 /**
  * Begin a change. None may be open.
  * @return 0, or -EBUSY if the weir_l3 before the last commit is not released yet.
  */
-int weir_rib_begin(struct weir_rib *rib);
+WEIR_MUST_CHECK int weir_rib_begin(struct weir_rib *rib);
 
 /**
  * Set the interfaces; copied. From them follow connected routes, addresses of ours, broadcasts.
@@ -127,15 +129,16 @@ int weir_rib_begin(struct weir_rib *rib);
  * address if its family is 0. Kernel routes through an interface that is gone become inactive.
  * @return 0, -EINVAL, -EEXIST (a name, VLAN, address or subnet twice), -ENOSPC, -ENOMEM.
  */
-int weir_rib_set_ifaces(struct weir_rib *rib, const struct weir_iface *ifaces, uint16_t n,
-			struct weir_why *why);
+WEIR_MUST_CHECK int weir_rib_set_ifaces(struct weir_rib *rib, const struct weir_iface *ifaces,
+					uint16_t n, struct weir_why *why);
 
 /** Whether weir_rib_set_ifaces() of an empty table would take them. @return as it does. Any thread.
  */
-int weir_ifaces_check(const struct weir_iface *ifaces, uint16_t n, struct weir_why *why);
+WEIR_MUST_CHECK int weir_ifaces_check(const struct weir_iface *ifaces, uint16_t n,
+				      struct weir_why *why);
 
 /** Index of an interface by name, as changed so far; WEIR_NO_IFACE: none. */
-uint16_t weir_rib_iface(const struct weir_rib *rib, const char *name);
+WEIR_MUST_CHECK uint16_t weir_rib_iface(const struct weir_rib *rib, const char *name);
 
 /**
  * Add a route, or replace that of the same prefix, source and metric.
@@ -143,27 +146,31 @@ uint16_t weir_rib_iface(const struct weir_rib *rib, const char *name);
  * Whether a static route's gateway is on a connected subnet is judged at the commit.
  * @return 0, -EINVAL (malformed), -ENOSPC (limit), -ENOMEM.
  */
-int weir_rib_route_add(struct weir_rib *rib, const struct weir_route *route, struct weir_why *why);
+WEIR_MUST_CHECK int weir_rib_route_add(struct weir_rib *rib, const struct weir_route *route,
+				       struct weir_why *why);
 
 /** Delete the route of this prefix, source and metric. @return 0, -ENOENT or -ENOMEM. */
-int weir_rib_route_del(struct weir_rib *rib, const struct weir_prefix *to,
-		       enum weir_route_source source, uint32_t metric, struct weir_why *why);
+WEIR_MUST_CHECK int weir_rib_route_del(struct weir_rib *rib, const struct weir_prefix *to,
+				       enum weir_route_source source, uint32_t metric,
+				       struct weir_why *why);
 
 /** How many next hops the route of this prefix, source and metric has now, or -ENOENT. */
-int weir_rib_route_hops(const struct weir_rib *rib, const struct weir_prefix *to,
-			enum weir_route_source source, uint32_t metric);
+WEIR_MUST_CHECK int weir_rib_route_hops(const struct weir_rib *rib, const struct weir_prefix *to,
+					enum weir_route_source source, uint32_t metric);
 
 /** Whether the open change changes anything: if not, aborting it saves a generation. */
-bool weir_rib_is_changed(const struct weir_rib *rib);
+WEIR_MUST_CHECK bool weir_rib_is_changed(const struct weir_rib *rib);
 
 /** Begin to replace all routes of a source: those not added again before the sweep go. */
 void weir_rib_mark(struct weir_rib *rib, enum weir_route_source source);
 /** End of the replacement that weir_rib_mark() began. @return 0 or -ENOMEM. */
-int weir_rib_sweep(struct weir_rib *rib, enum weir_route_source source, struct weir_why *why);
+WEIR_MUST_CHECK int weir_rib_sweep(struct weir_rib *rib, enum weir_route_source source,
+				   struct weir_why *why);
 
 /** Make these all the routes of a source: mark, add each, sweep. Errors as those three. */
-int weir_rib_replace(struct weir_rib *rib, enum weir_route_source source,
-		     const struct weir_route *routes, size_t n, struct weir_why *why);
+WEIR_MUST_CHECK int weir_rib_replace(struct weir_rib *rib, enum weir_route_source source,
+				     const struct weir_route *routes, size_t n,
+				     struct weir_why *why);
 
 /**
  * Apply the change and end it.
@@ -172,7 +179,8 @@ int weir_rib_replace(struct weir_rib *rib, enum weir_route_source source,
  *         -ENETUNREACH (a static route's gateway is on no connected subnet), -ENOSPC (routes,
  *         groups or next hops are full), -ENOMEM.
  */
-int weir_rib_commit(struct weir_rib *rib, const struct weir_l3 **out, struct weir_why *why);
+WEIR_MUST_CHECK int weir_rib_commit(struct weir_rib *rib, const struct weir_l3 **out,
+				    struct weir_why *why);
 
 /** Forget the change begun. Nothing happens if none is open. */
 void weir_rib_abort(struct weir_rib *rib);
@@ -203,8 +211,9 @@ struct weir_route_view {
  * Show every route, sorted by family, address, length, then best first.
  * @return 0, what @p fn returned if not 0 (it stops there), or -ENOMEM.
  */
-int weir_rib_each(const struct weir_rib *rib,
-		  int (*fn)(void *ctx, const struct weir_route_view *view), void *ctx);
+WEIR_MUST_CHECK int weir_rib_each(const struct weir_rib *rib,
+				  int (*fn)(void *ctx, const struct weir_route_view *view),
+				  void *ctx);
 
 /** Count. */
 void weir_rib_stats(const struct weir_rib *rib, struct weir_rib_stats *out);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <weir/drop.h>
 #include <weir/l3.h>
+#include <weir/must_check.h>
 #include <weir/node.h>
 #include <weir/siphash.h>
 #include <weir/wheel.h>
@@ -89,7 +90,7 @@ static inline void weir_count(uint64_t *counter, uint64_t n)
 }
 
 /** Read a counter of another thread. */
-static inline uint64_t weir_counted(const uint64_t *counter)
+WEIR_MUST_CHECK static inline uint64_t weir_counted(const uint64_t *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
@@ -110,4 +111,4 @@ static inline void weir_drop(struct weir_shard *s, struct rte_mbuf *m, enum weir
 void weir_origin_push(struct weir_origin *o, struct rte_mbuf *m, enum weir_verdict verdict);
 
 /** A new packet buffer with cleared metadata and WEIR_META_OURS, or NULL (counted as NO_MBUF). */
-struct rte_mbuf *weir_shard_alloc(struct weir_shard *s);
+WEIR_MUST_CHECK struct rte_mbuf *weir_shard_alloc(struct weir_shard *s);

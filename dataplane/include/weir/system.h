@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <weir/eal.h>
 #include <weir/engine.h>
+#include <weir/must_check.h>
 #include <weir/pool.h>
 #include <weir/port.h>
 #include <weir/why.h>
@@ -79,11 +80,11 @@ void weir_system_plan_print(const struct weir_system_conf *conf, FILE *to);
  * Open the ports and make the engines; nothing runs yet. EAL must be up with as many cores.
  * @return 0 or -errno with a sentence; nothing is left open then. Control thread.
  */
-int weir_system_create(const struct weir_system_conf *conf, struct weir_system **out,
-		       struct weir_why *why);
+WEIR_MUST_CHECK int weir_system_create(const struct weir_system_conf *conf,
+				       struct weir_system **out, struct weir_why *why);
 
 /** Start ports and workers. A pipeline that reads a generation needs one published before. */
-int weir_system_start(struct weir_system *s, struct weir_why *why);
+WEIR_MUST_CHECK int weir_system_start(struct weir_system *s, struct weir_why *why);
 
 /** Let workers end what they have (see weir_engine_stop()), then the ports. For good; counters stay
  * readable. Control thread. */

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <weir/meta.h>
+#include <weir/must_check.h>
 
 /** Bytes of a tag. */
 #define WEIR_VLAN_BYTES 4
@@ -41,7 +42,7 @@ static inline void weir_l2_moved(struct rte_mbuf *m, int bytes)
  * @param tci  priority, drop eligibility and VLAN id, host order.
  * @return 0, -EINVAL if it is no Ethernet frame, -ENOSPC if the headroom is used up.
  */
-static inline int weir_vlan_push(struct rte_mbuf *m, uint16_t tpid, uint16_t tci)
+WEIR_MUST_CHECK static inline int weir_vlan_push(struct rte_mbuf *m, uint16_t tpid, uint16_t tci)
 {
 	const uint16_t tag[2] = {rte_cpu_to_be_16(tpid), rte_cpu_to_be_16(tci)};
 	uint8_t *at;
@@ -62,7 +63,7 @@ static inline int weir_vlan_push(struct rte_mbuf *m, uint16_t tpid, uint16_t tci
  * @param tci out: what it said, host order; may be NULL.
  * @return 0, or -EINVAL if there is no tag (0x8100, 0x88a8) with a type behind it.
  */
-static inline int weir_vlan_pop(struct rte_mbuf *m, uint16_t *tci)
+WEIR_MUST_CHECK static inline int weir_vlan_pop(struct rte_mbuf *m, uint16_t *tci)
 {
 	uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *);
 	uint16_t tag[2];
@@ -113,7 +114,8 @@ static inline void weir_l2_make(struct weir_l2 *l2, const uint8_t dst[6], const 
  * @param type_be the Ethernet type, network order.
  * @return Whether it fitted; if not, the packet is as it was. meta's offsets follow.
  */
-static inline bool weir_l2_put(struct rte_mbuf *m, const struct weir_l2 *l2, uint16_t type_be)
+WEIR_MUST_CHECK static inline bool weir_l2_put(struct rte_mbuf *m, const struct weir_l2 *l2,
+					       uint16_t type_be)
 {
 	struct weir_meta *meta = weir_meta(m);
 	const int grow = l2->len_bytes + (int)sizeof(type_be) - meta->l3_off;
@@ -137,7 +139,7 @@ static inline bool weir_l2_put(struct rte_mbuf *m, const struct weir_l2 *l2, uin
 }
 
 /** The Ethernet type of an IP packet by what 10_parse said of it, network order. */
-static inline uint16_t weir_l2_type(struct rte_mbuf *m)
+WEIR_MUST_CHECK static inline uint16_t weir_l2_type(struct rte_mbuf *m)
 {
 	return weir_meta(m)->flags & WEIR_META_IP6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6)
 						   : RTE_BE16(RTE_ETHER_TYPE_IPV4);
