@@ -33,7 +33,10 @@ int netdev_ifindex(const struct netdev *n);
 /* What it is called now. */
 int netdev_name(const struct netdev *n, char name[IFNAMSIZ]);
 
-/* Queues in use, each way: combined channels count as both. At least one each. */
+/*
+ * Queues in use, each way, at least one: combined channels count as both. -ENOTSUP where neither
+ * ethtool nor sysfs tells.
+ */
 int netdev_channels(const struct netdev *n, uint32_t *rx, uint32_t *tx);
 
 int netdev_mac_get(const struct netdev *n, struct rte_ether_addr *mac);
