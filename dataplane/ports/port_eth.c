@@ -28,8 +28,13 @@ uint16_t port_eth_tx(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts
 static int stats(struct weir_port *p, struct weir_port_stats *out)
 {
 	struct rte_eth_stats s;
-	int rc = rte_eth_stats_get(p->dpdk_id, &s);
+	int rc;
 
+	if (!port_eth(p)->started) {
+		*out = port_eth(p)->last;
+		return 0;
+	}
+	rc = rte_eth_stats_get(p->dpdk_id, &s);
 	if (rc < 0)
 		return rc;
 	*out = (struct weir_port_stats){
@@ -178,8 +183,10 @@ static void stop(struct weir_port *p)
 {
 	struct port_eth *e = port_eth(p);
 
-	if (e->started)
-		(void)rte_eth_dev_stop(p->dpdk_id);
+	if (!e->started)
+		return;
+	(void)stats(p, &e->last);
+	(void)rte_eth_dev_stop(p->dpdk_id);
 	e->started = false;
 }
 

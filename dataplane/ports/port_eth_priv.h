@@ -23,8 +23,9 @@ struct port_eth {
 	char interface[16];	   /**< "" for a device */
 	struct rte_device *device; /**< removed at close */
 	bool started;
-	bool device_intr;   /**< wake-ups come from the device's own interrupts */
-	bool promiscuous;   /**< set in the device: cleared at close */
+	bool device_intr;	     /**< wake-ups come from the device's own interrupts */
+	bool promiscuous;	     /**< set in the device: cleared at close */
+	struct weir_port_stats last; /**< of a stopped device: net_memif forgets its own */
 	int promiscuous_fd; /**< or held by this socket: ends with it, even if we are killed */
 	struct port_eth_wait *wait; /**< rxqs of them */
 };
@@ -67,6 +68,11 @@ int port_eth_setup(struct port_eth *e, const struct weir_port_conf *conf, struct
 
 /** Whether the device uses the symmetric RSS key that it was given. It is started. */
 bool port_eth_rss_holds(const struct port_eth *e);
+
+/* port_eth_memif.c */
+
+/** If it is a server of net_memif: remove the socket that a killed one left. */
+void port_eth_memif_clear(const char *devargs);
 
 /* linux_if.c: what Linux says of an interface */
 

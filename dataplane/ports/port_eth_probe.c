@@ -63,6 +63,7 @@ static int probe(struct port_eth *e, const struct weir_port_conf *conf, struct w
 		return weir_why(why, -ENAMETOOLONG, "port %s: its device is %d bytes, at most %zu",
 				conf->name, rc, sizeof(devargs) - 1);
 	sock_list(AF_PACKET, &before);
+	port_eth_memif_clear(devargs);
 	rc = rte_dev_probe(devargs); /* 0, too, if it was probed before */
 	if (rc < 0 && rc != -EEXIST)
 		return weir_why(why, -ENODEV, "port %s: no device for \"%s\" (%s)", conf->name,
