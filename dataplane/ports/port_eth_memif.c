@@ -11,6 +11,7 @@
 #include <rte_kvargs.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,12 +23,15 @@ static bool nobody_has(const char *path)
 {
 	struct sockaddr_un where = {.sun_family = AF_UNIX};
 	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct stat st;
 	bool refused;
 
 	if (fd < 0)
 		return false;
 	snprintf(where.sun_path, sizeof(where.sun_path), "%s", path);
-	refused = connect(fd, (const struct sockaddr *)&where, sizeof(where)) < 0 &&
+	/* A file that is no socket refuses, too. */
+	refused = lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		  connect(fd, (const struct sockaddr *)&where, sizeof(where)) < 0 &&
 		  errno == ECONNREFUSED;
 	close(fd);
 	return refused;
