@@ -70,6 +70,16 @@ static uint16_t member_of(const struct weir_shard *s, const struct weir_l3 *l3, 
 	return l3->members[group][(flow_hash(s, m) * n) >> 32];
 }
 
+/* The next hop of this number, or if it is a group the member for this packet. */
+static inline const struct weir_hop *choose_hop(const struct weir_shard *s,
+						const struct weir_l3 *l3, struct rte_mbuf *m,
+						uint16_t *number)
+{
+	if (l3->hops[*number].kind == WEIR_HOP_GROUP)
+		*number = member_of(s, l3, m, *number);
+	return &l3->hops[*number];
+}
+
 static inline enum weir_verdict say_out(const struct weir_l3 *l3, struct rte_mbuf *m, uint16_t hop)
 {
 	weir_meta(m)->hop = hop;
@@ -321,14 +331,10 @@ static inline bool is_neighbourly(enum weir_hop_kind kind)
 static inline enum weir_verdict route_one4(struct weir_shard *s, const struct weir_l3 *l3,
 					   struct rte_mbuf *m, uint16_t number)
 {
-	const struct weir_hop *hop = &l3->hops[number];
+	const struct weir_hop *hop = choose_hop(s, l3, m, &number);
 	struct rte_ipv4_hdr *ip = ip4(m);
 	const uint32_t flags = weir_meta(m)->flags;
 
-	if (hop->kind == WEIR_HOP_GROUP) {
-		number = member_of(s, l3, m, number);
-		hop = &l3->hops[number];
-	}
 	if (unlikely(!is_neighbourly(hop->kind)))
 		return route_other(l3, m, number);
 	say_out(l3, m, number);
@@ -365,14 +371,10 @@ static inline enum weir_drop link_source6(const struct rte_ipv6_hdr *ip)
 static inline enum weir_verdict route_one6(struct weir_shard *s, const struct weir_l3 *l3,
 					   struct rte_mbuf *m, uint16_t number)
 {
-	const struct weir_hop *hop = &l3->hops[number];
+	const struct weir_hop *hop = choose_hop(s, l3, m, &number);
 	struct rte_ipv6_hdr *ip = ip6(m);
 	const uint32_t flags = weir_meta(m)->flags;
 
-	if (hop->kind == WEIR_HOP_GROUP) {
-		number = member_of(s, l3, m, number);
-		hop = &l3->hops[number];
-	}
 	if (unlikely(!is_neighbourly(hop->kind)))
 		return route_other(l3, m, number);
 	say_out(l3, m, number);
