@@ -88,7 +88,7 @@ static int check_address(const struct weir_control_conf *c, const char *key, con
 	struct weir_why what;
 	unsigned len;
 
-	if (text == NULL || text[0] == '\0' || app_address(text, &addr, &len, &what) == 0)
+	if (app_address(text, &addr, &len, &what) == 0)
 		return 0;
 	return weir_conf_fail(why, file, c->at.line, "control.%s: %s", key, what.text);
 }
@@ -348,9 +348,13 @@ int app_address(const char *text, struct sockaddr_storage *out, unsigned *len, s
 	const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
 				       .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found;
-	const char *colon = strrchr(text, ':');
+	const char *colon;
 	char host[64];
 
+	*len = 0;
+	if (text == NULL || text[0] == '\0')
+		return 0;
+	colon = strrchr(text, ':');
 	if (colon == NULL || (size_t)(colon - text) >= sizeof(host))
 		return weir_why(why, -EINVAL, "\"%s\" is no ADDRESS:PORT", text);
 	memcpy(host, text, (size_t)(colon - text));

@@ -98,12 +98,9 @@ int app_http_create(struct weir_run *run, struct weir_why *why)
 	struct sockaddr_storage addr;
 	struct app_http *h;
 	unsigned len;
-	int rc;
+	int rc = app_address(where, &addr, &len, why);
 
-	if (where == NULL || where[0] == '\0')
-		return 0;
-	rc = app_address(where, &addr, &len, why);
-	if (rc < 0)
+	if (rc < 0 || len == 0)
 		return rc;
 	h = calloc(1, sizeof(*h));
 	if (h == NULL)

@@ -117,7 +117,7 @@ bool app_ready(struct weir_run *run, char *text, size_t len);
 /* Tell systemd (sd_notify(3)); nothing happens without NOTIFY_SOCKET. */
 void app_notify(const char *state);
 
-/* "127.0.0.1:9180", "[::1]:9180": an address of the host. */
+/* "127.0.0.1:9180", "[::1]:9180": an address of the host. NULL and "": none, *len is 0. */
 struct sockaddr_storage;
 int app_address(const char *text, struct sockaddr_storage *out, unsigned *len,
 		struct weir_why *why);

@@ -53,12 +53,9 @@ int app_statsd_create(struct weir_run *run, struct weir_why *why)
 	struct sockaddr_storage addr;
 	struct app_statsd *s;
 	unsigned len;
-	int rc;
+	int rc = app_address(where, &addr, &len, why);
 
-	if (where == NULL || where[0] == '\0')
-		return 0;
-	rc = app_address(where, &addr, &len, why);
-	if (rc < 0)
+	if (rc < 0 || len == 0)
 		return rc;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
