@@ -11,7 +11,7 @@ import pytest
 
 from weir.caps import Cap
 from weir.lab import Lab, Line, remove_leftovers
-from weir.router import Routed
+from weir.router import Routed, between_hosts, between_silent_ends
 from weir.sut import Sut
 from weir.tg import TrafficGenerator
 
@@ -107,3 +107,24 @@ def sut(lab: Lab, tmp_path: Path) -> Iterator[Sut]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
+    """A router between silent ends; a module that wants it configured otherwise has its own."""
+    with between_silent_ends(tmp_path_factory.mktemp("net")) as made:
+        yield made
+
+
+@pytest.fixture
+def counted(net: Routed) -> Routed:
+    """The module's router between silent ends, its figures counted from here on."""
+    net.app.mark()
+    return net
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
+    """A router between two hosts of the kernel's; a module may have its own, as of net."""
+    with between_hosts(tmp_path_factory.mktemp("hosts")) as made:
+        yield made

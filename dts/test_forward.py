@@ -18,7 +18,6 @@ from weir.router import (
     WAN,
     WAN6,
     Routed,
-    between_hosts,
     between_silent_ends,
     known,
     neighbour,
@@ -68,20 +67,6 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
     directory = tmp_path_factory.mktemp("forward")
     gateways = [neighbour("lan", ip, mac) for ip, mac in (GATEWAYS | GATEWAYS6).items()]
     with between_silent_ends(directory, {"routes": ROUTES}, gateways) as made:
-        yield made
-
-
-@pytest.fixture
-def counted(net: Routed) -> Routed:
-    """The same router, its figures counted from here on."""
-    net.app.mark()
-    return net
-
-
-@pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
-    """A router between two hosts of the kernel's."""
-    with between_hosts(tmp_path_factory.mktemp("hosts")) as made:
         yield made
 
 

@@ -47,13 +47,6 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
         yield made
 
 
-@pytest.fixture
-def counted(net: Routed) -> Routed:
-    """The same router, its figures counted from here on."""
-    net.app.mark()
-    return net
-
-
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
     """Two hosts of the kernel's, a narrow link on the right."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Packets for the router itself: what it answers, what it refuses, and what it must not answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -15,8 +15,6 @@ from weir.router import (
     WAN,
     WAN6,
     Routed,
-    between_hosts,
-    between_silent_ends,
 )
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, UDPerror
@@ -24,27 +22,6 @@ from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6ParamPr
 from scapy.packet import Packet
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
-    """A router between silent ends."""
-    with between_silent_ends(tmp_path_factory.mktemp("local")) as made:
-        yield made
-
-
-@pytest.fixture
-def counted(net: Routed) -> Routed:
-    """The same router, its figures counted from here on."""
-    net.app.mark()
-    return net
-
-
-@pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
-    """A router between two hosts of the kernel's."""
-    with between_hosts(tmp_path_factory.mktemp("hosts")) as made:
-        yield made
 
 
 def between(net: Routed, dst: str) -> tuple[tuple[str, str], tuple[str, str]]:

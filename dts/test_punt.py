@@ -63,13 +63,6 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
             yield made
 
 
-@pytest.fixture
-def counted(net: Routed) -> Routed:
-    """The same router, its figures counted from here on."""
-    net.app.mark()
-    return net
-
-
 def test_the_tap_looks_like_the_port(net: Routed) -> None:
     """The kernel's side has the port's MAC address and MTU, and is up.
 

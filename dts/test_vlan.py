@@ -35,13 +35,6 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
         yield made
 
 
-@pytest.fixture
-def counted(net: Routed) -> Routed:
-    """The same router, its figures counted from here on."""
-    net.app.mark()
-    return net
-
-
 def tagged(packet: Packet, tags: list[int], prio: int = 0) -> Packet:
     """The frame with these tags, a service tag outside if there are two (IEEE 802.1ad)."""
     head = Ether(src=packet.src, dst=packet.dst)
