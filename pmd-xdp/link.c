@@ -33,6 +33,7 @@ struct xdp_link_watch {
 	/* The rest is of the interrupt thread alone. */
 	bool known; /* up and mtu have been told */
 	bool up;
+	bool lost; /* some news: the state is to be asked for */
 	bool over; /* gone, or removed by one of its own events */
 	uint32_t mtu;
 	uint8_t data[XDP_NL_ANSWER_BYTES];
@@ -66,7 +67,11 @@ static void read_link(struct weir_cursor *c, bool deleted, int ifindex, struct x
 	/* A bridge tells of its ports with the same messages, of another family. */
 	if (info.ifi_family != AF_UNSPEC || info.ifi_index != ifindex)
 		return;
-	out->kind = deleted ? XDP_LINK_GONE : XDP_LINK_STATE;
+	if (deleted) {
+		out->kind = XDP_LINK_GONE;
+		return;
+	}
+	out->kind = XDP_LINK_STATE;
 	out->up = (info.ifi_flags & running) == running;
 	read_attrs(c, out);
 }
@@ -170,25 +175,37 @@ static int ask_state(const struct xdp_link_watch *w)
 	return send(w->fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
 }
 
-/* In the interrupt thread: something is to be read. */
-static void on_readable(void *arg)
+/* Take what is there, up to a bound. @return true if nothing is left. */
+static bool drain(struct xdp_link_watch *w, bool *addresses)
 {
-	struct xdp_link_watch *w = arg;
-	bool addresses = false;
-
 	/* Also once it is over: what is not read would call again and again. */
 	for (unsigned i = 0; i < DATAGRAMS_MAX; i++) {
 		const long got = xdp_nl_receive(w->fd, w->data, sizeof(w->data));
 
 		if (got == -EAGAIN)
-			break;
+			return true;
 		if (got == -ENOBUFS)
-			addresses = ask_state(w) == 0;
+			w->lost = true;
 		else if (got < 0)
 			XDP_LOG(WARNING, "interface %d: news of its link are lost: %s", w->ifindex,
 				strerror((int)-got));
 		else
-			addresses |= take(w, (size_t)got);
+			*addresses |= take(w, (size_t)got);
+	}
+	return false;
+}
+
+/* In the interrupt thread: something is to be read. */
+static void on_readable(void *arg)
+{
+	struct xdp_link_watch *w = arg;
+	bool addresses = false;
+	const bool empty = drain(w, &addresses);
+
+	/* Not before: a full socket would lose the answer too. */
+	if (w->lost && empty && !w->over) {
+		w->lost = ask_state(w) < 0;
+		addresses = true;
 	}
 	if (addresses && !w->over && w->events->addresses != NULL)
 		w->events->addresses(w->arg);
