@@ -108,17 +108,14 @@ install_missing()
 	rm -f "$log"
 }
 
-# configure DIR [MESON_OPTION...]: set up DIR, or set the options of one that is there.
+# configure DIR [MESON_OPTION...]: set up DIR, or again one that is there: what it lacked may have come since.
 configure()
 {
-	local dir=$1
+	local dir=$1 again=()
 
 	shift
-	if [ ! -f "$dir/build.ninja" ]; then
-		meson setup "$dir" "$@"
-	elif [ $# -gt 0 ]; then
-		meson configure "$dir" "$@"
-	fi
+	[ ! -f "$dir/build.ninja" ] || again=(--reconfigure)
+	meson setup "${again[@]}" "$dir" "$@"
 }
 
 hugepages=/proc/sys/vm/nr_hugepages
