@@ -213,6 +213,9 @@ int netdev_mac_set(struct netdev *n, const struct rte_ether_addr *mac)
 
 	if (rc == 0) {
 		memcpy(&was, r.ifr_hwaddr.sa_data, sizeof(was));
+		/* ethdev sets what it has at each start. */
+		if (rte_is_same_ether_addr(&was, mac))
+			return 0;
 		memcpy(r.ifr_hwaddr.sa_data, mac, sizeof(*mac));
 		rc = ask(n, SIOCSIFHWADDR, &r);
 	}

@@ -106,7 +106,7 @@ int netdev_unicast_add(struct netdev *n, const struct rte_ether_addr *mac)
 	int rc;
 
 	if (find_unicast(n, mac) < m->n_unicast)
-		return netdev_failed(n, "the further MAC address cannot be added", -EEXIST);
+		return 0;
 	grown = reallocarray(m->unicast, m->n_unicast + 1, sizeof(*grown));
 	if (grown == NULL)
 		return netdev_failed(n, "the further MAC address cannot be added", -ENOMEM);

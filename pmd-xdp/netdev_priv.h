@@ -40,7 +40,7 @@ int netdev_name(const struct netdev *n, char name[IFNAMSIZ]);
 int netdev_channels(const struct netdev *n, uint32_t *rx, uint32_t *tx);
 
 int netdev_mac_get(const struct netdev *n, struct rte_ether_addr *mac);
-/* -EBUSY where the device must be down for it. */
+/* -EBUSY where the device must be down for it; the address that it has is always fine. */
 int netdev_mac_set(struct netdev *n, const struct rte_ether_addr *mac);
 
 int netdev_mtu_get(const struct netdev *n, uint32_t *mtu);
@@ -71,7 +71,10 @@ int netdev_promisc(struct netdev *n, bool on);
 int netdev_allmulti(struct netdev *n, bool on);
 /* Replaces the list of before; when one cannot be had, the list of before stays. */
 int netdev_multicast(struct netdev *n, const struct rte_ether_addr *list, uint32_t count);
-/* A further address of its own. -EEXIST if it is there, -ENOENT if not. */
+/*
+ * A further address of its own. One that is there already is no error, for ethdev adds all anew at
+ * each start; -ENOENT if one that is to go is not there.
+ */
 int netdev_unicast_add(struct netdev *n, const struct rte_ether_addr *mac);
 int netdev_unicast_remove(struct netdev *n, const struct rte_ether_addr *mac);
 

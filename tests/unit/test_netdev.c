@@ -241,14 +241,14 @@ static void test_further_addresses_are_added_and_removed_once(void)
 
 	CU_ASSERT_EQUAL(netdev_unicast_add(n, &a), 0);
 	CU_ASSERT_EQUAL(netdev_unicast_add(n, &b), 0);
+	CU_ASSERT_EQUAL(netdev_unicast_add(n, &a), 0); /* as ethdev does at each start */
 	CU_ASSERT_TRUE(answers_to("02:00:00:00:01:01") && answers_to("02:00:00:00:01:02"));
 	CU_ASSERT_EQUAL(netdev_unicast_remove(n, &a), 0);
 	CU_ASSERT_FALSE(answers_to("02:00:00:00:01:01"));
 	CU_ASSERT_EQUAL(toy_log_lines(), 0);
-	CU_ASSERT_EQUAL(netdev_unicast_add(n, &b), -EEXIST);
 	CU_ASSERT_EQUAL(netdev_unicast_remove(n, &a), -ENOENT);
 	CU_ASSERT_EQUAL(netdev_unicast_add(n, &group), -EINVAL);
-	CU_ASSERT_EQUAL(toy_log_lines(), 3);
+	CU_ASSERT_EQUAL(toy_log_lines(), 2);
 	netdev_close(n);
 	CU_ASSERT_FALSE(answers_to("02:00:00:00:01:02"));
 	CU_ASSERT_TRUE(toy_veth_end());
