@@ -1,12 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Who a port is: what its parts ask of each other. */
+/* The parts of a port's control: one ethdev operation each, by file. All in the thread that calls
+ * ethdev. */
 
 #pragma once
 
-#include "steer_priv.h"
+#include "link_priv.h"
+#include "netdev_priv.h"
+#include "port_priv.h"
 
-#include <ethdev_driver.h>
+#define XDP_MAX_MTU 16110 /* 18 descriptors of default buffers are more; NICs end here */
 
 /* The program of a port; NULL in a secondary process. */
 struct steer *xdp_steer_of(const struct rte_eth_dev *dev);
+
+/* ---- dev.c ---- */
+extern const struct eth_dev_ops xdp_dev_ops;
+
+/* ---- iface.c: the interface's own matters ---- */
+int xdp_link_update(struct rte_eth_dev *dev, int wait);
+int xdp_link_up(struct rte_eth_dev *dev);
+int xdp_link_down(struct rte_eth_dev *dev);
+int xdp_mtu_set(struct rte_eth_dev *dev, uint16_t mtu);
+int xdp_mac_set(struct rte_eth_dev *dev, struct rte_ether_addr *mac);
+int xdp_mac_add(struct rte_eth_dev *dev, struct rte_ether_addr *mac, uint32_t index, uint32_t vmdq);
+void xdp_mac_remove(struct rte_eth_dev *dev, uint32_t index);
+int xdp_multicast_set(struct rte_eth_dev *dev, struct rte_ether_addr *list, uint32_t n);
+int xdp_promisc_on(struct rte_eth_dev *dev);
+int xdp_promisc_off(struct rte_eth_dev *dev);
+int xdp_allmulti_on(struct rte_eth_dev *dev);
+int xdp_allmulti_off(struct rte_eth_dev *dev);
+/* Begin and end following the interface's link, MTU, addresses and end. */
+int xdp_iface_watch(struct rte_eth_dev *dev);
+void xdp_iface_forget(struct rte_eth_dev *dev);

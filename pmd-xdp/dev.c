@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* A port's life: configure, start, stop, close; and what it tells of itself. */
+
+#include "dev_priv.h"
+
+#include "log_priv.h"
+
+#include <rte_malloc.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct steer *xdp_steer_of(const struct rte_eth_dev *dev)
+{
+	const struct xdp_local *local = xdp_local_of(dev);
+
+	return local ? local->steer : NULL;
+}
+
+/* Hardware queues that the port may receive from. */
+static uint16_t rx_window(const struct xdp_port *port)
+{
+	const uint32_t rest = port->rx_channels - port->args.start_queue;
+
+	return (uint16_t)(port->args.hw_queues ? RTE_MIN(port->args.hw_queues, rest) : rest);
+}
+
+static int infos_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
+{
+	const struct xdp_port *port = xdp_port_of(dev);
+	uint32_t min = RTE_ETHER_MIN_MTU, max = XDP_MAX_MTU;
+
+	if (xdp_local_of(dev) != NULL && xdp_local_of(dev)->netdev != NULL)
+		netdev_mtu_limits(xdp_local_of(dev)->netdev, &min, &max);
+	*info = (struct rte_eth_dev_info){
+		.device = dev->device,
+		.driver_name = "net_weir_xdp",
+		.if_index = (uint32_t)port->ifindex,
+		.min_mtu = (uint16_t)RTE_MAX(min, (uint32_t)RTE_ETHER_MIN_MTU),
+		.max_mtu = (uint16_t)RTE_MIN(max, (uint32_t)XDP_MAX_MTU),
+		.dev_flags = &dev->data->dev_flags,
+		.min_rx_bufsize = XDP_CHUNK_MIN,
+		.max_rx_pktlen = XDP_MAX_MTU + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN,
+		.max_rx_queues =
+			(uint16_t)(port->args.queues ? port->args.queues : rx_window(port)),
+		.max_tx_queues = XDP_MAX_QUEUES,
+		.max_mac_addrs = XDP_MAX_MACS,
+		.rx_offload_capa = port->rx_capa,
+		.tx_offload_capa = XDP_TX_CAPA,
+		.rx_desc_lim = {.nb_max = XDP_DESC_MAX,
+				.nb_min = XDP_DESC_MIN,
+				.nb_align = XDP_DESC_MIN},
+		.tx_desc_lim =
+			{
+				.nb_max = XDP_DESC_MAX,
+				.nb_min = XDP_DESC_MIN,
+				.nb_align = XDP_DESC_MIN,
+				.nb_seg_max = XDP_MAX_SEGS,
+				.nb_mtu_seg_max = XDP_MAX_SEGS,
+			},
+		.default_rxportconf = {.burst_size = 64, .ring_size = 1024, .nb_queues = 1},
+		.default_txportconf = {.burst_size = 64, .ring_size = 1024, .nb_queues = 1},
+	};
+	return 0;
+}
+
+static int configure(struct rte_eth_dev *dev)
+{
+	const struct rte_eth_conf *conf = &dev->data->dev_conf;
+	struct xdp_port *port = xdp_port_of(dev);
+
+	port->n_rxqs = dev->data->nb_rx_queues;
+	port->n_txqs = dev->data->nb_tx_queues;
+	port->rx_offloads = conf->rxmode.offloads;
+	port->tx_offloads = conf->txmode.offloads;
+	if (port->n_rxqs == 0) {
+		XDP_LOG(ERR, "%s: no rx queue: its pool is the memory that the kernel knows",
+			port->args.iface);
+		return -EINVAL;
+	}
+	if (conf->lpbk_mode != 0) {
+		XDP_LOG(ERR, "%s: loopback is not offered", port->args.iface);
+		return -ENOTSUP;
+	}
+	port->n_rx_channels = rx_window(port);
+	port->modes.soft_rss = port->n_rxqs > port->n_rx_channels;
+	if (conf->rxmode.mtu > port->mtu)
+		return xdp_mtu_set(dev, (uint16_t)conf->rxmode.mtu);
+	return 0;
+}
+
+static void pick_functions(struct rte_eth_dev *dev)
+{
+	const struct xdp_port *port = xdp_port_of(dev);
+
+	dev->rx_pkt_burst = port->modes.scatter || port->modes.meta || port->verify
+				    ? xdp_rx_burst_rich
+				    : xdp_rx_burst;
+	dev->tx_pkt_burst = xdp_tx_burst;
+}
+
+/* What the program is to do with packets, before it is attached. */
+static void instruct(struct rte_eth_dev *dev)
+{
+	struct xdp_port *port = xdp_port_of(dev);
+	struct steer_config *c = steer_config(xdp_steer_of(dev));
+
+	c->first_hwq = (uint16_t)port->args.start_queue;
+	c->n_hwqs = port->n_rx_channels;
+	c->stride = port->modes.soft_rss ? port->n_rxqs : 1;
+	c->soft_rss = port->modes.soft_rss;
+	steer_queues(xdp_steer_of(dev), port->n_rxqs);
+}
+
+static int connect_sockets(struct rte_eth_dev *dev)
+{
+	struct xdp_port *port = xdp_port_of(dev);
+	int rc = 0;
+
+	for (uint16_t i = 0; rc == 0 && i < port->n_socks; i++)
+		if (port->socks[i].rxq != UINT16_MAX)
+			rc = steer_set_socket(xdp_steer_of(dev), port->socks[i].slot,
+					      xdp_fds[port->port_id][i]);
+	return rc;
+}
+
+static void disconnect_sockets(struct rte_eth_dev *dev)
+{
+	struct xdp_port *port = xdp_port_of(dev);
+
+	steer_detach(xdp_steer_of(dev));
+	for (uint16_t i = 0; i < port->n_socks; i++)
+		if (port->socks[i].rxq != UINT16_MAX)
+			steer_set_socket(xdp_steer_of(dev), port->socks[i].slot, -1);
+}
+
+static int start(struct rte_eth_dev *dev)
+{
+	struct xdp_port *port = xdp_port_of(dev);
+	struct steer_want want = {
+		.skb = port->args.mode == XDP_WANT_MODE_SKB,
+		.drv = port->args.mode == XDP_WANT_MODE_DRV,
+		.coexist = port->args.coexist,
+	};
+	struct steer_got got;
+	int rc;
+
+	port->modes.need_wakeup = port->args.need_wakeup;
+	port->modes.scatter = port->has_sg && ((port->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) ||
+					       (port->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS));
+	want.frags = (port->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
+	instruct(dev);
+	rc = netdev_up(xdp_local_of(dev)->netdev, true);
+	if (rc == 0)
+		rc = steer_attach(xdp_steer_of(dev), &want, &got);
+	if (rc < 0)
+		return rc;
+	port->modes.attach = got.mode;
+	port->modes.hints = got.hints;
+	port->modes.prog_id = got.prog_id;
+	rc = xdp_queues_start(dev);
+	if (rc == 0)
+		rc = connect_sockets(dev);
+	if (rc < 0) {
+		disconnect_sockets(dev);
+		xdp_queues_stop(dev);
+		return rc;
+	}
+	dev->data->scattered_rx = want.frags && port->modes.scatter;
+	pick_functions(dev);
+	dev->data->dev_started = 1; /* ethdev does so only after us, and the link depends on it */
+	xdp_link_update(dev, 0);
+	return 0;
+}
+
+static int stop(struct rte_eth_dev *dev)
+{
+	dev->data->dev_started = 0;
+	xdp_link_update(dev, 0);
+	disconnect_sockets(dev);
+	xdp_queues_stop(dev);
+	return 0;
+}
+
+static int close_port(struct rte_eth_dev *dev)
+{
+	struct xdp_local *local = xdp_local_of(dev);
+
+	if (rte_eal_process_type() == RTE_PROC_PRIMARY && local != NULL) {
+		xdp_iface_forget(dev);
+		steer_close(local->steer);
+		netdev_close(local->netdev);
+	}
+	free(local);
+	dev->process_private = NULL;
+	dev->data->mac_addrs = NULL; /* part of dev_private */
+	return 0;
+}
+
+static void rxq_info_get(struct rte_eth_dev *dev, uint16_t id, struct rte_eth_rxq_info *info)
+{
+	const struct xdp_rxq *q = dev->data->rx_queues[id];
+
+	info->mp = q->pool;
+	info->nb_desc = q->n_descs;
+	info->scattered_rx = dev->data->scattered_rx;
+	info->conf.offloads = xdp_port_of(dev)->rx_offloads;
+	info->rx_buf_size = xdp_port_of(dev)->umem.frame_bytes;
+}
+
+static void txq_info_get(struct rte_eth_dev *dev, uint16_t id, struct rte_eth_txq_info *info)
+{
+	const struct xdp_txq *q = dev->data->tx_queues[id];
+
+	info->nb_desc = q->n_descs;
+	info->conf.offloads = xdp_port_of(dev)->tx_offloads;
+}
+
+static int flow_ops_get(struct rte_eth_dev *dev, const struct rte_flow_ops **ops)
+{
+	*ops = &xdp_flow_ops;
+	return 0;
+}
+
+const struct eth_dev_ops xdp_dev_ops = {
+	.dev_configure = configure,
+	.dev_start = start,
+	.dev_stop = stop,
+	.dev_close = close_port,
+	.dev_infos_get = infos_get,
+	.rx_queue_setup = xdp_rx_queue_setup,
+	.rx_queue_release = xdp_rx_queue_release,
+	.tx_queue_setup = xdp_tx_queue_setup,
+	.tx_queue_release = xdp_tx_queue_release,
+	.rxq_info_get = rxq_info_get,
+	.txq_info_get = txq_info_get,
+	.link_update = xdp_link_update,
+	.dev_set_link_up = xdp_link_up,
+	.dev_set_link_down = xdp_link_down,
+	.mtu_set = xdp_mtu_set,
+	.mac_addr_set = xdp_mac_set,
+	.mac_addr_add = xdp_mac_add,
+	.mac_addr_remove = xdp_mac_remove,
+	.set_mc_addr_list = xdp_multicast_set,
+	.promiscuous_enable = xdp_promisc_on,
+	.promiscuous_disable = xdp_promisc_off,
+	.allmulticast_enable = xdp_allmulti_on,
+	.allmulticast_disable = xdp_allmulti_off,
+	.flow_ops_get = flow_ops_get,
+};
