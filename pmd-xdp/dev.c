@@ -114,6 +114,14 @@ static void instruct(struct rte_eth_dev *dev)
 	steer_queues(xdp_steer_of(dev), port->n_rxqs);
 }
 
+static void tell_queues(struct rte_eth_dev *dev, uint8_t state)
+{
+	for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
+		dev->data->rx_queue_state[i] = state;
+	for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++)
+		dev->data->tx_queue_state[i] = state;
+}
+
 static int connect_sockets(struct rte_eth_dev *dev)
 {
 	struct xdp_port *port = xdp_port_of(dev);
@@ -170,6 +178,7 @@ static int start(struct rte_eth_dev *dev)
 	}
 	dev->data->scattered_rx = want.frags && port->modes.scatter;
 	pick_functions(dev);
+	tell_queues(dev, RTE_ETH_QUEUE_STATE_STARTED);
 	dev->data->dev_started = 1; /* ethdev does so only after us, and the link depends on it */
 	xdp_link_update(dev, 0);
 	return 0;
@@ -179,6 +188,7 @@ static int stop(struct rte_eth_dev *dev)
 {
 	dev->data->dev_started = 0;
 	xdp_link_update(dev, 0);
+	tell_queues(dev, RTE_ETH_QUEUE_STATE_STOPPED);
 	disconnect_sockets(dev);
 	xdp_queues_stop(dev);
 	return 0;
