@@ -170,9 +170,12 @@ static int start(struct rte_eth_dev *dev)
 	port->modes.prog_id = got.prog_id;
 	rc = xdp_queues_start(dev);
 	if (rc == 0)
+		rc = xdp_intr_start(dev);
+	if (rc == 0)
 		rc = connect_sockets(dev);
 	if (rc < 0) {
 		disconnect_sockets(dev);
+		xdp_intr_stop(dev);
 		xdp_queues_stop(dev);
 		return rc;
 	}
@@ -190,6 +193,7 @@ static int stop(struct rte_eth_dev *dev)
 	xdp_link_update(dev, 0);
 	tell_queues(dev, RTE_ETH_QUEUE_STATE_STOPPED);
 	disconnect_sockets(dev);
+	xdp_intr_stop(dev);
 	xdp_queues_stop(dev);
 	return 0;
 }
@@ -246,6 +250,8 @@ const struct eth_dev_ops xdp_dev_ops = {
 	.tx_queue_release = xdp_tx_queue_release,
 	.rxq_info_get = rxq_info_get,
 	.txq_info_get = txq_info_get,
+	.rx_queue_intr_enable = xdp_rx_intr_enable,
+	.rx_queue_intr_disable = xdp_rx_intr_disable,
 	.link_update = xdp_link_update,
 	.dev_set_link_up = xdp_link_up,
 	.dev_set_link_down = xdp_link_down,

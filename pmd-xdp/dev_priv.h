@@ -33,3 +33,12 @@ int xdp_allmulti_off(struct rte_eth_dev *dev);
 /* Begin and end following the interface's link, MTU, addresses and end. */
 int xdp_iface_watch(struct rte_eth_dev *dev);
 void xdp_iface_forget(struct rte_eth_dev *dev);
+
+/* ---- intr.c ---- */
+/* Make a descriptor for each rx queue that EAL can wait on, if dev_conf asks for it. 0 or -errno
+ * after one log line. */
+int xdp_intr_start(struct rte_eth_dev *dev);
+/* Before the sockets are closed. */
+void xdp_intr_stop(struct rte_eth_dev *dev);
+int xdp_rx_intr_enable(struct rte_eth_dev *dev, uint16_t id);
+int xdp_rx_intr_disable(struct rte_eth_dev *dev, uint16_t id);
