@@ -154,9 +154,11 @@ static int remove_port(struct rte_vdev_device *vdev)
 {
 	struct rte_eth_dev *dev = rte_eth_dev_allocated(rte_vdev_device_name(vdev));
 
-	if (dev != NULL)
-		rte_eth_dev_close(dev->data->port_id);
-	return 0;
+	if (dev == NULL)
+		return 0;
+	if (dev->data->dev_started) /* ethdev closes none that runs */
+		rte_eth_dev_stop(dev->data->port_id);
+	return rte_eth_dev_close(dev->data->port_id);
 }
 
 static struct rte_vdev_driver driver = {
