@@ -5,6 +5,7 @@
 #include "dev_priv.h"
 
 #include "log_priv.h"
+#include "stats_priv.h"
 
 #include <rte_malloc.h>
 
@@ -209,6 +210,11 @@ static int close_port(struct rte_eth_dev *dev)
 	}
 	free(local);
 	dev->process_private = NULL;
+	for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
+		xdp_rx_queue_release(dev, i);
+	for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++)
+		xdp_tx_queue_release(dev, i);
+	xdp_stats_free(xdp_port_of(dev));
 	dev->data->mac_addrs = NULL; /* part of dev_private */
 	return 0;
 }
@@ -264,5 +270,10 @@ const struct eth_dev_ops xdp_dev_ops = {
 	.promiscuous_disable = xdp_promisc_off,
 	.allmulticast_enable = xdp_allmulti_on,
 	.allmulticast_disable = xdp_allmulti_off,
+	.stats_get = xdp_stats_get,
+	.stats_reset = xdp_stats_reset,
+	.xstats_get = xdp_xstats_get,
+	.xstats_get_names = xdp_xstats_names,
+	.xstats_reset = xdp_stats_reset,
 	.flow_ops_get = flow_ops_get,
 };

@@ -148,6 +148,7 @@ struct xdp_port {
 	struct xdp_sock *socks;
 	struct xdp_modes modes;
 	uint64_t bind_retries;
+	struct xdp_stats *stats; /* stats_priv.h */
 };
 
 /* What each process has for itself: rte_eth_dev.process_private. A secondary has none of the

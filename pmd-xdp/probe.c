@@ -5,6 +5,7 @@
 #include "abi_priv.h"
 #include "dev_priv.h"
 #include "log_priv.h"
+#include "stats_priv.h"
 #include "version_priv.h"
 
 #include <bus_vdev_driver.h>
@@ -98,7 +99,9 @@ static int open_port(struct rte_eth_dev *dev, const struct xdp_args *args)
 	dev->process_private = local;
 	port->args = *args;
 	port->port_id = dev->data->port_id;
-	rc = netdev_open(args->iface, &local->netdev);
+	rc = xdp_stats_create(port);
+	if (rc == 0)
+		rc = netdev_open(args->iface, &local->netdev);
 	if (rc == 0)
 		rc = learn(port, local->netdev);
 	if (rc == 0)
@@ -125,8 +128,7 @@ static int probe_primary(struct rte_vdev_device *vdev)
 	if (dev == NULL)
 		return -ENOMEM;
 	dev->data->mac_addrs = xdp_port_of(dev)->macs;
-	dev->data->dev_flags |= RTE_ETH_DEV_INTR_LSC | RTE_ETH_DEV_INTR_RMV |
-				RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS;
+	dev->data->dev_flags |= RTE_ETH_DEV_INTR_LSC | RTE_ETH_DEV_INTR_RMV;
 	dev->dev_ops = &xdp_dev_ops;
 	rc = open_port(dev, &args);
 	if (rc < 0) {

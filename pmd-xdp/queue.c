@@ -11,6 +11,7 @@
 
 #include "abi_priv.h"
 #include "log_priv.h"
+#include "stats_priv.h"
 
 #include <rte_malloc.h>
 
@@ -74,6 +75,8 @@ int xdp_rx_queue_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_descs, u
 
 void xdp_rx_queue_release(struct rte_eth_dev *dev, uint16_t id)
 {
+	if (dev->data->rx_queues[id] != NULL)
+		xdp_stats_keep_rxq(dev->data->rx_queues[id]);
 	rte_free(dev->data->rx_queues[id]);
 	dev->data->rx_queues[id] = NULL;
 }
@@ -106,6 +109,8 @@ int xdp_tx_queue_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_descs, u
 
 void xdp_tx_queue_release(struct rte_eth_dev *dev, uint16_t id)
 {
+	if (dev->data->tx_queues[id] != NULL)
+		xdp_stats_keep_txq(dev->data->tx_queues[id]);
 	rte_free(dev->data->tx_queues[id]);
 	dev->data->tx_queues[id] = NULL;
 }
@@ -427,6 +432,8 @@ int xdp_queues_start(struct rte_eth_dev *dev)
 		rc = fill_all(dev);
 	if (rc < 0)
 		xdp_queues_stop(dev);
+	else
+		xdp_stats_open(port);
 	return rc;
 }
 
@@ -511,6 +518,7 @@ void xdp_queues_stop(struct rte_eth_dev *dev)
 			drain(dev, &port->channels[c]);
 			let_go_unread(port, &port->channels[c]);
 		}
+	xdp_stats_close(port);
 	for (uint16_t i = 0; port->socks != NULL && i < port->n_socks; i++) {
 		rte_pktmbuf_free(port->socks[i].first);
 		xdp_sock_unmap(&port->socks[i].rx);
