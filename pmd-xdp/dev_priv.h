@@ -17,6 +17,10 @@ struct steer *xdp_steer_of(const struct rte_eth_dev *dev);
 /* ---- dev.c ---- */
 extern const struct eth_dev_ops xdp_dev_ops;
 
+/* ---- telemetry.c ---- */
+/* Offer /weir/xdp to telemetry; once a process is enough. */
+void xdp_telemetry_begin(void);
+
 /* ---- iface.c: the interface's own matters ---- */
 int xdp_link_update(struct rte_eth_dev *dev, int wait);
 int xdp_link_up(struct rte_eth_dev *dev);

@@ -137,6 +137,7 @@ static int probe_primary(struct rte_vdev_device *vdev)
 		return rc;
 	}
 	dev->data->numa_node = xdp_port_of(dev)->numa_node;
+	xdp_telemetry_begin();
 	rte_eth_dev_probing_finish(dev);
 	return 0;
 }

@@ -97,11 +97,22 @@ static void add_sock(const struct xdp_port *port, const struct xdp_sock *s, stru
 	}
 }
 
-void xdp_stats_open(struct xdp_port *port)
+bool xdp_sockets_hold(const struct xdp_port *port)
 {
 	pthread_mutex_lock(&sockets_lock);
-	port->stats->open = true;
+	return port->stats->open;
+}
+
+void xdp_sockets_release(void)
+{
 	pthread_mutex_unlock(&sockets_lock);
+}
+
+void xdp_stats_open(struct xdp_port *port)
+{
+	xdp_sockets_hold(port);
+	port->stats->open = true;
+	xdp_sockets_release();
 }
 
 static void leave(struct xdp_port *port)
@@ -128,11 +139,10 @@ void xdp_stats_close(struct xdp_port *port)
 	/* Until the last run of the program has ended, and its packet is in a ring. Where the
 	 * kernel refuses, one packet of each CPU may go uncounted. */
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-	pthread_mutex_lock(&sockets_lock);
-	if (port->stats->open)
+	if (xdp_sockets_hold(port))
 		leave(port);
 	port->stats->open = false;
-	pthread_mutex_unlock(&sockets_lock);
+	xdp_sockets_release();
 }
 
 void xdp_stats_keep_rxq(const struct xdp_rxq *q)
@@ -148,13 +158,14 @@ void xdp_stats_keep_txq(const struct xdp_txq *q)
 int xdp_stats_read(struct rte_eth_dev *dev, struct xdp_count *out)
 {
 	const struct xdp_port *port = xdp_port_of(dev);
+	bool open;
 	int rc = 0;
 
-	pthread_mutex_lock(&sockets_lock);
+	open = xdp_sockets_hold(port);
 	*out = port->stats->past;
-	for (uint16_t i = 0; port->stats->open && i < port->n_socks; i++)
+	for (uint16_t i = 0; open && i < port->n_socks; i++)
 		add_sock(port, &port->socks[i], out);
-	pthread_mutex_unlock(&sockets_lock);
+	xdp_sockets_release();
 	for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
 		if (dev->data->rx_queues[i] != NULL)
 			add(&out->rx[i].queue, &((struct xdp_rxq *)dev->data->rx_queues[i])->stats,
@@ -247,6 +258,7 @@ static const struct counter rx_counters[] = {
 	RX("fill_busy", queue.fill_busy),
 	RX("wakeups", queue.wakeups),
 	RX("bad_cksum", queue.bad_cksum),
+	RX("truncated", queue.truncated),
 	RX("xdp_rx_dropped", dropped),
 	RX("xdp_rx_ring_full", ring_full),
 	RX("xdp_fill_ring_empty", fill_empty),

@@ -64,6 +64,10 @@ void xdp_stats_close(struct xdp_port *port);
 void xdp_stats_keep_rxq(const struct xdp_rxq *q);
 void xdp_stats_keep_txq(const struct xdp_txq *q);
 
+/* From here to the release no socket of any port goes. True if this port has some. */
+bool xdp_sockets_hold(const struct xdp_port *port);
+void xdp_sockets_release(void);
+
 /* Everything since the port was made. Primary process only, any thread. */
 int xdp_stats_read(struct rte_eth_dev *dev, struct xdp_count *out);
 
