@@ -20,86 +20,101 @@ struct steer *xdp_steer_of(const struct rte_eth_dev *dev)
 	return local ? local->steer : NULL;
 }
 
-/* Hardware queues that the port may receive from. */
-static uint16_t rx_window(const struct xdp_port *port)
+uint16_t xdp_rx_window(const struct xdp_port *port)
 {
 	const uint32_t rest = port->rx_channels - port->args.start_queue;
 
 	return (uint16_t)(port->args.hw_queues ? RTE_MIN(port->args.hw_queues, rest) : rest);
 }
 
+/* What is not named here stays as ethdev has set it. */
 static int infos_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 {
+	static const struct rte_eth_desc_lim limits = {
+		.nb_max = XDP_DESC_MAX,
+		.nb_min = XDP_DESC_MIN,
+		.nb_align = XDP_DESC_MIN,
+		.nb_seg_max = XDP_MAX_SEGS,
+		.nb_mtu_seg_max = XDP_MAX_SEGS,
+	};
+	static const struct rte_eth_dev_portconf preferred = {
+		.burst_size = 64, .ring_size = 1024, .nb_queues = 1};
 	const struct xdp_port *port = xdp_port_of(dev);
 	uint32_t min = RTE_ETHER_MIN_MTU, max = XDP_MAX_MTU;
 
 	if (xdp_local_of(dev) != NULL && xdp_local_of(dev)->netdev != NULL)
 		netdev_mtu_limits(xdp_local_of(dev)->netdev, &min, &max);
-	*info = (struct rte_eth_dev_info){
-		.device = dev->device,
-		.driver_name = "net_weir_xdp",
-		.if_index = (uint32_t)port->ifindex,
-		.min_mtu = (uint16_t)RTE_MAX(min, (uint32_t)RTE_ETHER_MIN_MTU),
-		.max_mtu = (uint16_t)RTE_MIN(max, (uint32_t)XDP_MAX_MTU),
-		.dev_flags = &dev->data->dev_flags,
-		.min_rx_bufsize = XDP_CHUNK_MIN,
-		.max_rx_pktlen = XDP_MAX_MTU + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN,
-		.max_rx_queues =
-			(uint16_t)(port->args.queues ? port->args.queues : rx_window(port)),
-		.max_tx_queues = XDP_MAX_QUEUES,
-		.max_mac_addrs = XDP_MAX_MACS,
-		.rx_offload_capa = port->rx_capa,
-		.tx_offload_capa = XDP_TX_CAPA,
-		.rx_desc_lim = {.nb_max = XDP_DESC_MAX,
-				.nb_min = XDP_DESC_MIN,
-				.nb_align = XDP_DESC_MIN},
-		.tx_desc_lim =
-			{
-				.nb_max = XDP_DESC_MAX,
-				.nb_min = XDP_DESC_MIN,
-				.nb_align = XDP_DESC_MIN,
-				.nb_seg_max = XDP_MAX_SEGS,
-				.nb_mtu_seg_max = XDP_MAX_SEGS,
-			},
-		.default_rxportconf = {.burst_size = 64, .ring_size = 1024, .nb_queues = 1},
-		.default_txportconf = {.burst_size = 64, .ring_size = 1024, .nb_queues = 1},
-	};
+	info->if_index = (uint32_t)port->ifindex;
+	info->min_mtu = (uint16_t)RTE_MAX(min, (uint32_t)RTE_ETHER_MIN_MTU);
+	info->max_mtu = (uint16_t)RTE_MIN(max, (uint32_t)XDP_MAX_MTU);
+	info->min_rx_bufsize = XDP_CHUNK_MIN;
+	info->max_rx_pktlen = XDP_MAX_MTU + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
+	info->max_rx_queues =
+		(uint16_t)(port->args.queues ? port->args.queues : xdp_rx_window(port));
+	info->max_tx_queues = XDP_MAX_QUEUES;
+	info->max_mac_addrs = XDP_MAX_MACS;
+	info->rx_offload_capa = port->rx_capa;
+	info->tx_offload_capa = XDP_TX_CAPA;
+	info->rx_desc_lim = limits;
+	info->tx_desc_lim = limits;
+	info->default_rxportconf = preferred;
+	info->default_txportconf = preferred;
+	xdp_rss_info(dev, info);
 	return 0;
+}
+
+/* What no device behind the kernel's XDP can do. */
+static int check_conf(const struct rte_eth_dev *dev)
+{
+	const struct rte_eth_conf *conf = &dev->data->dev_conf;
+	const char *no = NULL;
+
+	if (dev->data->nb_rx_queues == 0) {
+		XDP_LOG(ERR, "%s: no rx queue: its pool is the memory that the kernel knows",
+			xdp_port_of(dev)->args.iface);
+		return -EINVAL;
+	}
+	if (conf->lpbk_mode != 0)
+		no = "loopback";
+	else if (conf->rxmode.mq_mode & ~RTE_ETH_MQ_RX_RSS || conf->txmode.mq_mode)
+		no = "queues by DCB or VMDq";
+	else if (conf->link_speeds & RTE_ETH_LINK_SPEED_FIXED)
+		no = "a fixed speed";
+	else if (conf->dcb_capability_en)
+		no = "DCB";
+	if (no == NULL)
+		return 0;
+	XDP_LOG(ERR, "%s: %s is not offered", xdp_port_of(dev)->args.iface, no);
+	return -ENOTSUP;
 }
 
 static int configure(struct rte_eth_dev *dev)
 {
 	const struct rte_eth_conf *conf = &dev->data->dev_conf;
 	struct xdp_port *port = xdp_port_of(dev);
+	const uint32_t mtu = port->mtu;
+	int rc = check_conf(dev);
 
+	if (rc == 0)
+		rc = xdp_offload_configure(dev);
+	if (rc == 0 && conf->rxmode.mtu > mtu)
+		rc = xdp_mtu_set(dev, (uint16_t)conf->rxmode.mtu);
+	if (rc < 0)
+		return rc;
+	rc = xdp_rss_configure(dev);
+	if (rc < 0) {
+		if (port->mtu != mtu)
+			xdp_mtu_set(dev, (uint16_t)mtu);
+		return rc;
+	}
 	port->n_rxqs = dev->data->nb_rx_queues;
 	port->n_txqs = dev->data->nb_tx_queues;
 	port->rx_offloads = conf->rxmode.offloads;
 	port->tx_offloads = conf->txmode.offloads;
-	if (port->n_rxqs == 0) {
-		XDP_LOG(ERR, "%s: no rx queue: its pool is the memory that the kernel knows",
-			port->args.iface);
-		return -EINVAL;
-	}
-	if (conf->lpbk_mode != 0) {
-		XDP_LOG(ERR, "%s: loopback is not offered", port->args.iface);
-		return -ENOTSUP;
-	}
-	port->n_rx_channels = rx_window(port);
-	port->modes.soft_rss = port->n_rxqs > port->n_rx_channels;
-	if (conf->rxmode.mtu > port->mtu)
-		return xdp_mtu_set(dev, (uint16_t)conf->rxmode.mtu);
+	port->n_rx_channels = xdp_rx_window(port);
+	port->modes.soft_rss = port->rss.by == XDP_RSS_PROGRAM;
+	dev->data->mtu = (uint16_t)port->mtu; /* perhaps more than was asked for */
 	return 0;
-}
-
-static void pick_functions(struct rte_eth_dev *dev)
-{
-	const struct xdp_port *port = xdp_port_of(dev);
-
-	dev->rx_pkt_burst = port->modes.scatter || port->modes.meta || port->verify
-				    ? xdp_rx_burst_rich
-				    : xdp_rx_burst;
-	dev->tx_pkt_burst = xdp_tx_burst;
 }
 
 /* What the program is to do with packets, before it is attached. */
@@ -157,9 +172,7 @@ static int start(struct rte_eth_dev *dev)
 	int rc;
 
 	port->modes.need_wakeup = port->args.need_wakeup;
-	port->modes.scatter = port->has_sg && ((port->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) ||
-					       (port->tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS));
-	want.frags = (port->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
+	xdp_offload_want(port, xdp_steer_of(dev), &want);
 	instruct(dev);
 	rc = netdev_up(xdp_local_of(dev)->netdev, true);
 	if (rc == 0)
@@ -180,8 +193,8 @@ static int start(struct rte_eth_dev *dev)
 		xdp_queues_stop(dev);
 		return rc;
 	}
-	dev->data->scattered_rx = want.frags && port->modes.scatter;
-	pick_functions(dev);
+	xdp_offload_got(dev, &got);
+	xdp_offload_functions(dev);
 	tell_queues(dev, RTE_ETH_QUEUE_STATE_STARTED);
 	dev->data->dev_started = 1; /* ethdev does so only after us, and the link depends on it */
 	xdp_link_update(dev, 0);
@@ -256,6 +269,12 @@ const struct eth_dev_ops xdp_dev_ops = {
 	.tx_queue_release = xdp_tx_queue_release,
 	.rxq_info_get = rxq_info_get,
 	.txq_info_get = txq_info_get,
+	.dev_supported_ptypes_get = xdp_ptypes_get,
+	.read_clock = xdp_read_clock,
+	.reta_update = xdp_rss_reta_update,
+	.reta_query = xdp_rss_reta_query,
+	.rss_hash_update = xdp_rss_hash_update,
+	.rss_hash_conf_get = xdp_rss_hash_get,
 	.rx_queue_intr_enable = xdp_rx_intr_enable,
 	.rx_queue_intr_disable = xdp_rx_intr_disable,
 	.link_update = xdp_link_update,

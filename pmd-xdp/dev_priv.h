@@ -9,6 +9,8 @@
 #include "netdev_priv.h"
 #include "port_priv.h"
 
+#include <rte_version.h>
+
 #define XDP_MAX_MTU 16110 /* 18 descriptors of default buffers are more; NICs end here */
 
 /* The program of a port; NULL in a secondary process. */
@@ -16,6 +18,29 @@ struct steer *xdp_steer_of(const struct rte_eth_dev *dev);
 
 /* ---- dev.c ---- */
 extern const struct eth_dev_ops xdp_dev_ops;
+/* Hardware queues that the port may receive from. */
+uint16_t xdp_rx_window(const struct xdp_port *port);
+
+/* ---- offload.c: what is told of a received packet ---- */
+/* What can be offered, at probe. -ENOTSUP after one log line for a devarg that cannot be had. */
+int xdp_offload_learn(struct xdp_port *port, const struct netdev *netdev);
+/* Take what dev_conf says. 0, or -errno after one log line. */
+int xdp_offload_configure(const struct rte_eth_dev *dev);
+/* What a start asks of the program, and what it got. */
+void xdp_offload_want(struct xdp_port *port, struct steer *steer, struct steer_want *want);
+void xdp_offload_got(struct rte_eth_dev *dev, const struct steer_got *got);
+/* Choose the functions that receive and send. */
+void xdp_offload_functions(struct rte_eth_dev *dev);
+/* A flow rule marks packets: from now on they carry what rules say of them, if the port runs. A
+ * start sees to that itself. */
+void xdp_marks_needed(struct rte_eth_dev *dev);
+#if RTE_VERSION >= RTE_VERSION_NUM(24, 3, 0, 0)
+const uint32_t *xdp_ptypes_get(struct rte_eth_dev *dev, size_t *n);
+#else
+const uint32_t *xdp_ptypes_get(struct rte_eth_dev *dev);
+#endif
+/* The clock of the timestamps of rx_ts=sw. */
+int xdp_read_clock(struct rte_eth_dev *dev, uint64_t *ns);
 
 /* ---- telemetry.c ---- */
 /* Offer /weir/xdp to telemetry; once a process is enough. */

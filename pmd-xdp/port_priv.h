@@ -14,6 +14,7 @@
 
 #include "args_priv.h"
 #include "ring_priv.h"
+#include "rss_priv.h"
 #include "sock_priv.h"
 #include "steer_priv.h"
 #include "umem_priv.h"
@@ -67,6 +68,7 @@ struct xdp_rxq_stats {
 		fill_busy; /* refills put off, because another queue of the channel held the ring */
 	uint64_t wakeups;  /* system calls */
 	uint64_t bad_cksum; /* rxcsum=verify */
+	uint64_t truncated; /* packets dropped: several buffers, and scatter was not asked for */
 };
 
 struct xdp_rxq {
@@ -124,7 +126,8 @@ struct xdp_port {
 	int ifindex;
 	int numa_node;
 	struct rte_ether_addr macs[XDP_MAX_MACS];
-	bool has_sg; /* the kernel knows packets of several descriptors */
+	bool has_sg;	/* the kernel knows packets of several descriptors */
+	uint64_t hints; /* NETDEV_XDP_RX_METADATA_...: what the device can tell of a packet */
 	uint64_t rx_capa;
 	uint16_t rx_channels; /* of the device */
 	uint16_t tx_channels;
@@ -137,6 +140,8 @@ struct xdp_port {
 	uint64_t time_flag;
 	uint32_t cookie; /* of the metadata of this start */
 	bool verify;	 /* rxcsum=verify */
+	uint64_t claims; /* rxcsum=trust: what is said of every packet */
+	struct xdp_rss rss;
 	struct xdp_umem umem;
 	struct rte_mempool *pool; /* of the first rx queue: copies for transmission come from it */
 	uint64_t rearm; /* a received mbuf's data_off less the descriptor's offset, refcnt, nb_segs,

@@ -84,7 +84,10 @@ static int learn(struct xdp_port *port, struct netdev *netdev)
 		RTE_MIN(port->rx_channels, (uint16_t)(port->args.start_queue + XDP_MAX_CHANNELS));
 	if (rc == 0)
 		rc = try_bind(port);
-	port->rx_capa = port->has_sg ? RTE_ETH_RX_OFFLOAD_SCATTER : 0;
+	if (rc == 0)
+		rc = xdp_offload_learn(port, netdev);
+	if (netdev_rss_size(netdev, &port->rss.device) < 0)
+		port->rss.device = (struct netdev_rss_size){0};
 	return rc;
 }
 

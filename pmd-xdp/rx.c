@@ -78,7 +78,7 @@ static inline struct rte_mbuf *take(const struct xdp_port *port, const struct xd
 	/* data_off, refcnt, nb_segs and port in one store */
 	*(uint64_t *)((char *)m + offsetof(struct rte_mbuf, rearm_data)) =
 		port->rearm + (desc->addr >> XDP_ADDR_BITS);
-	m->ol_flags = 0;
+	m->ol_flags = port->claims;
 	m->packet_type = 0;
 	m->pkt_len = desc->len;
 	m->data_len = (uint16_t)desc->len;
@@ -125,6 +125,8 @@ static uint16_t take_rich(struct xdp_rxq *rxq, struct xdp_sock *sock, struct rte
 			  uint16_t n)
 {
 	const struct xdp_port *port = rxq->port;
+	/* Sockets that may send packets of several descriptors get them too. */
+	const bool scatter = (port->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
 	struct xdp_ring *ring = &sock->rx;
 	uint32_t ready, used = 0;
 	uint16_t got = 0;
@@ -141,6 +143,11 @@ static uint16_t take_rich(struct xdp_rxq *rxq, struct xdp_sock *sock, struct rte
 			continue;
 		m = sock->first;
 		sock->first = NULL;
+		if (unlikely(m->nb_segs > 1 && !scatter)) {
+			rte_pktmbuf_free(m);
+			rxq->stats.truncated++;
+			continue;
+		}
 		if (port->verify)
 			xdp_rx_verify(rxq, m);
 		rxq->stats.bytes += m->pkt_len;

@@ -192,7 +192,7 @@ static int recent(struct rte_eth_dev *dev, struct xdp_count *out)
 	for (uint16_t i = 0; i < XDP_MAX_QUEUES; i++) {
 		struct xdp_rx_count *rx = &out->rx[i];
 
-		rx->lost = rx->dropped + rx->ring_full + rx->left;
+		rx->lost = rx->dropped + rx->ring_full + rx->left + rx->queue.truncated;
 	}
 	return 0;
 }

@@ -5,10 +5,10 @@
  *
  * On each hardware queue:  seen = passed + dropped + redirected + failed          (the program's)
  * Over the port:           redirected = packets + waiting + xdp_rx_dropped + xdp_rx_ring_full +
- * left
+ *                                       truncated + left
  *
  * that is, received by rx_burst, still in the rx rings, and lost: imissed is the sum of the last
- * three. xdp_fill_ring_empty is no term of it, for the kernel counts a packet that finds no buffer
+ * four. xdp_fill_ring_empty is no term of it, for the kernel counts a packet that finds no buffer
  * there and in xdp_rx_dropped. The sums hold whenever no packet is under way; after a reset, when
  * none waited in a ring at that moment.
  *
