@@ -3,9 +3,7 @@
 #include "rss_priv.h"
 #include "toy_xdp.h"
 
-#include <rte_ip.h>
 #include <rte_thash.h>
-#include <rte_udp.h>
 
 #define FLOWS  64
 #define QUEUES 4
@@ -63,40 +61,10 @@ static void test_who_hashes_is_decided_by_what_is_asked_and_what_there_is(void)
 
 /* ---- a live port ---- */
 
-struct udp_frame {
-	struct rte_ether_hdr eth;
-	struct rte_ipv4_hdr ip;
-	struct rte_udp_hdr udp;
-	uint8_t payload[18];
-};
-
-static struct udp_frame udp_of(uint16_t flow, bool back)
-{
-	struct udp_frame f = {
-		.eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4),
-		.ip = {.version_ihl = 0x45,
-		       .total_length = RTE_BE16(sizeof(f) - sizeof(f.eth)),
-		       .time_to_live = 64,
-		       .next_proto_id = IPPROTO_UDP,
-		       .src_addr = RTE_BE32(0x0a000001),
-		       .dst_addr = RTE_BE32(0x0a000002)},
-		.udp = {.src_port = rte_cpu_to_be_16(1000 + flow),
-			.dst_port = RTE_BE16(4789),
-			.dgram_len = RTE_BE16(sizeof(f.udp) + sizeof(f.payload))},
-	};
-
-	memset(&f.eth.dst_addr, 0xff, sizeof(f.eth.dst_addr));
-	if (back) {
-		RTE_SWAP(f.ip.src_addr, f.ip.dst_addr);
-		RTE_SWAP(f.udp.src_port, f.udp.dst_port);
-	}
-	return f;
-}
-
 /* What the specification says of a flow's addresses and ports. */
 static uint32_t hash_of(uint16_t flow, const uint8_t *key)
 {
-	const struct udp_frame f = udp_of(flow, false);
+	const struct toy_xdp_udp f = toy_xdp_udp(flow, false);
 	uint32_t tuple[3] = {rte_be_to_cpu_32(f.ip.src_addr), rte_be_to_cpu_32(f.ip.dst_addr),
 			     (uint32_t)rte_be_to_cpu_16(f.udp.src_port) << 16 |
 				     rte_be_to_cpu_16(f.udp.dst_port)};
@@ -124,7 +92,7 @@ static uint16_t begin(const char *more, const struct rte_eth_conf *conf)
 /* Send one packet of a flow: the queue it came on, with its hash; UINT16_MAX: it did not come. */
 static uint16_t where(uint16_t port, int wire, uint16_t flow, bool back, uint32_t *hash)
 {
-	const struct udp_frame f = udp_of(flow, back);
+	const struct toy_xdp_udp f = toy_xdp_udp(flow, back);
 	const time_t end = time(NULL) + 5;
 	struct rte_mbuf *m;
 

@@ -17,7 +17,9 @@
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_ether.h>
+#include <rte_ip.h>
 #include <rte_mbuf.h>
+#include <rte_udp.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,6 +105,37 @@ static inline bool toy_xdp_send(int wire, uint32_t number)
 	memset(&frame.eth.dst_addr, 0xff, sizeof(frame.eth.dst_addr));
 	memcpy(frame.number, &number, sizeof(number));
 	return send(wire, &frame, sizeof(frame), 0) == sizeof(frame);
+}
+
+struct toy_xdp_udp {
+	struct rte_ether_hdr eth;
+	struct rte_ipv4_hdr ip;
+	struct rte_udp_hdr udp;
+	uint8_t payload[18];
+};
+
+/* A packet of a flow, or of its way back. Its UDP checksum is 0: none. */
+static inline struct toy_xdp_udp toy_xdp_udp(uint16_t flow, bool back)
+{
+	struct toy_xdp_udp f = {
+		.eth.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4),
+		.ip = {.version_ihl = 0x45,
+		       .total_length = RTE_BE16(sizeof(f) - sizeof(f.eth)),
+		       .time_to_live = 64,
+		       .next_proto_id = IPPROTO_UDP,
+		       .src_addr = RTE_BE32(0x0a000001),
+		       .dst_addr = RTE_BE32(0x0a000002)},
+		.udp = {.src_port = rte_cpu_to_be_16(1000 + flow),
+			.dst_port = RTE_BE16(4789),
+			.dgram_len = RTE_BE16(sizeof(f.udp) + sizeof(f.payload))},
+	};
+
+	memset(&f.eth.dst_addr, 0xff, sizeof(f.eth.dst_addr));
+	if (back) {
+		RTE_SWAP(f.ip.src_addr, f.ip.dst_addr);
+		RTE_SWAP(f.udp.src_port, f.udp.dst_port);
+	}
+	return f;
 }
 
 /* Take one packet of a queue, waiting up to five seconds; NULL: none came. */
