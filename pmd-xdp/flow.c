@@ -86,7 +86,6 @@ static struct rte_flow *create(struct steer *s, const struct steer_spec *spec,
 				   why != NULL ? why : "no memory");
 		return NULL;
 	}
-	flow->live = true;
 	return flow;
 }
 
@@ -108,14 +107,21 @@ static struct rte_flow *flow_create(struct rte_eth_dev *dev, const struct rte_fl
 	return flow;
 }
 
+/* Whether a number is that of a flow rule, and not of one that steer= says. */
+static bool is_flow(const struct steer *s, uint32_t id)
+{
+	return steer_table_has(&s->table, id) && s->table.slots[id].priority < STEER_PRIORITY_WORDS;
+}
+
 /* The rule's number; 0: it is none of this port's. */
 static uint32_t id_of(const struct steer *s, const struct rte_flow *flow)
 {
 	const uintptr_t offset = (uintptr_t)flow - (uintptr_t)s->flows;
+	const uint32_t id = (uint32_t)(offset / sizeof(*flow));
 
-	if (offset >= sizeof(s->flows) || offset % sizeof(*flow) != 0 || !flow->live)
+	if (offset >= sizeof(s->flows) || offset % sizeof(*flow) != 0 || !is_flow(s, id))
 		return 0;
-	return (uint32_t)(offset / sizeof(*flow));
+	return id;
 }
 
 /* The lock is held. */
@@ -126,7 +132,6 @@ static int destroy(struct steer *s, uint32_t id, struct rte_flow_error *error)
 	if (rc < 0)
 		return rte_flow_error_set(error, -rc, RTE_FLOW_ERROR_TYPE_HANDLE, NULL,
 					  "the kernel does not take the rule out");
-	s->flows[id].live = false;
 	return 0;
 }
 
@@ -161,7 +166,7 @@ static int flow_flush(struct rte_eth_dev *dev, struct rte_flow_error *error)
 		return -ENOTSUP;
 	pthread_mutex_lock(&s->lock);
 	for (uint32_t id = 1; rc == 0 && id < STEER_RULES; id++)
-		if (s->flows[id].live)
+		if (is_flow(s, id))
 			rc = destroy(s, id, error);
 	pthread_mutex_unlock(&s->lock);
 	return rc;

@@ -17,10 +17,9 @@ struct xdp_program;
 
 enum steer_flavour { STEER_PLAIN, STEER_FRAGS, STEER_HINTS };
 
-/* A flow rule, as its owner holds it: rules have the numbers of their handles. */
+/* A flow rule, as its owner holds it. A handle has the number of its rule. */
 struct rte_flow {
 	struct steer_rule_stats base; /* at the last reset */
-	bool live;
 };
 
 struct steer {
