@@ -160,6 +160,19 @@ static void disconnect_sockets(struct rte_eth_dev *dev)
 			steer_set_socket(xdp_steer_of(dev), port->socks[i].slot, -1);
 }
 
+/* ethdev starts a port whose queues could not be set up. */
+static int check_queues(const struct rte_eth_dev *dev, const char *which, void *const queues[],
+			uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		if (queues[i] == NULL) {
+			XDP_LOG(ERR, "%s: %s queue %u is not set up", xdp_port_of(dev)->args.iface,
+				which, i);
+			return -EINVAL;
+		}
+	return 0;
+}
+
 static int start(struct rte_eth_dev *dev)
 {
 	struct xdp_port *port = xdp_port_of(dev);
@@ -171,6 +184,11 @@ static int start(struct rte_eth_dev *dev)
 	struct steer_got got;
 	int rc;
 
+	rc = check_queues(dev, "rx", dev->data->rx_queues, dev->data->nb_rx_queues);
+	if (rc == 0)
+		rc = check_queues(dev, "tx", dev->data->tx_queues, dev->data->nb_tx_queues);
+	if (rc < 0)
+		return rc;
 	port->modes.need_wakeup = port->args.need_wakeup;
 	xdp_offload_want(port, xdp_steer_of(dev), &want);
 	instruct(dev);

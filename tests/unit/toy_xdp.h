@@ -36,7 +36,7 @@ static struct rte_mempool *toy_xdp_pool;
 static inline int toy_xdp_begin(void)
 {
 	char args[][16] = {"test",	     "--no-huge", "--no-shconf", "--no-pci",
-			   "--no-telemetry", "-m",	  "128",	 "--lcores=0"};
+			   "--no-telemetry", "-m",	  "64",		 "--lcores=0"};
 	char *argv[RTE_DIM(args)];
 
 	for (unsigned i = 0; i < RTE_DIM(args); i++)
