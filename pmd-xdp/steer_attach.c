@@ -199,6 +199,8 @@ static const char *meaning(int rc)
 		return "its driver refuses it as it is set up (LRO, MTU or queues)";
 	case EPERM:
 		return "CAP_BPF and CAP_NET_ADMIN are needed";
+	case EACCES: /* the verifier's answer to a program that it would take with it */
+		return "CAP_PERFMON is needed";
 	default:
 		return strerror(-rc);
 	}
