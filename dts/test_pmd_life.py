@@ -360,15 +360,6 @@ def test_a_program_that_comes_meanwhile_is_never_replaced(line: Line, tmp_path: 
         assert program_of(line.wan) not in (None, "gatekeeper")
 
 
-def test_two_ports_of_one_interface_are_refused(line: Line, tmp_path: Path) -> None:
-    """The second one finds the first one's program, or its sockets.
-
-    Check: the first works, the second has one line.
-    """
-    with prompt(line.sut, tmp_path, [ALL, ALL]) as pmd:
-        assert program_of(line.wan) is not None and len(pmd.complaints()) >= 1
-
-
 # Puts a program on an interface as other users of libxdp do: argv is its file and the interface.
 SHARE = """
 import ctypes, socket, sys
