@@ -5,6 +5,7 @@
 #include "dev_priv.h"
 
 #include "log_priv.h"
+#include "mp_priv.h"
 #include "stats_priv.h"
 
 #include <rte_malloc.h>
@@ -216,6 +217,7 @@ static int start(struct rte_eth_dev *dev)
 	tell_queues(dev, RTE_ETH_QUEUE_STATE_STARTED);
 	dev->data->dev_started = 1; /* ethdev does so only after us, and the link depends on it */
 	xdp_link_update(dev, 0);
+	xdp_mp_started(dev);
 	return 0;
 }
 
@@ -224,6 +226,7 @@ static int stop(struct rte_eth_dev *dev)
 	dev->data->dev_started = 0;
 	xdp_link_update(dev, 0);
 	tell_queues(dev, RTE_ETH_QUEUE_STATE_STOPPED);
+	xdp_mp_stopping(dev);
 	disconnect_sockets(dev);
 	xdp_intr_stop(dev);
 	xdp_queues_stop(dev);
@@ -234,7 +237,8 @@ static int close_port(struct rte_eth_dev *dev)
 {
 	struct xdp_local *local = xdp_local_of(dev);
 
-	if (rte_eal_process_type() == RTE_PROC_PRIMARY && local != NULL) {
+	xdp_mp_close(dev);
+	if (local != NULL) {
 		xdp_iface_forget(dev);
 		steer_close(local->steer);
 		netdev_close(local->netdev);
@@ -313,4 +317,18 @@ const struct eth_dev_ops xdp_dev_ops = {
 	.xstats_get_names = xdp_xstats_names,
 	.xstats_reset = xdp_stats_reset,
 	.flow_ops_get = flow_ops_get,
+};
+
+const struct eth_dev_ops xdp_guest_ops = {
+	.dev_close = xdp_guest_close,
+	.dev_infos_get = infos_get,
+	.rxq_info_get = rxq_info_get,
+	.txq_info_get = txq_info_get,
+	.dev_supported_ptypes_get = xdp_ptypes_get,
+	.link_update = xdp_link_update,
+	.stats_get = xdp_stats_get,
+	.stats_reset = xdp_stats_reset,
+	.xstats_get = xdp_xstats_get,
+	.xstats_get_names = xdp_xstats_names,
+	.xstats_reset = xdp_stats_reset,
 };

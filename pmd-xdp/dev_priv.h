@@ -18,6 +18,8 @@ struct steer *xdp_steer_of(const struct rte_eth_dev *dev);
 
 /* ---- dev.c ---- */
 extern const struct eth_dev_ops xdp_dev_ops;
+/* Of a port in a secondary process: what needs nothing that only the primary has. */
+extern const struct eth_dev_ops xdp_guest_ops;
 /* Hardware queues that the port may receive from. */
 uint16_t xdp_rx_window(const struct xdp_port *port);
 

@@ -112,9 +112,7 @@ void xdp_offload_functions(struct rte_eth_dev *dev)
 {
 	const struct xdp_port *port = xdp_port_of(dev);
 
-	dev->rx_pkt_burst = port->modes.scatter || port->modes.meta || port->verify
-				    ? xdp_rx_burst_rich
-				    : xdp_rx_burst;
+	dev->rx_pkt_burst = xdp_rx_is_rich(port) ? xdp_rx_burst_rich : xdp_rx_burst;
 	dev->tx_pkt_burst = xdp_tx_burst;
 }
 

@@ -153,7 +153,8 @@ struct xdp_port {
 	struct xdp_sock *socks;
 	struct xdp_modes modes;
 	uint64_t bind_retries;
-	struct xdp_stats *stats; /* stats_priv.h */
+	struct xdp_stats *stats;   /* stats_priv.h */
+	struct xdp_guests *guests; /* mp_priv.h */
 };
 
 /* What each process has for itself: rte_eth_dev.process_private. A secondary has none of the
@@ -175,6 +176,12 @@ static inline struct xdp_port *xdp_port_of(const struct rte_eth_dev *dev)
 static inline struct xdp_local *xdp_local_of(const struct rte_eth_dev *dev)
 {
 	return dev->process_private;
+}
+
+/* True if packets need xdp_rx_burst_rich(). */
+static inline bool xdp_rx_is_rich(const struct xdp_port *port)
+{
+	return port->modes.scatter || port->modes.meta || port->verify;
 }
 
 /* What the kernel puts first when it has no more room: rx and tx descriptors of one packet. */

@@ -5,6 +5,7 @@
 #include "abi_priv.h"
 #include "dev_priv.h"
 #include "log_priv.h"
+#include "mp_priv.h"
 #include "stats_priv.h"
 #include "version_priv.h"
 
@@ -104,6 +105,8 @@ static int open_port(struct rte_eth_dev *dev, const struct xdp_args *args)
 	port->port_id = dev->data->port_id;
 	rc = xdp_stats_create(port);
 	if (rc == 0)
+		rc = xdp_mp_open(dev);
+	if (rc == 0)
 		rc = netdev_open(args->iface, &local->netdev);
 	if (rc == 0)
 		rc = learn(port, local->netdev);
@@ -151,9 +154,8 @@ static int probe(struct rte_vdev_device *vdev)
 
 	if (rc < 0)
 		return rc;
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
-		return -ENOTSUP;
-	return probe_primary(vdev);
+	return rte_eal_process_type() == RTE_PROC_PRIMARY ? probe_primary(vdev)
+							  : xdp_guest_probe(vdev);
 }
 
 static int remove_port(struct rte_vdev_device *vdev)

@@ -13,6 +13,7 @@
 #include "abi_priv.h"
 #include "dev_priv.h"
 #include "log_priv.h"
+#include "mp_priv.h"
 
 #include <rte_malloc.h>
 
@@ -181,10 +182,16 @@ int xdp_stats_read(struct rte_eth_dev *dev, struct xdp_count *out)
 	return rc;
 }
 
+static int read_all(struct rte_eth_dev *dev, struct xdp_count *out)
+{
+	return rte_eal_process_type() == RTE_PROC_PRIMARY ? xdp_stats_read(dev, out)
+							  : xdp_guest_stats(dev, out);
+}
+
 /* Since the last reset. */
 static int recent(struct rte_eth_dev *dev, struct xdp_count *out)
 {
-	const int rc = xdp_stats_read(dev, out);
+	const int rc = read_all(dev, out);
 
 	if (rc < 0)
 		return rc;
@@ -229,7 +236,7 @@ int xdp_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *out)
 int xdp_stats_reset(struct rte_eth_dev *dev)
 {
 	struct xdp_count now;
-	const int rc = xdp_stats_read(dev, &now);
+	const int rc = read_all(dev, &now);
 
 	if (rc < 0)
 		return rc;
