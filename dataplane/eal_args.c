@@ -160,13 +160,25 @@ static void add_memory(struct eal_words *a, const struct weir_eal_conf *conf)
 	add(a, mib);
 }
 
+/* Errors; and of our driver, what it could not have as it was asked for. */
+static void add_log_levels(struct eal_words *a, const struct weir_eal_conf *conf)
+{
+	if (conf->verbose) {
+		add(a, "--log-level=info");
+		return;
+	}
+	add(a, "--log-level=notice");
+	add(a, "--log-level=*:error");
+	add(a, "--log-level=pmd.net.weir_xdp:notice");
+}
+
 static void add_all(struct eal_words *a, const struct weir_eal_conf *conf)
 {
 	add(a, conf->program ? conf->program : "weir");
 	add_memory(a, conf);
 	/* A telemetry socket would outlive a killed process; --telemetry in extra brings it back */
 	add(a, "--no-telemetry");
-	add(a, conf->verbose ? "--log-level=info" : "--log-level=error");
+	add_log_levels(a, conf);
 	if (conf->pci == NULL || conf->pci[0] == NULL) {
 		add(a, "--no-pci");
 		/* net_af_xdp needs a pool in one piece, which physical addresses would cut up */

@@ -29,6 +29,15 @@ static enum weir_log_level level_of(uint32_t rte_level)
 	return rte_level == RTE_LOG_WARNING ? WEIR_LOG_WARN : WEIR_LOG_ERROR;
 }
 
+/* What our driver tells while it begins is no complaint of what we know already. */
+static bool is_ours(enum weir_log_level level, const char *text, size_t bytes)
+{
+	static const char name[] = "net_weir_xdp: ";
+
+	return level != WEIR_LOG_ERROR && bytes >= sizeof(name) - 1 &&
+	       memcmp(text, name, sizeof(name) - 1) == 0;
+}
+
 static ssize_t take_line(void *cookie, const char *text, size_t bytes)
 {
 	const enum weir_log_level level = level_of((uint32_t)rte_log_cur_msg_loglevel());
@@ -38,7 +47,7 @@ static ssize_t take_line(void *cookie, const char *text, size_t bytes)
 		n--;
 	if (level == WEIR_LOG_ERROR && hushed && first_error[0] == 0)
 		snprintf(first_error, sizeof(first_error), "%.*s", n, text);
-	if (n > 0 && !hushed)
+	if (n > 0 && (!hushed || is_ours(level, text, (size_t)n)))
 		weir_log_at(level, "dpdk", NULL, "%.*s", n, text);
 	return (ssize_t)bytes;
 }

@@ -8,6 +8,7 @@
 #include "system_priv.h"
 
 #include <errno.h>
+#include <rte_common.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <stdlib.h>
@@ -71,11 +72,17 @@ static int open_ports(struct weir_system *s, const struct weir_system_conf *conf
 	return 0;
 }
 
-/* Whether packets must be spread by our own hash: for all ports alike, or directions would part. */
+/*
+ * Whether packets must be spread by our own hash: for all ports alike, or directions would part.
+ * Devices agree if their queues are the workers and entry i of each one's table is queue i % n.
+ */
 static bool must_spread(const struct weir_system *s)
 {
+	const bool any_reta = rte_is_power_of_2(s->workers);
+
 	for (uint16_t p = 0; p < s->n_ports; p++)
-		if (!(s->port[p]->caps & WEIR_PORT_RSS) || s->port[p]->rxqs != s->workers)
+		if (!(s->port[p]->caps & WEIR_PORT_RSS) || s->port[p]->rxqs != s->workers ||
+		    (!any_reta && s->port[p]->reta != s->port[0]->reta))
 			return true;
 	return false;
 }

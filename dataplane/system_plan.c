@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "nodes/handoff_priv.h"
+#include "ports/port_eth_priv.h"
 
 /* Fragments that wait for a datagram at most (RTE_LIBRTE_IP_FRAG_MAX_FRAG). */
 #define FRAGMENTS_WAITING 8
@@ -37,8 +38,8 @@ uint16_t layout_txqs(const struct weir_system_conf *conf, uint16_t port)
 		return p->given->txqs;
 	if (p->conf.txqs != 0)
 		return p->conf.txqs;
-	/* A Linux device has as many of one kind as of the other; others have one for each. */
-	return p->conf.interface != NULL ? layout_rxqs(conf, port) : conf->workers;
+	/* Where a socket is both, as many of one kind as of the other; else one for each worker. */
+	return port_eth_has_pairs(&p->conf) ? layout_rxqs(conf, port) : conf->workers;
 }
 
 uint16_t layout_worker(uint16_t workers, uint16_t port, uint16_t queue, uint16_t n)

@@ -83,6 +83,18 @@ static void print_workers(const struct cli *cli, const json_t *status)
 	table_end(t, cli);
 }
 
+/* How an AF_XDP port runs: ", native, copy, ..." and the end of the line. */
+static void print_modes(json_t *modes)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach (modes, key, v) {
+		printf(", %s", json_string_value(v));
+	}
+	putchar('\n');
+}
+
 static int cmd_status(const struct cli *cli, int argc, char **argv)
 {
 	json_t *s, *p;
@@ -102,14 +114,15 @@ static int cmd_status(const struct cli *cli, int argc, char **argv)
 		puts("ready");
 	else
 		printf("%snot ready: %s%s\n", cli_red(cli), str(s, "ready_text"), cli_plain(cli));
-	fputs("ports", stdout);
+	puts("ports");
 	json_array_foreach (json_object_get(s, "ports"), i, p) {
 		const bool up = json_is_true(json_object_get(p, "up"));
 
-		printf("  %s %s%s%s", str(p, "name"), up ? "" : cli_red(cli), up ? "up" : "DOWN",
-		       up ? "" : cli_plain(cli));
+		printf("  %s %s%s%s  %s", str(p, "name"), up ? "" : cli_red(cli),
+		       up ? "up" : "DOWN", up ? "" : cli_plain(cli), str(p, "driver"));
+		print_modes(json_object_get(p, "modes"));
 	}
-	printf("\nworkers rest: %s\n\n", str(s, "poll"));
+	printf("workers rest: %s\n\n", str(s, "poll"));
 	print_workers(cli, s);
 	json_decref(s);
 	return status;
@@ -141,6 +154,10 @@ static void print_port(const struct cli *cli, const json_t *p)
 	printf("%s%s%s  %s  %s  mtu %" PRId64 "  %s\n", cli_bold(cli), str(p, "name"),
 	       cli_plain(cli), str(p, "driver"), str(p, "mac"), num(p, "mtu"),
 	       json_is_true(json_object_get(p, "up")) ? "up" : "DOWN");
+	if (json_object_size(json_object_get(p, "modes")) > 0) {
+		fputs("  runs         as AF_XDP", stdout);
+		print_modes(json_object_get(p, "modes"));
+	}
 	print_list("capabilities", json_object_get(p, "caps"));
 	print_list("rx by worker", json_object_get(p, "rx_workers"));
 	printf("  received     %" PRId64 " packets, %" PRId64 " bytes, missed %" PRId64

@@ -10,7 +10,8 @@
 
 static const char *const poll_names[] = {"busy", "adaptive", "interrupt", NULL};
 static const char *const hugepage_names[] = {"2MiB", "1GiB", "none", NULL};
-static const char *const driver_names[] = {"af_xdp", "af_packet", "tap", NULL};
+static const char *const driver_names[] = {"auto", "weir_xdp", "af_xdp", "af_packet", "tap", NULL};
+static const char *const zero_copy_names[] = {"auto", "on", "off", NULL};
 static const char *const level_names[] = {"trace", "debug", "info", "warn",
 					  "error", "fatal", "off",  NULL};
 static const char *const format_names[] = {"text", "json", "keyvalue", NULL};
@@ -69,12 +70,15 @@ static const struct weir_conf_key port_keys[] = {
 	{WEIR_CONF_KEY(struct weir_app_port_conf, device), .type = WEIR_CONF_STRING, .min = 1,
 	 .max = 255, .doc = "Any DPDK device: `0000:01:00.0`, `net_memif0,...`, `net_pcap0,...`."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, driver), .type = WEIR_CONF_ENUM,
-	 .names = driver_names, .def = "af_xdp",
-	 .doc = "How an `interface` is taken. af_packet is the slow way for old kernels: there the "
-		"kernel joins IPv4 fragments first, and those beyond the MTU are dropped as "
-		"ip4_header. tap makes the device instead of finding it."},
+	 .names = driver_names, .def = "auto",
+	 .doc = "How an `interface` is taken. auto is weir_xdp, our own driver of AF_XDP, or af_xdp, "
+		"DPDK's, in a program built without ours. af_packet is the slow way for old "
+		"kernels: there the kernel joins IPv4 fragments first, and those beyond the MTU "
+		"are dropped as ip4_header. tap makes the device instead of finding it."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, queues), .type = WEIR_CONF_UINT, .min = 1,
-	 .max = 64, .def = "1", .doc = "Receive queues; workers share them evenly."},
+	 .max = 64, .def = "1",
+	 .doc = "Receive queues; workers share them evenly. weir_xdp has as many as are asked for on "
+		"any device: with one for each worker, no worker has to hand packets over."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, rxd), .type = WEIR_CONF_UINT, .max = 32768,
 	 .def = "0", .doc = "Descriptors of a receive queue; 0: the driver's default."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, txd), .type = WEIR_CONF_UINT, .max = 32768,
@@ -83,6 +87,23 @@ static const struct weir_conf_key port_keys[] = {
 	 .max = 9000, .def = "1500", .doc = "Largest IP packet in bytes."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, promiscuous), .type = WEIR_CONF_BOOL,
 	 .def = "false", .doc = "Take frames for any MAC address from the device."},
+	{WEIR_CONF_KEY(struct weir_app_port_conf, steer), .type = WEIR_CONF_STRING, .min = 1,
+	 .max = 2047,
+	 .doc = "weir_xdp: what comes to weir, the rest stays with Linux. host (the default): all "
+		"but ARP, ND, ssh and BGP to addresses that Linux has on the interface and that "
+		"are not among `addresses`. all: everything. `kernel:TERM+TERM...`: all but that; "
+		"`user:TERM+TERM...`: only that. Terms: arp nd icmp icmp6 tcp udp tcp/PORT "
+		"tcp/A-B udp/PORT udp/A-B ip/PREFIX eth/0xTYPE, and host behind `kernel:`."},
+	{WEIR_CONF_KEY(struct weir_app_port_conf, start_queue), .type = WEIR_CONF_UINT,
+	 .max = 65535, .def = "0", .doc = "weir_xdp: the first hardware queue that is taken."},
+	{WEIR_CONF_KEY(struct weir_app_port_conf, hw_queues), .type = WEIR_CONF_UINT, .max = 64,
+	 .def = "0", .doc = "weir_xdp: hardware queues taken from there on; 0: all."},
+	{WEIR_CONF_KEY(struct weir_app_port_conf, zero_copy), .type = WEIR_CONF_ENUM,
+	 .names = zero_copy_names, .def = "auto",
+	 .doc = "weir_xdp: whether the device reads and writes our buffers itself: auto where it "
+		"can; on: or the port is refused; off: the kernel copies."},
+	{WEIR_CONF_KEY(struct weir_app_port_conf, coexist), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "weir_xdp: share the interface with other XDP programs through libxdp's dispatcher."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, kernel), .type = WEIR_CONF_STRING, .min = 1,
 	 .max = 15,
 	 .doc = "Name of a TAP by which the kernel sees the port: what weir does not serve itself "

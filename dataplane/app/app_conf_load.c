@@ -77,7 +77,7 @@ static int check_port(const struct weir_app_port_conf *p, const char *file, stru
 					      ", more than the port's %" PRIu64,
 					      p->name, v->name, v->mtu, p->mtu);
 	}
-	return 0;
+	return app_port_check(p, file, why);
 }
 
 /* ADDRESS:PORT of a key; empty: the key is off. */
@@ -124,17 +124,12 @@ int app_conf_check(const struct weir_app *app, const void *conf, const char *fil
 	return rc;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 static bool same_texts(const struct weir_conf_list *a, const struct weir_conf_list *b)
 {
 	char *const *x = a->items, *const *y = b->items;
 
 	for (size_t i = 0; a->n == b->n && i < a->n; i++)
-		if (!same_text(x[i], y[i]))
+		if (!app_same_text(x[i], y[i]))
 			return false;
 	return a->n == b->n;
 }
@@ -143,23 +138,6 @@ static bool same_numbers(const struct weir_conf_list *a, const struct weir_conf_
 {
 	return a->n == b->n &&
 	       (a->n == 0 || memcmp(a->items, b->items, a->n * sizeof(uint64_t)) == 0);
-}
-
-/* The key of a port that differs, of those that need a restart; NULL: none. */
-static const char *port_differs(const struct weir_app_port_conf *a,
-				const struct weir_app_port_conf *b)
-{
-	return !same_text(a->name, b->name)		? "name"
-	       : !same_text(a->interface, b->interface) ? "interface"
-	       : !same_text(a->device, b->device)	? "device"
-	       : a->driver != b->driver			? "driver"
-	       : a->queues != b->queues			? "queues"
-	       : a->rxd != b->rxd			? "rxd"
-	       : a->txd != b->txd			? "txd"
-	       : a->mtu != b->mtu			? "mtu"
-	       : a->promiscuous != b->promiscuous	? "promiscuous"
-	       : !same_text(a->kernel, b->kernel)	? "kernel"
-							: NULL;
 }
 
 static const char *section_differs(const struct weir_app_conf *a, const struct weir_app_conf *b)
@@ -183,9 +161,9 @@ static const char *section_differs(const struct weir_app_conf *a, const struct w
 	       : la->punt_pps != lb->punt_pps		      ? "limits.punt_pps"
 	       : la->routes4 != lb->routes4		      ? "limits.routes4"
 	       : la->routes6 != lb->routes6		      ? "limits.routes6"
-	       : !same_text(ca->socket, cb->socket)	      ? "control.socket"
-	       : !same_text(ca->http, cb->http)		      ? "control.http"
-	       : !same_text(ca->statsd, cb->statsd)	      ? "control.statsd"
+	       : !app_same_text(ca->socket, cb->socket)	      ? "control.socket"
+	       : !app_same_text(ca->http, cb->http)	      ? "control.http"
+	       : !app_same_text(ca->statsd, cb->statsd)	      ? "control.statsd"
 	       : ca->statsd_interval != cb->statsd_interval   ? "control.statsd_interval"
 							      : NULL;
 }
@@ -204,11 +182,10 @@ int app_conf_may_follow(const struct weir_app *app, const void *old, const void 
 				      "ports: %zu instead of %zu, which needs a restart",
 				      b->ports.n, a->ports.n);
 	for (size_t i = 0; i < a->ports.n; i++) {
-		key = port_differs(&pa[i], &pb[i]);
-		if (key != NULL)
-			return weir_conf_fail(why, file, pb[i].at.line,
-					      "ports.%s.%s has changed, which needs a restart",
-					      pb[i].name, key);
+		const int rc = app_port_may_follow(&pa[i], &pb[i], file, why);
+
+		if (rc < 0)
+			return rc;
 	}
 	if (app->l3_at != 0 &&
 	    app_l3_conf(app, old)->kernel_routes != app_l3_conf(app, fresh)->kernel_routes)
@@ -231,24 +208,6 @@ int app_log_apply(const struct weir_log_conf *conf, struct weir_why *why)
 	if (rc < 0)
 		return weir_why(why, rc, "log.level: %d: %s", conf->level, weir_error_text(rc));
 	return 0;
-}
-
-static void port_conf(const struct weir_app_port_conf *from, struct weir_system_port *to)
-{
-	static const char *const drivers[] = {"af_xdp", "af_packet", "tap"};
-
-	*to = (struct weir_system_port){
-		.conf = {.name = from->name,
-			 .interface = from->interface,
-			 .device = from->device,
-			 .driver = drivers[from->driver],
-			 .rxqs = (uint16_t)from->queues,
-			 .rxd = (uint16_t)from->rxd,
-			 .txd = (uint16_t)from->txd,
-			 .mtu = (uint16_t)from->mtu,
-			 .promiscuous = from->promiscuous},
-		.kernel = from->kernel,
-	};
 }
 
 /* Fewer buffers than descriptors and workers hold, and a port could not even fill its ring. */
@@ -282,6 +241,7 @@ int app_sys_conf(const struct weir_app *app, const void *conf, struct weir_syste
 	const uint64_t *workers = c->runtime.workers.items;
 	struct weir_system_port *ports = calloc(c->ports.n, sizeof(*ports));
 	uint16_t *cores = calloc(c->runtime.workers.n, sizeof(*cores));
+	int rc = 0;
 
 	if (ports == NULL || cores == NULL) {
 		free(ports);
@@ -290,8 +250,6 @@ int app_sys_conf(const struct weir_app *app, const void *conf, struct weir_syste
 	}
 	for (size_t i = 0; i < c->runtime.workers.n; i++)
 		cores[i] = (uint16_t)workers[i];
-	for (size_t i = 0; i < c->ports.n; i++)
-		port_conf((const struct weir_app_port_conf *)c->ports.items + i, &ports[i]);
 	*out = (struct weir_system_conf){
 		.name = app->name,
 		.cores = cores,
@@ -310,11 +268,16 @@ int app_sys_conf(const struct weir_app *app, const void *conf, struct weir_syste
 		.n_ports = (uint16_t)c->ports.n,
 		.path = app->path,
 	};
-	return check_mbufs(out, why);
+	for (size_t i = 0; rc == 0 && i < c->ports.n; i++)
+		rc = app_port_conf((const struct weir_app_port_conf *)c->ports.items + i, &ports[i],
+				   why);
+	return rc < 0 ? rc : check_mbufs(out, why);
 }
 
 void app_sys_free(struct weir_system_conf *sys)
 {
+	for (uint16_t i = 0; i < sys->n_ports; i++)
+		free((void *)(uintptr_t)sys->ports[i].conf.owns);
 	free((void *)(uintptr_t)sys->cores);
 	free((void *)(uintptr_t)sys->ports);
 }

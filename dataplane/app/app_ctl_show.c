@@ -57,6 +57,34 @@ static json_t *workers_json(const struct weir_run *run)
 	return list;
 }
 
+/* What the driver's counters say of how the port runs, as words; 0 and 1 among them are truths. */
+static void add_mode(void *ctx, const char *name, uint64_t value)
+{
+	static const struct {
+		const char *counter, *key, *words[2];
+	} modes[] = {
+		{"mode_native", "attached", {"generic", "native"}},
+		{"zero_copy", "data", {"copy", "zero copy"}},
+		{"scatter", "frames", {"one buffer", "scatter"}},
+		{"metadata", "metadata", {"no metadata", "metadata"}},
+		{"busy_poll", "polling", {"no busy polling", "busy polling"}},
+	};
+
+	for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(name, modes[i].counter) == 0)
+			json_object_set_new(ctx, modes[i].key,
+					    json_string(modes[i].words[value != 0]));
+}
+
+static json_t *modes_json(struct weir_port *p)
+{
+	json_t *modes = json_object();
+
+	if (p->ops->each_xstat != NULL)
+		p->ops->each_xstat(p, add_mode, modes);
+	return modes;
+}
+
 static json_t *links_json(const struct weir_run *run)
 {
 	json_t *list = json_array();
@@ -64,8 +92,9 @@ static json_t *links_json(const struct weir_run *run)
 	for (uint16_t p = 0; p < weir_system_ports(run->system); p++) {
 		struct weir_port *port = weir_system_port(run->system, p);
 
-		json_array_append_new(list, json_pack("{s:s, s:b}", "name", port->name, "up",
-						      port->ops->link_up(port)));
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:o}", "name", port->name,
+						      "up", port->ops->link_up(port), "driver",
+						      port->driver, "modes", modes_json(port)));
 	}
 	return list;
 }
@@ -147,11 +176,12 @@ static json_t *port_json(const struct weir_run *run, struct weir_port *p, bool x
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a->addr_bytes[0],
 		 a->addr_bytes[1], a->addr_bytes[2], a->addr_bytes[3], a->addr_bytes[4],
 		 a->addr_bytes[5]);
-	port = json_pack("{s:s, s:i, s:s, s:s, s:i, s:i, s:b, s:o, s:i, s:i, s:o, s:o}", "name",
-			 p->name, "id", (int)p->id, "driver", p->driver, "mac", mac, "mtu",
-			 (int)p->mtu, "numa", p->numa, "up", p->ops->link_up(p), "caps",
-			 caps_json(p->caps), "rx_queues", (int)p->rxqs, "tx_queues", (int)p->txqs,
-			 "rx_workers", rx_workers_json(run, p), "counters", counters_json(p));
+	port = json_pack("{s:s, s:i, s:s, s:o, s:s, s:i, s:i, s:b, s:o, s:i, s:i, s:o, s:o}",
+			 "name", p->name, "id", (int)p->id, "driver", p->driver, "modes",
+			 modes_json(p), "mac", mac, "mtu", (int)p->mtu, "numa", p->numa, "up",
+			 p->ops->link_up(p), "caps", caps_json(p->caps), "rx_queues", (int)p->rxqs,
+			 "tx_queues", (int)p->txqs, "rx_workers", rx_workers_json(run, p),
+			 "counters", counters_json(p));
 	if (port == NULL || !xstats)
 		return port;
 	device = json_object();

@@ -59,6 +59,18 @@ static inline const struct weir_l3_conf *app_l3_conf(const struct weir_app *app,
 	return (const struct weir_l3_conf *)((const char *)conf + app->l3_at);
 }
 
+/* app_conf_port.c */
+bool app_same_text(const char *a, const char *b);
+/* Whether what it says of its device makes sense. */
+int app_port_check(const struct weir_app_port_conf *p, const char *file, struct weir_why *why);
+/* A port as the system takes it; conf.owns is allocated. */
+int app_port_conf(const struct weir_app_port_conf *from, struct weir_system_port *to,
+		  struct weir_why *why);
+/* Whether a reload may change it so; the sentence names what needs a restart. */
+int app_port_may_follow(const struct weir_app_port_conf *old,
+			const struct weir_app_port_conf *fresh, const char *file,
+			struct weir_why *why);
+
 /* app_conf_load.c */
 int app_conf_load(const struct weir_app *app, const char *path, void **out, struct weir_why *why);
 void app_conf_free(const struct weir_app *app, void *conf);

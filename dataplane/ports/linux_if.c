@@ -9,12 +9,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/if_packet.h>
 #include <linux/if_xdp.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +51,49 @@ bool linux_if_running(const char *interface)
 
 	return ask(interface, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_UP) &&
 	       (r.ifr_flags & IFF_RUNNING);
+}
+
+int linux_if_mtu(const char *interface)
+{
+	struct ifreq r = {0};
+	const int rc = ask(interface, SIOCGIFMTU, &r);
+
+	return rc < 0 ? rc : r.ifr_mtu;
+}
+
+int linux_if_mac(const char *interface, uint8_t mac[6])
+{
+	struct ifreq r = {0};
+	const int rc = ask(interface, SIOCGIFHWADDR, &r);
+
+	if (rc == 0)
+		memcpy(mac, r.ifr_hwaddr.sa_data, 6);
+	return rc;
+}
+
+static bool is_address(const struct sockaddr *have, const struct weir_addr *addr)
+{
+	if (have == NULL)
+		return false;
+	if (have->sa_family == AF_INET && addr->family == 4)
+		return memcmp(&((const struct sockaddr_in *)(const void *)have)->sin_addr,
+			      addr->bytes, 4) == 0;
+	return have->sa_family == AF_INET6 && addr->family == 6 &&
+	       memcmp(&((const struct sockaddr_in6 *)(const void *)have)->sin6_addr, addr->bytes,
+		      16) == 0;
+}
+
+bool linux_if_has_address(const char *interface, const struct weir_addr *addr)
+{
+	struct ifaddrs *list;
+	bool found = false;
+
+	if (getifaddrs(&list) < 0)
+		return false;
+	for (const struct ifaddrs *at = list; at != NULL && !found; at = at->ifa_next)
+		found = strcmp(at->ifa_name, interface) == 0 && is_address(at->ifa_addr, addr);
+	freeifaddrs(list);
+	return found;
 }
 
 int linux_if_promiscuous(const char *interface)
@@ -88,14 +133,18 @@ static bool may(unsigned capability)
 	return data[capability / 32].effective & (1u << (capability % 32));
 }
 
-static int check_rights(const char *port, bool xdp, struct weir_why *why)
+static int check_rights(const char *port, enum port_eth_kind kind, struct weir_why *why)
 {
-	const bool bpf = may(CAP_BPF) || may(CAP_SYS_ADMIN);
+	const bool admin = may(CAP_SYS_ADMIN); /* of kernels without the finer ones */
+	const bool ours = kind == PORT_ETH_WEIR_XDP, xdp = ours || kind == PORT_ETH_AF_XDP;
 
-	if (may(CAP_NET_RAW) && (!xdp || (may(CAP_NET_ADMIN) && bpf)))
+	if (may(CAP_NET_RAW) && (!xdp || (may(CAP_NET_ADMIN) && (may(CAP_BPF) || admin))) &&
+	    (!ours || may(CAP_PERFMON) || admin))
 		return 0;
 	return weir_why(why, -EPERM, "port %s: no permission: run as root, or with %s", port,
-			xdp ? "CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF" : "CAP_NET_RAW");
+			ours  ? "CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON"
+			: xdp ? "CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF"
+			      : "CAP_NET_RAW");
 }
 
 /* ---- a socket of our own, to hear the kernel's reason ---- */
@@ -216,9 +265,8 @@ static int check_owners(const struct weir_port_conf *conf, struct weir_why *why)
 	return rc;
 }
 
-static int check_xdp(const struct weir_port_conf *conf, struct weir_why *why)
+static int check_kernel(const struct weir_port_conf *conf, struct weir_why *why)
 {
-	const unsigned pairs = channels(conf->interface);
 	const int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -228,6 +276,14 @@ static int check_xdp(const struct weir_port_conf *conf, struct weir_why *why)
 			"driver: af_packet",
 			conf->name);
 	close(fd);
+	return 0;
+}
+
+/* What net_af_xdp does not say itself. */
+static int check_af_xdp(const struct weir_port_conf *conf, struct weir_why *why)
+{
+	const unsigned pairs = channels(conf->interface);
+
 	if (conf->rxqs > pairs)
 		return weir_why(
 			why, -EINVAL,
@@ -238,36 +294,37 @@ static int check_xdp(const struct weir_port_conf *conf, struct weir_why *why)
 	return check_owners(conf, why);
 }
 
-static int check_mtu(const struct weir_port_conf *conf, bool xdp, struct weir_why *why)
+static int check_mtu(const struct weir_port_conf *conf, enum port_eth_kind kind,
+		     struct weir_why *why)
 {
+	const bool one_page = kind == PORT_ETH_AF_XDP;
 	const char *const dev = conf->interface;
-	struct ifreq r = {0};
-	int rc;
+	const int mtu = linux_if_mtu(dev);
 
-	if (xdp && conf->mtu > PORT_ETH_AF_XDP_MTU_MAX)
+	if (one_page && conf->mtu > PORT_ETH_AF_XDP_MTU_MAX)
 		return weir_why(
 			why, -EMSGSIZE,
-			"port %s: mtu is %u, but an AF_XDP frame must fit a page: lower it to "
-			"%d, or use driver: af_packet",
+			"port %s: mtu is %u, but a frame of net_af_xdp must fit a page: lower it "
+			"to %d, or use driver: weir_xdp or af_packet",
 			conf->name, conf->mtu, PORT_ETH_AF_XDP_MTU_MAX);
-	rc = ask(dev, SIOCGIFMTU, &r);
-	if (rc < 0)
-		return weir_why(why, rc, "port %s: cannot read the mtu of %s", conf->name, dev);
-	if (r.ifr_mtu < conf->mtu)
+	if (mtu < 0)
+		return weir_why(why, mtu, "port %s: cannot read the mtu of %s", conf->name, dev);
+	if (mtu < conf->mtu)
 		return weir_why(why, -EMSGSIZE,
 				"port %s: mtu is %u, that of %s is %d: ip link set dev %s mtu %u",
-				conf->name, conf->mtu, dev, r.ifr_mtu, dev, conf->mtu);
-	if (xdp && r.ifr_mtu > PORT_ETH_AF_XDP_MTU_MAX)
+				conf->name, conf->mtu, dev, mtu, dev, conf->mtu);
+	if (one_page && mtu > PORT_ETH_AF_XDP_MTU_MAX)
 		return weir_why(
 			why, -EMSGSIZE,
-			"port %s: the mtu of %s is %d, but an AF_XDP frame must fit a page: ip "
-			"link set dev %s mtu %u, or use driver: af_packet",
-			conf->name, dev, r.ifr_mtu, dev, conf->mtu);
+			"port %s: the mtu of %s is %d, but a frame of net_af_xdp must fit a page: "
+			"ip link set dev %s mtu %u, or use driver: weir_xdp or af_packet",
+			conf->name, dev, mtu, dev, conf->mtu);
 	return 0;
 }
 
 int linux_if_check(const struct weir_port_conf *conf, enum port_eth_kind kind, struct weir_why *why)
 {
+	const bool xdp = kind == PORT_ETH_WEIR_XDP || kind == PORT_ETH_AF_XDP;
 	struct ifreq r = {0};
 	int rc;
 
@@ -283,10 +340,12 @@ int linux_if_check(const struct weir_port_conf *conf, enum port_eth_kind kind, s
 		return weir_why(why, -ENETDOWN, "port %s: %s is down: ip link set dev %s up",
 				conf->name, conf->interface, conf->interface);
 	if (rc == 0)
-		rc = check_rights(conf->name, kind == PORT_ETH_AF_XDP, why);
+		rc = check_rights(conf->name, kind, why);
 	if (rc == 0)
-		rc = check_mtu(conf, kind == PORT_ETH_AF_XDP, why);
+		rc = check_mtu(conf, kind, why);
+	if (rc == 0 && xdp)
+		rc = check_kernel(conf, why);
 	if (rc == 0 && kind == PORT_ETH_AF_XDP)
-		rc = check_xdp(conf, why);
+		rc = check_af_xdp(conf, why);
 	return rc;
 }

@@ -50,13 +50,13 @@ static int stats(struct weir_port *p, struct weir_port_stats *out)
 	return 0;
 }
 
-/* net_af_xdp says "up" whatever happens, so an interface's state is Linux's to say. */
+/* net_af_xdp and net_af_packet say "up" whatever happens, so Linux is asked. */
 static bool link_up(struct weir_port *p)
 {
 	const struct port_eth *e = port_eth(p);
 	struct rte_eth_link link = {0};
 
-	if (e->interface[0] != 0 && e->kind != PORT_ETH_TAP)
+	if (e->kind == PORT_ETH_AF_XDP || e->kind == PORT_ETH_AF_PACKET)
 		return linux_if_running(e->interface);
 	return rte_eth_link_get_nowait(p->dpdk_id, &link) == 0 &&
 	       link.link_status == RTE_ETH_LINK_UP;
@@ -152,7 +152,7 @@ static void find_wakeups(struct port_eth *e)
 	e->device_intr = false;
 	if (has_sockets(e)) {
 		e->port.caps |= WEIR_PORT_INTR;
-	} else if (e->kind == PORT_ETH_DEVICE || e->kind == PORT_ETH_TAP) {
+	} else if (e->kind != PORT_ETH_AF_XDP && e->kind != PORT_ETH_AF_PACKET) {
 		e->device_intr = has_device_intr(e);
 		e->port.caps |= e->device_intr ? WEIR_PORT_INTR : 0;
 	}
@@ -173,8 +173,7 @@ static int start(struct weir_port *p, struct weir_why *why)
 		p->caps &= ~(uint32_t)WEIR_PORT_RSS; /* then software hashes */
 	eal_log_speak();
 	if (rc < 0)
-		return weir_why(why, rc, "port %s: %s does not start: %s (%s)", p->name, p->driver,
-				strerror(-rc), eal_log_cause());
+		return port_eth_refused(e, rc, "it does not start", why);
 	e->started = true;
 	return 0;
 }

@@ -11,6 +11,8 @@
 #include "eal_priv.h"
 
 #include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <weir/log.h>
@@ -35,7 +37,15 @@ static const struct offload {
 	{WEIR_PORT_TSO, true, RTE_ETH_TX_OFFLOAD_TCP_TSO},
 };
 
-static uint32_t choose_offloads(const struct rte_eth_dev_info *info, struct rte_eth_conf *out)
+/* Chains cost net_weir_xdp time in each burst, so it has them only where frames are long. */
+static bool is_wanted(const struct port_eth *e, const struct offload *o)
+{
+	return o->cap != WEIR_PORT_TX_SEGS || e->kind != PORT_ETH_WEIR_XDP ||
+	       (e->port.caps & WEIR_PORT_RX_SCATTER);
+}
+
+static uint32_t choose_offloads(const struct port_eth *e, const struct rte_eth_dev_info *info,
+				struct rte_eth_conf *out)
 {
 	uint32_t caps = 0;
 
@@ -43,7 +53,7 @@ static uint32_t choose_offloads(const struct rte_eth_dev_info *info, struct rte_
 		const struct offload *o = &offloads[i];
 		const uint64_t have = o->tx ? info->tx_offload_capa : info->rx_offload_capa;
 
-		if ((have & o->flags) != o->flags)
+		if ((have & o->flags) != o->flags || !is_wanted(e, o))
 			continue;
 		*(o->tx ? &out->txmode.offloads : &out->rxmode.offloads) |= o->flags;
 		caps |= o->cap;
@@ -64,16 +74,16 @@ static struct rte_eth_rss_conf symmetric_rss(const struct rte_eth_dev_info *info
 	};
 }
 
-static uint32_t choose_rss(const struct rte_eth_dev_info *info, uint16_t rxqs,
+static uint32_t choose_rss(struct port_eth *e, const struct rte_eth_dev_info *info,
 			   struct rte_eth_conf *out)
 {
 	const struct rte_eth_rss_conf rss = symmetric_rss(info);
 
-	if (rxqs < 2 || rss.rss_hf == 0 || rss.rss_key_len > sizeof(symmetric_key))
+	if (e->port.rxqs < 2 || rss.rss_hf == 0 || rss.rss_key_len > sizeof(symmetric_key))
 		return 0;
 	out->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	out->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_RSS_HASH;
 	out->rx_adv_conf.rss_conf = rss;
+	e->port.reta = info->reta_size;
 	return WEIR_PORT_RSS;
 }
 
@@ -116,13 +126,32 @@ static int check_pool(struct port_eth *e, const struct weir_port_conf *conf,
 	return 0;
 }
 
+/* Bytes of a frame that one buffer holds. */
+static uint32_t room_in(const struct port_eth *e, struct rte_mempool *pool)
+{
+	const uint32_t room = rte_pktmbuf_data_room_size(pool);
+	const uint32_t head = (uint32_t)sizeof(struct rte_mbuf) + rte_pktmbuf_priv_size(pool);
+
+	if (e->kind != PORT_ETH_WEIR_XDP)
+		return room - RTE_PKTMBUF_HEADROOM;
+	/* the kernel's frame is within a page, and begins with the mbuf and room for XDP programs
+	 */
+	return RTE_MIN(head + room, (uint32_t)PORT_ETH_PAGE) - head - XDP_PACKET_HEADROOM;
+}
+
+/* The longest frame that may come: of an interface whose own MTU is above ours, one of that. */
+static uint32_t longest_frame(const struct port_eth *e, const struct weir_port_conf *conf)
+{
+	const int own = e->kind == PORT_ETH_WEIR_XDP ? linux_if_mtu(e->interface) : 0;
+
+	return (uint32_t)RTE_MAX(own, (int)conf->mtu) + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
+}
+
 static int choose_mtu(struct port_eth *e, const struct weir_port_conf *conf,
-		      const struct rte_eth_dev_info *info, const struct rte_mempool *pool,
+		      const struct rte_eth_dev_info *info, struct rte_mempool *pool,
 		      struct rte_eth_conf *out, struct weir_why *why)
 {
-	const uint32_t room = rte_pktmbuf_data_room_size((struct rte_mempool *)(uintptr_t)pool) -
-			      RTE_PKTMBUF_HEADROOM;
-	const uint32_t frame = conf->mtu + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
+	const uint32_t room = room_in(e, pool), frame = longest_frame(e, conf);
 
 	if (info->max_mtu != 0 && conf->mtu > info->max_mtu)
 		return weir_why(why, -EINVAL,
@@ -136,9 +165,9 @@ static int choose_mtu(struct port_eth *e, const struct weir_port_conf *conf,
 	if (!(info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER))
 		return weir_why(
 			why, -EMSGSIZE,
-			"port %s: mtu %u needs buffers of %u bytes, the pool's have %u, and "
-			"%s cannot chain them: make the pool for this mtu",
-			conf->name, conf->mtu, frame, room, info->driver_name);
+			"port %s: frames of %u bytes may come, the pool's buffers hold %u, and %s "
+			"cannot chain them here: lower the mtu, also that of the interface",
+			conf->name, frame, room, info->driver_name);
 	out->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
 	e->port.caps |= WEIR_PORT_RX_SCATTER;
 	return 0;
@@ -176,6 +205,15 @@ static int setup_rx(struct port_eth *e, uint16_t q, uint16_t descs, struct rte_m
 	return rc;
 }
 
+static int refused(const struct port_eth *e, int rc, const char *what, uint16_t q,
+		   struct weir_why *why)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "its driver refuses %s %u", what, q);
+	return port_eth_refused(e, rc, text, why);
+}
+
 /* net_af_xdp says only that it failed, so the kernel is asked why. */
 static int explain_rx(struct port_eth *e, const struct weir_port_conf *conf, uint16_t q, int rc,
 		      struct weir_why *why)
@@ -184,9 +222,10 @@ static int explain_rx(struct port_eth *e, const struct weir_port_conf *conf, uin
 
 	if (free < 0)
 		return free;
-	return weir_why(why, e->kind == PORT_ETH_AF_XDP ? -EAGAIN : rc,
-			"port %s: %s refuses rx queue %u: %s (%s)", conf->name, e->port.driver, q,
-			strerror(-rc), eal_log_cause());
+	if (e->kind != PORT_ETH_AF_XDP)
+		return refused(e, rc, "rx queue", q, why);
+	return weir_why(why, -EAGAIN, "port %s: %s refuses rx queue %u: %s (%s)", conf->name,
+			e->port.driver, q, strerror(-rc), eal_log_cause());
 }
 
 static int setup_queues(struct port_eth *e, const struct weir_port_conf *conf,
@@ -207,8 +246,7 @@ static int setup_queues(struct port_eth *e, const struct weir_port_conf *conf,
 	for (uint16_t q = 0; q < p->txqs; q++) {
 		rc = rte_eth_tx_queue_setup(p->dpdk_id, q, txd, (unsigned)SOCKET_ID_ANY, NULL);
 		if (rc < 0)
-			return weir_why(why, rc, "port %s: %s refuses tx queue %u: %s", conf->name,
-					p->driver, q, strerror(-rc));
+			return refused(e, rc, "tx queue", q, why);
 	}
 	return 0;
 }
@@ -231,11 +269,9 @@ int port_eth_setup(struct port_eth *e, const struct weir_port_conf *conf, struct
 		rc = choose_mtu(e, conf, &info, pool, &dev, why);
 	if (rc < 0)
 		return rc;
-	p->caps |= choose_offloads(&info, &dev) | choose_rss(&info, p->rxqs, &dev);
+	p->caps |= choose_offloads(e, &info, &dev) | choose_rss(e, &info, &dev);
 	rc = rte_eth_dev_configure(p->dpdk_id, p->rxqs, p->txqs, &dev);
 	if (rc < 0)
-		return weir_why(why, rc, "port %s: %s refuses %u rx and %u tx queues: %s (%s)",
-				conf->name, p->driver, p->rxqs, p->txqs, strerror(-rc),
-				eal_log_cause());
+		return port_eth_refused(e, rc, "its driver refuses so many queues", why);
 	return setup_queues(e, conf, pool, why);
 }

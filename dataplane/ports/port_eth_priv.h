@@ -6,10 +6,17 @@
 #include <rte_ethdev.h>
 #include <rte_interrupts.h>
 #include <stdbool.h>
+#include <weir/addr.h>
 #include <weir/port.h>
 
 /** How a port's packets reach us. */
-enum port_eth_kind { PORT_ETH_DEVICE, PORT_ETH_AF_XDP, PORT_ETH_AF_PACKET, PORT_ETH_TAP };
+enum port_eth_kind {
+	PORT_ETH_DEVICE,
+	PORT_ETH_WEIR_XDP,
+	PORT_ETH_AF_XDP,
+	PORT_ETH_AF_PACKET,
+	PORT_ETH_TAP,
+};
 
 /** A wake-up of a queue. The event is the epoll set's as long as the fd is in it. */
 struct port_eth_wait {
@@ -31,12 +38,17 @@ struct port_eth {
 };
 
 /**
- * The largest MTU of net_af_xdp, whose buffers must fit a page, with everything before the frame:
- * mempool's line, mbuf, metadata, headroom (128), the kernel's (256), two VLAN tags, and the line
- * that mempool adds to spread memory channels.
+ * The largest MTU of AF_XDP without chains, whose buffers must fit a page, with everything before
+ * the frame: mempool's line, mbuf, metadata, headroom (128), the kernel's (256), two VLAN tags, and
+ * the line that mempool adds to spread memory channels.
  */
 #define PORT_ETH_AF_XDP_MTU_MAX 3366
 #define PORT_ETH_PAGE		4096
+
+/** Bytes that steer and owns of a port may have, each; as net_weir_xdp takes them. */
+#define PORT_ETH_TEXT_MAX 2047
+/** Room for what EAL is given, with the NUL. */
+#define PORT_ETH_DEVARGS (2 * PORT_ETH_TEXT_MAX + 512)
 
 static inline struct port_eth *port_eth(struct weir_port *p)
 {
@@ -51,10 +63,21 @@ uint16_t port_eth_tx(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts
 
 void port_eth_close(struct weir_port *p);
 
+/* port_eth_xdp.c: our own driver, which we know only by its name */
+
+/** Whether this process has net_weir_xdp: linked to it, or loaded by EAL. */
+bool port_eth_has_weir_xdp(void);
+/** The refusal of a device: the driver's own sentence if it is ours, else @p what and the cause. */
+int port_eth_refused(const struct port_eth *e, int rc, const char *what, struct weir_why *why);
+/** owns with the link-local address, if that is ours too. @return @p conf->owns or @p text. */
+const char *port_eth_owns(const struct weir_port_conf *conf, char text[PORT_ETH_DEVARGS]);
+
 /* port_eth_args.c: pure */
 
 /** The kind of a port. @return 0 or -EINVAL for a driver that is none. */
 int port_eth_kind(const struct weir_port_conf *conf, enum port_eth_kind *out);
+/** Whether its rx and tx queues come in pairs: all of net_af_xdp, net_af_packet and net_tap. */
+bool port_eth_has_pairs(const struct weir_port_conf *conf);
 /** The configuration with its defaults filled in. */
 struct weir_port_conf port_eth_defaults(const struct weir_port_conf *conf);
 /** Whether the configuration makes sense by itself. @return 0 or -EINVAL. */
@@ -85,6 +108,12 @@ int linux_if_check(const struct weir_port_conf *conf, enum port_eth_kind kind,
  * @return 0, -EBUSY, or the kernel's reason why not.
  */
 int linux_if_wait_free(const struct weir_port_conf *conf, uint16_t queue, struct weir_why *why);
+/** Its MTU. @return bytes, or -errno. */
+int linux_if_mtu(const char *interface);
+/** Its MAC address. @return 0 or -errno. */
+int linux_if_mac(const char *interface, uint8_t mac[6]);
+/** Whether the kernel has this address on it. */
+bool linux_if_has_address(const char *interface, const struct weir_addr *addr);
 /** Whether it is up and has a carrier. */
 bool linux_if_running(const char *interface);
 /** Make it promiscuous for as long as the returned socket lives. @return the socket or -errno. */

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/log.h>
 
 /* A queue that the kernel calls free, and the driver cannot have, is tried for two seconds. */
 #define RETRIES	 40
@@ -53,18 +54,22 @@ static void find_packet_sockets(struct port_eth *e, const struct weir_port_conf 
 
 static int probe(struct port_eth *e, const struct weir_port_conf *conf, struct weir_why *why)
 {
+	char devargs[PORT_ETH_DEVARGS], owns[PORT_ETH_DEVARGS];
+	struct weir_port_conf all = *conf;
 	struct rte_eth_dev_info info;
 	struct sock_list before;
-	char devargs[512];
 	int rc, id;
 
-	rc = weir_port_eth_devargs(conf, e->port.id, devargs, sizeof(devargs));
+	all.owns = port_eth_owns(conf, owns);
+	rc = weir_port_eth_devargs(&all, e->port.id, devargs, sizeof(devargs));
 	if (rc < 0 || (size_t)rc >= sizeof(devargs))
 		return weir_why(why, -ENAMETOOLONG, "port %s: its device is %d bytes, at most %zu",
 				conf->name, rc, sizeof(devargs) - 1);
 	sock_list(AF_PACKET, &before);
 	port_eth_memif_clear(devargs);
 	rc = rte_dev_probe(devargs); /* 0, too, if it was probed before */
+	if (rc < 0 && rc != -EEXIST && e->kind == PORT_ETH_WEIR_XDP)
+		return port_eth_refused(e, rc, "net_weir_xdp cannot begin", why);
 	if (rc < 0 && rc != -EEXIST)
 		return weir_why(why, -ENODEV, "port %s: no device for \"%s\" (%s)", conf->name,
 				devargs, eal_log_cause());
@@ -171,6 +176,27 @@ static struct port_eth *allocate(const struct weir_port_conf *conf, uint16_t id)
 	return e;
 }
 
+/* Whether the program has the driver that is wanted, and what it does if none was named. */
+static int check_driver(const struct weir_port_conf *conf, const struct port_eth *e,
+			struct weir_why *why)
+{
+	static bool told;
+
+	if (e->kind == PORT_ETH_WEIR_XDP && !port_eth_has_weir_xdp())
+		return weir_why(
+			why, -ENODEV,
+			"port %s: this program has no net_weir_xdp: build it in (run "
+			"scripts/fetch-dpdk-sdk, then meson configure -Ddriver=enabled), or load it "
+			"(runtime.plugins; --eal -d), or set driver: af_xdp",
+			conf->name);
+	if (e->kind == PORT_ETH_AF_XDP && conf->driver == NULL && !told) {
+		told = true;
+		weir_log_info("port", "this program has no net_weir_xdp: DPDK's net_af_xdp takes "
+				      "its interfaces");
+	}
+	return 0;
+}
+
 int weir_port_eth_open(const struct weir_port_conf *wanted, uint16_t id, struct rte_mempool *pool,
 		       struct weir_port **out, struct weir_why *why)
 {
@@ -186,7 +212,9 @@ int weir_port_eth_open(const struct weir_port_conf *wanted, uint16_t id, struct 
 		rc = weir_why(why, -ENOMEM, "port %s: out of memory", conf.name);
 		goto err;
 	}
-	rc = linux_if_check(&conf, e->kind, why);
+	rc = check_driver(&conf, e, why);
+	if (rc == 0)
+		rc = linux_if_check(&conf, e->kind, why);
 	if (rc < 0)
 		goto err;
 	eal_log_hush();

@@ -85,7 +85,8 @@ static void test_the_manuals_limits_are_those_of_the_library(void)
 	CU_ASSERT_EQUAL(memcmp(&sys.limits, &l, sizeof(l)), 0);
 	CU_ASSERT_EQUAL(sys.workers, 1);
 	CU_ASSERT_EQUAL(sys.cores[0], 1);
-	CU_ASSERT_STRING_EQUAL(sys.ports[0].conf.driver, "af_xdp");
+	CU_ASSERT_PTR_NULL(sys.ports[0].conf.driver);
+	CU_ASSERT_PTR_NULL(sys.ports[0].conf.steer);
 	app_sys_free(&sys);
 	weir_conf_free(&schema, &c);
 }
@@ -100,6 +101,10 @@ static void test_what_is_wrong_is_said_with_file_and_line(void)
 				     "device, one of them"},
 		{"ports: {a: {interface: x, device: y}}\n",
 		 "test.yaml:1: ports.a names both, must name interface or device, one of them"},
+		{"ports: {a: {interface: x, driver: af_xdp, steer: all}}\n",
+		 "test.yaml:1: port a: steer is there, but only driver weir_xdp has it"},
+		{"ports: {a: {interface: x, driver: weir_xdp, steer: 'all,mode=skb'}}\n",
+		 "test.yaml:1: port a: steer is \"all,mode=skb\", must be words with + between"},
 		{"ports: {abcdefghijklmnopqrstu: {interface: x}}\n",
 		 "test.yaml:1: ports.abcdefghijklmnopqrstu: the name is longer than 20 bytes"},
 		{"ports:\n  a: {interface: x}\n  b: {interface: x}\n",
@@ -166,6 +171,38 @@ static void test_too_few_buffers_are_refused_before_any_port_is_opened(void)
 	weir_conf_free(&schema, &c);
 }
 
+static void test_our_driver_is_told_which_addresses_are_ours(void)
+{
+	static const struct {
+		const char *port, *owns;
+		bool link_local;
+	} ports[] = {
+		{"addresses: [192.0.2.1/24]", "192.0.2.1", false},
+		{"addresses: [192.0.2.1/24, '2001:db8::1/64']", "192.0.2.1+2001:db8::1", true},
+		{"vlans: {7: {addresses: ['2001:db8::1/64']}}", NULL, true},
+		{"addresses: [192.0.2.1/24], steer: 'kernel:host+icmp'", "192.0.2.1", false},
+		{"addresses: ['2001:db8::1/64'], steer: all", NULL, false},
+		{"steer: host", NULL, false},
+	};
+	struct weir_system_conf sys;
+	struct toy_conf c;
+	char text[128];
+
+	for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+		const struct weir_port_conf *p;
+
+		snprintf(text, sizeof(text), "ports: {a: {interface: x, driver: weir_xdp, %s}}",
+			 ports[i].port);
+		CU_ASSERT_EQUAL_FATAL(load(text, &c, NULL), 0);
+		CU_ASSERT_EQUAL_FATAL(app_sys_conf(&app, &c, &sys, NULL), 0);
+		p = &sys.ports[0].conf;
+		CU_ASSERT_TRUE(app_same_text(p->owns, ports[i].owns));
+		CU_ASSERT_EQUAL(p->owns_link_local, ports[i].link_local);
+		app_sys_free(&sys);
+		weir_conf_free(&schema, &c);
+	}
+}
+
 /* Whether a running "old" may follow "fresh"; the sentence if not. */
 static int follow(const char *old, const char *fresh, struct weir_why *why)
 {
@@ -179,6 +216,24 @@ static int follow(const char *old, const char *fresh, struct weir_why *why)
 	weir_conf_free(&schema, &a);
 	weir_conf_free(&schema, &b);
 	return rc;
+}
+
+static void test_a_key_of_our_driver_needs_a_restart(void)
+{
+	static const char *const changes[] = {"steer: all", "start_queue: 1", "hw_queues: 1",
+					      "zero_copy: on", "coexist: true"};
+	const char *old = "ports: {wan: {interface: eth0, driver: weir_xdp}}";
+	char fresh[96], want[64];
+	struct weir_why why;
+
+	for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		snprintf(fresh, sizeof(fresh),
+			 "ports: {wan: {interface: eth0, driver: weir_xdp, %s}}", changes[i]);
+		snprintf(want, sizeof(want), "ports.wan.%.*s has changed",
+			 (int)strcspn(changes[i], ":"), changes[i]);
+		CU_ASSERT_TRUE(follow(old, fresh, &why) < 0);
+		CU_ASSERT_PTR_NOT_NULL(strstr(why.text, want));
+	}
 }
 
 static void test_a_key_that_needs_a_restart_is_named(void)
@@ -256,5 +311,6 @@ WEIR_TESTS("app/conf", TEST(a_port_alone_is_a_configuration),
 	   TEST(the_manuals_limits_are_those_of_the_library),
 	   TEST(what_is_wrong_is_said_with_file_and_line),
 	   TEST(too_few_buffers_are_refused_before_any_port_is_opened),
-	   TEST(a_key_that_needs_a_restart_is_named),
+	   TEST(our_driver_is_told_which_addresses_are_ours),
+	   TEST(a_key_of_our_driver_needs_a_restart), TEST(a_key_that_needs_a_restart_is_named),
 	   TEST(addresses_vlans_routes_neighbours_and_the_log_may_change))

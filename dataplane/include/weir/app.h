@@ -50,13 +50,18 @@ struct weir_app_port_conf {
 	struct weir_conf_at at; /**< the port's line */
 	char *interface;	/**< a Linux device; NULL: device is given */
 	char *device;		/**< a DPDK device; NULL: interface is given */
-	int driver;		/**< how interface is taken: index in af_xdp, af_packet, tap */
-	uint64_t queues;	/**< receive queues; workers share them evenly */
-	uint64_t rxd;		/**< descriptors of a receive queue; 0: WEIR_PORT_DESCS_DEFAULT */
-	uint64_t txd;		/**< descriptors of a transmit queue; 0: WEIR_PORT_DESCS_DEFAULT */
-	uint64_t mtu;		/**< largest IP packet, bytes */
-	bool promiscuous;	/**< take frames for any MAC address */
-	char *kernel;		/**< name of the TAP by which the kernel sees it; NULL: none */
+	int driver; /**< how interface is taken: index in auto, weir_xdp, af_xdp, af_packet, tap */
+	uint64_t queues;      /**< receive queues; workers share them evenly */
+	uint64_t rxd;	      /**< descriptors of a receive queue; 0: WEIR_PORT_DESCS_DEFAULT */
+	uint64_t txd;	      /**< descriptors of a transmit queue; 0: WEIR_PORT_DESCS_DEFAULT */
+	uint64_t mtu;	      /**< largest IP packet, bytes */
+	bool promiscuous;     /**< take frames for any MAC address */
+	char *steer;	      /**< weir_xdp: what comes to us; NULL: the default */
+	uint64_t start_queue; /**< weir_xdp: the first hardware queue */
+	uint64_t hw_queues;   /**< weir_xdp: how many from there; 0: all */
+	int zero_copy;	      /**< weir_xdp: enum weir_port_zero_copy */
+	bool coexist;	      /**< weir_xdp: share the interface with other XDP programs */
+	char *kernel;	      /**< name of the TAP by which the kernel sees it; NULL: none */
 	struct weir_conf_list addresses; /**< struct weir_prefix */
 	struct weir_conf_list vlans;	 /**< struct weir_vlan_conf */
 };

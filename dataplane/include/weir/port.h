@@ -86,8 +86,16 @@ struct weir_port {
 	int numa;			 /**< node of the device; -1: it does not say */
 	struct rte_ether_addr mac;	 /**< its own address */
 	char name[32];			 /**< as in the configuration */
-	char driver[64];		 /**< "net_af_xdp", "memory" */
+	uint16_t reta;			 /**< entries of its RSS indirection table; 0: none */
+	char driver[64];		 /**< "net_weir_xdp", "memory" */
 	const struct weir_port_ops *ops; /**< what is done by the control thread and before rest */
+};
+
+/** Whether the device may read and write our buffers itself. */
+enum weir_port_zero_copy {
+	WEIR_PORT_ZERO_COPY_AUTO, /**< if it can */
+	WEIR_PORT_ZERO_COPY_ON,	  /**< or the port does not start */
+	WEIR_PORT_ZERO_COPY_OFF,  /**< the kernel copies */
 };
 
 /** How a port is wanted. Zero means: the default. */
@@ -95,13 +103,26 @@ struct weir_port_conf {
 	const char *name;      /**< as in the configuration, at most 31 bytes */
 	const char *interface; /**< a Linux device taken through AF_XDP; or */
 	const char *device;    /**< a DPDK device: "0000:01:00.0", "net_memif0,...", "net_null0" */
-	const char *driver;    /**< for interface: af_xdp (default), af_packet, tap */
-	uint16_t rxqs;	       /**< receive queues, default 1 */
+	/**
+	 * For interface: weir_xdp, af_xdp, af_packet, tap. Default: weir_xdp, or af_xdp in a
+	 * program that has no net_weir_xdp.
+	 */
+	const char *driver;
+	uint16_t rxqs;	  /**< receive queues, default 1 */
 	uint16_t txqs;	  /**< transmit queues, default 1; rxqs of them where they come in pairs */
 	uint16_t rxd;	  /**< descriptors of a receive queue, default WEIR_PORT_DESCS_DEFAULT */
 	uint16_t txd;	  /**< descriptors of a transmit queue, default WEIR_PORT_DESCS_DEFAULT */
 	uint16_t mtu;	  /**< default 1500, at most 9000 */
 	bool promiscuous; /**< take frames for any MAC address */
+	/* Of driver weir_xdp alone: */
+	const char *steer; /**< what comes to us, in the driver's words; default: "host" */
+	/** Addresses with + between that are ours although Linux may have them there, too. */
+	const char *owns;
+	bool owns_link_local; /**< so is the IPv6 link-local address of the interface's MAC */
+	uint16_t start_queue; /**< the first hardware queue that is taken */
+	uint16_t hw_queues;   /**< how many from there; 0: all */
+	enum weir_port_zero_copy zero_copy; /**< what the device must do */
+	bool coexist; /**< share the interface with other XDP programs, by libxdp's dispatcher */
 };
 
 /**
@@ -115,15 +136,16 @@ WEIR_MUST_CHECK int weir_port_eth_open(const struct weir_port_conf *conf, uint16
 				       struct weir_why *why);
 
 /**
- * The text that EAL is given for a port: "net_af_xdp0,iface=eth0,start_queue=0,...".
+ * The text that EAL is given for a port: "net_weir_xdp0,iface=eth0,queues=1".
  * What `--plan` shows, and what tells a testpmd user the same port.
  * @return length as snprintf.
  */
 int weir_port_eth_devargs(const struct weir_port_conf *conf, uint16_t id, char *buf, size_t len);
 
 /**
- * Add what a port asks of its pool: descriptors, and MTU if it is the largest yet. AF_XDP ports ask
- * twice, for their fill and completion rings hold buffers too. Any thread.
+ * Add what a port asks of its pool: descriptors, and MTU if it is the largest yet and the port
+ * needs it in one buffer. Ports of net_af_xdp ask twice, for their fill and completion rings hold
+ * buffers of their own. Control thread.
  */
 void weir_port_eth_need(const struct weir_port_conf *conf, struct weir_pool_need *need);
 
