@@ -101,8 +101,11 @@ static struct rte_flow *flow_create(struct rte_eth_dev *dev, const struct rte_fl
 	if (s == NULL)
 		return NULL;
 	pthread_mutex_lock(&s->lock);
-	if (compile(s, attr, pattern, actions, &spec, error) == 0)
+	if (compile(s, attr, pattern, actions, &spec, error) == 0) {
+		if (spec.rule.has_mark)
+			xdp_marks_needed(dev);
 		flow = create(s, &spec, error);
+	}
 	pthread_mutex_unlock(&s->lock);
 	return flow;
 }

@@ -108,8 +108,6 @@ const char *steer_rule_objection(const struct steer *s, const struct steer_rule 
 	const struct steer_config *config = &s->bpf->bss->config;
 	const bool one_queue = config->n_hwqs == 1 && config->stride == 1;
 
-	if (rule->has_mark && !config->meta)
-		return "a mark needs metadata in front of packets, which the port runs without";
 	if (rule->verdict != STEER_SPREAD)
 		return NULL;
 	for (unsigned i = 0; i < rule->n_queues; i++) {

