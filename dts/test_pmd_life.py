@@ -223,9 +223,7 @@ def test_it_needs_no_root(line: Line, tg: TrafficGenerator, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("missing", ["net_raw", "net_admin", "bpf", "all"])
-def test_without_permission_it_says_what_it_needs(
-    line: Line, tmp_path: Path, missing: str
-) -> None:
+def test_without_permission_it_says_what_it_needs(line: Line, tmp_path: Path, missing: str) -> None:
     """As nobody, with a capability too few.
 
     Check: one line names it, testpmd does not crash, and nothing is attached.

@@ -142,9 +142,7 @@ def test_a_pool_that_runs_dry_is_counted(line: Line, tg: TrafficGenerator, tmp_p
         assert pmd.free_mbufs() == 1100
 
 
-def test_counters_begin_anew_when_cleared(
-    line: Line, tg: TrafficGenerator, tmp_path: Path
-) -> None:
+def test_counters_begin_anew_when_cleared(line: Line, tg: TrafficGenerator, tmp_path: Path) -> None:
     """`clear port stats` and `clear port xstats`; a stop and a start do not.
 
     Steps: 10 packets; stop, start; 10 more; clear; 5 more.

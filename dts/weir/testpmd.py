@@ -142,9 +142,7 @@ class Testpmd:
         text = self.tell(f"show port stats {port}")
         found = dict(re.findall(r"((?:RX|TX)-\w+): +(\d+)", text))
         assert found, text
-        return Counts(
-            **{key.replace("-", "_").lower(): int(value) for key, value in found.items()}
-        )
+        return Counts(**{key.replace("-", "_").lower(): int(value) for key, value in found.items()})
 
     def xstats(self, port: int = 0) -> dict[str, int]:
         text = self.tell(f"show port xstats {port}")
