@@ -5,9 +5,9 @@
  * program of its own verdict, and a veth peer with transmit offload on sends unfinished ones.
  */
 
+#include "cksum_priv.h"
 #include "rx_meta_priv.h"
 
-#include <rte_ip.h>
 #include <rte_net.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
@@ -17,7 +17,7 @@ static uint64_t l4_verdict(const struct rte_mbuf *m, const struct rte_net_hdr_le
 {
 	uint16_t sum;
 
-	if (rte_raw_cksum_mbuf(m, lens->l2_len + lens->l3_len, l4_bytes, &sum) != 0)
+	if (!xdp_raw_cksum(m, lens->l2_len + lens->l3_len, l4_bytes, &sum))
 		return RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN;
 	return __rte_raw_cksum_reduce((uint32_t)sum + pseudo) == UINT16_MAX
 		       ? RTE_MBUF_F_RX_L4_CKSUM_GOOD

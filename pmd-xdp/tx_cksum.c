@@ -5,9 +5,9 @@
  * UDP's where it takes requests in front of a packet (Linux 6.8), the rest is computed here.
  */
 
+#include "cksum_priv.h"
 #include "tx_priv.h"
 
-#include <rte_ip.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
@@ -38,10 +38,12 @@ static bool read_l4(const struct rte_mbuf *m, struct l4 *out)
 static bool read_ip4(struct rte_mbuf *m, struct l4 *l4)
 {
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, m->l2_len);
-	const uint16_t total = rte_be_to_cpu_16(ip->total_length);
+	uint16_t total;
 
-	if (m->l3_len < sizeof(*ip) || m->l2_len + m->l3_len > m->data_len ||
-	    rte_ipv4_hdr_len(ip) != m->l3_len || total < m->l3_len)
+	if (m->l3_len < sizeof(*ip) || m->l2_len + m->l3_len > m->data_len)
+		return false;
+	total = rte_be_to_cpu_16(ip->total_length);
+	if (rte_ipv4_hdr_len(ip) != m->l3_len || total < m->l3_len)
 		return false;
 	l4->bytes = total - m->l3_len;
 	l4->pseudo = rte_ipv4_phdr_cksum(ip, 0);
@@ -56,13 +58,16 @@ static bool read_ip6(const struct rte_mbuf *m, struct l4 *l4)
 {
 	const struct rte_ipv6_hdr *ip =
 		rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, m->l2_len);
-	const uint16_t payload = rte_be_to_cpu_16(ip->payload_len);
 	struct rte_ipv6_hdr upper;
+	uint32_t bytes;
 
 	if (m->l3_len < sizeof(*ip) || m->l2_len + m->l3_len > m->data_len ||
-	    (m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) || payload + sizeof(*ip) < m->l3_len)
+	    (m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM))
 		return false;
-	l4->bytes = payload + (uint32_t)sizeof(*ip) - m->l3_len;
+	bytes = rte_be_to_cpu_16(ip->payload_len) + (uint32_t)sizeof(*ip);
+	if (bytes < m->l3_len)
+		return false;
+	l4->bytes = bytes - m->l3_len;
 	/* RFC 8200, 8.1: the sum is of the upper layer's length and protocol, whatever headers lie
 	 * between. */
 	upper = *ip;
@@ -111,7 +116,7 @@ bool xdp_tx_cksum(struct xdp_txq *txq, struct rte_mbuf *m)
 	if (ask_kernel(txq, m, &l4, field))
 		return true;
 	*field = 0;
-	if (rte_raw_cksum_mbuf(m, l4.off, l4.bytes, &sum) != 0)
+	if (!xdp_raw_cksum(m, l4.off, l4.bytes, &sum))
 		return false;
 	sum = (uint16_t)~__rte_raw_cksum_reduce((uint32_t)sum + l4.pseudo);
 	*field = sum == 0 && l4.udp ? UINT16_MAX : sum; /* RFC 768: 0 would mean none */
