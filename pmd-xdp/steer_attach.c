@@ -86,11 +86,11 @@ struct bpf_program *steer_program_of(const struct steer_bpf *bpf, enum steer_fla
 {
 	switch (flavour) {
 	case STEER_HINTS:
-		return bpf->progs.steer_hints;
+		return bpf->progs.weir_steer_hints;
 	case STEER_FRAGS:
-		return bpf->progs.steer_frags;
+		return bpf->progs.weir_steer_frags;
 	default:
-		return bpf->progs.steer;
+		return bpf->progs.weir_steer;
 	}
 }
 

@@ -130,12 +130,20 @@ bool steer_has_marks(struct steer *s)
 	return found;
 }
 
+/* A started port gets its metadata with its first mark; one that starts must be told before. */
+static const char *reason_not_to_start(const struct steer *s, const struct steer_rule *rule)
+{
+	if (rule->has_mark && !s->bpf->bss->config.meta)
+		return "a mark needs metadata in front of packets";
+	return steer_rule_objection(s, rule);
+}
+
 int steer_rules_check(const struct steer *s)
 {
 	const char *why;
 
 	for (uint32_t i = 1; i < STEER_RULES; i++) {
-		why = s->table.slots[i].used ? steer_rule_objection(s, &s->table.rules[i]) : NULL;
+		why = s->table.slots[i].used ? reason_not_to_start(s, &s->table.rules[i]) : NULL;
 		if (why == NULL)
 			continue;
 		XDP_LOG(ERR, "%s: flow rule %u cannot be kept: %s", s->ifname, i, why);

@@ -59,7 +59,7 @@ static int become_owner(struct steer *s)
 /* The name of one of our programs, which nobody alive owns. */
 static bool is_left_over(const struct xdp_program *program)
 {
-	return strncmp(xdp_program__name(program), "steer", 5) == 0;
+	return strncmp(xdp_program__name(program), "weir_steer", 10) == 0;
 }
 
 /* Take one left-over program out. Returns 1, 0 if there is none, or an error. */

@@ -70,7 +70,8 @@ __noinline __u32 steer_find_rule(const struct steer_key *key)
 		if (head == NULL)
 			continue;
 		id = steer_in_chain(*head, bpf_ntohs(key->src_port), bpf_ntohs(key->dst_port));
-		barrier_var(id); /* the verifier does not know what the compiler knows of the result */
+		barrier_var(
+			id); /* the verifier does not know what the compiler knows of the result */
 		id &= STEER_RULES - 1;
 		if (id == 0 || rules[id].rank >= best)
 			continue;

@@ -170,19 +170,19 @@ static __always_inline int steer_one(struct xdp_md *ctx, const int flavour)
 }
 
 SEC("xdp")
-int steer(struct xdp_md *ctx)
+int weir_steer(struct xdp_md *ctx)
 {
 	return steer_one(ctx, 0);
 }
 
 SEC("xdp.frags")
-int steer_frags(struct xdp_md *ctx)
+int weir_steer_frags(struct xdp_md *ctx)
 {
 	return steer_one(ctx, FRAGS);
 }
 
 SEC("xdp.frags")
-int steer_hints(struct xdp_md *ctx)
+int weir_steer_hints(struct xdp_md *ctx)
 {
 	return steer_one(ctx, FRAGS | HINTS);
 }

@@ -140,7 +140,7 @@ static void test_another_program_is_named_and_left_alone(void)
 	CU_ASSERT_EQUAL_FATAL(steer_attach(first, &want, &got), 0);
 	CU_ASSERT_EQUAL(steer_attach(port, &want, &none), -EBUSY);
 	CU_ASSERT_EQUAL(toy_log_lines(), 1);
-	CU_ASSERT_TRUE(toy_log_has("weir-a has the XDP program steer (id "));
+	CU_ASSERT_TRUE(toy_log_has("weir-a has the XDP program weir_steer (id "));
 	steer_close(port);
 	CU_ASSERT_EQUAL(open_port(), -EBUSY);
 	CU_ASSERT_EQUAL(toy_log_lines(), 1);

@@ -148,6 +148,26 @@ static void test_all_fragments_of_a_datagram_hash_alike(void)
 	}
 }
 
+static void test_a_fragment_header_on_a_whole_ipv6_packet_changes_nothing(void)
+{
+	static const uint16_t offsets[] = {0x0000, 0x0001, 0x0081, 0x0080};
+
+	config_of(ALL_TYPES);
+	for (unsigned i = 0; i < 4; i++) {
+		struct frame f = frame_eth();
+		uint32_t hash;
+
+		put_ipv6(&f, 44, published[5].src, published[5].dst);
+		put8(&f, 6);
+		put8(&f, 0);
+		put16(&f, offsets[i]);
+		put_zero(&f, 4);
+		put_ports(&f, published[5].sport, published[5].dport);
+		CU_ASSERT_TRUE(hash_of(&f, &hash));
+		CU_ASSERT_EQUAL(hash, i == 0 ? published[5].tcp : published[5].ip);
+	}
+}
+
 static void test_symmetric_hashes_of_both_directions_are_equal(void)
 {
 	struct steer_config *config = config_of(ALL_TYPES);
@@ -216,5 +236,6 @@ static void test_a_rule_spreads_over_its_own_queues(void)
 
 WEIR_TESTS("xdp/steer-hash", TEST(published_hashes_are_met), TEST(random_flows_hash_as_dpdk_does),
 	   TEST(only_the_types_asked_for_are_hashed), TEST(all_fragments_of_a_datagram_hash_alike),
+	   TEST(a_fragment_header_on_a_whole_ipv6_packet_changes_nothing),
 	   TEST(symmetric_hashes_of_both_directions_are_equal),
 	   TEST(the_table_turns_hashes_into_queues), TEST(a_rule_spreads_over_its_own_queues))

@@ -80,7 +80,7 @@ static void test_nd_for_the_host_stays(void)
 	CU_ASSERT_EQUAL(goes(nd(136, "ff02::1", "2001:db8::9")), 0);
 	CU_ASSERT_EQUAL(goes(nd(134, "ff02::1", "::")), TOY_KERNEL);
 	CU_ASSERT_EQUAL(goes(nd(134, "2001:db8::1", "::")), TOY_KERNEL);
-	CU_ASSERT_EQUAL(goes(nd(133, "ff02::2", "::")), 0);
+	CU_ASSERT_EQUAL(goes(nd(133, "ff02::2", "2001:db8::1")), 0); /* it has no target */
 	CU_ASSERT_EQUAL(goes(nd(137, "2001:db8::1", "2001:db8::7")), TOY_KERNEL);
 	CU_ASSERT_EQUAL(goes(nd(137, "2001:db8::2", "2001:db8::7")), 0);
 	CU_ASSERT_EQUAL(goes(nd(128, "2001:db8::1", "2001:db8::1")), 0); /* a ping */
