@@ -183,7 +183,7 @@ static void test_symmetric_hashes_of_both_directions_are_equal(void)
 		const char *const *ip = ips[i / 3];
 		const struct frame there = frame_flow(6, ip[0], sport, ip[1], dport),
 				   back = frame_flow(6, ip[1], dport, ip[0], sport);
-		uint32_t one, other;
+		uint32_t one = 0, other = 0;
 
 		config->symmetric = 0;
 		CU_ASSERT_TRUE(hash_of(&there, &one) && hash_of(&back, &other));
