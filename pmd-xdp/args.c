@@ -44,6 +44,7 @@ static const struct key keys[] = {
 	{"busy_usecs", KIND_NUMBER, FIELD(busy_usecs), .min = 1, .max = 1000000},
 	{"rss", KIND_CHOICE, FIELD(rss), .choice = {"auto", "hw", "soft"}},
 	{"symmetric", KIND_SWITCH, FIELD(symmetric)},
+	{"txcsum", KIND_CHOICE, FIELD(txcsum), .choice = {"auto", "soft", "kernel"}},
 	{"rxcsum", KIND_CHOICE, FIELD(rxcsum), .choice = {"none", "verify", "trust"}},
 	{"rx_ts", KIND_CHOICE, FIELD(rx_ts), .choice = {"none", "hw", "sw"}},
 	{"coexist", KIND_SWITCH, FIELD(coexist)},

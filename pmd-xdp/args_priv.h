@@ -14,6 +14,7 @@
 enum xdp_want { XDP_WANT_AUTO, XDP_WANT_ON, XDP_WANT_OFF };
 enum xdp_want_mode { XDP_WANT_MODE_AUTO, XDP_WANT_MODE_DRV, XDP_WANT_MODE_SKB };
 enum xdp_want_rss { XDP_WANT_RSS_AUTO, XDP_WANT_RSS_HW, XDP_WANT_RSS_SOFT };
+enum xdp_want_txcsum { XDP_WANT_TXCSUM_AUTO, XDP_WANT_TXCSUM_SOFT, XDP_WANT_TXCSUM_KERNEL };
 enum xdp_want_rxcsum { XDP_WANT_RXCSUM_NONE, XDP_WANT_RXCSUM_VERIFY, XDP_WANT_RXCSUM_TRUST };
 enum xdp_want_rx_ts { XDP_WANT_RX_TS_NONE, XDP_WANT_RX_TS_HW, XDP_WANT_RX_TS_SW };
 
@@ -30,6 +31,7 @@ struct xdp_args {
 	enum xdp_want zerocopy;
 	enum xdp_want busy_poll;
 	enum xdp_want_rss rss;
+	enum xdp_want_txcsum txcsum;
 	enum xdp_want_rxcsum rxcsum;
 	enum xdp_want_rx_ts rx_ts;
 	bool symmetric;

@@ -50,7 +50,7 @@ static int try_bind(struct xdp_port *port)
 	if (rc == 0)
 		return 0;
 	if (rc == -EPERM)
-		why = ": needs CAP_NET_RAW, and CAP_NET_ADMIN and CAP_BPF for the program";
+		why = ": needs CAP_NET_RAW, and CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON for the program";
 	else if (rc == -EAFNOSUPPORT)
 		why = ": this kernel has no AF_XDP (CONFIG_XDP_SOCKETS)";
 	else if (rc == -EBUSY)
@@ -179,5 +179,6 @@ RTE_PMD_REGISTER_PARAM_STRING(
 	net_weir_xdp, "iface=<name> queues=<n> start_queue=<n> hw_queues=<n> steer=<words> "
 		      "owns=<addresses> mode=auto|drv|skb zerocopy=auto|on|off "
 		      "busy_poll=auto|on|off busy_budget=<n> busy_usecs=<n> rss=auto|hw|soft "
-		      "symmetric=0|1 rxcsum=none|verify|trust rx_ts=none|hw|sw coexist=0|1 "
+		      "symmetric=0|1 txcsum=auto|soft|kernel "
+		      "rxcsum=none|verify|trust rx_ts=none|hw|sw coexist=0|1 "
 		      "need_wakeup=0|1");

@@ -11,6 +11,7 @@
 
 #include "abi_priv.h"
 #include "log_priv.h"
+#include "netdev_priv.h"
 #include "stats_priv.h"
 
 #include <rte_malloc.h>
@@ -233,7 +234,7 @@ static uint32_t share_of(const struct rte_eth_dev *dev, const struct xdp_sock *s
 static int no(const struct xdp_port *port, const struct xdp_sock *s, const char *what, int rc)
 {
 	const char *hint =
-		rc == -EPERM ? ": needs CAP_NET_RAW (and CAP_NET_ADMIN, CAP_BPF for the program)"
+		rc == -EPERM ? ": needs CAP_NET_RAW"
 		: rc == -ENOBUFS
 			? ": the memory is over RLIMIT_MEMLOCK (ulimit -l, or CAP_IPC_LOCK)"
 		: rc == -EBUSY	      ? ": another socket has this queue"
@@ -252,13 +253,15 @@ static int register_umem(struct xdp_port *port, int fd)
 		.bytes = port->umem.bytes,
 		.chunk_bytes = port->umem.chunk_bytes,
 		.headroom_bytes = port->umem.head_bytes,
-		.tx_meta_bytes = sizeof(struct xsk_tx_request),
+		.tx_meta_bytes = port->args.txcsum == XDP_WANT_TXCSUM_SOFT
+					 ? 0
+					 : sizeof(struct xsk_tx_request),
 	};
 	int rc;
 
-	port->modes.tx_meta = true;
+	port->modes.tx_meta = shape.tx_meta_bytes > 0;
 	rc = xdp_sock_umem(fd, &shape);
-	if (rc == -EINVAL) {
+	if (rc == -EINVAL && port->modes.tx_meta) {
 		shape.tx_meta_bytes = 0;
 		port->modes.tx_meta = false;
 		rc = xdp_sock_umem(fd, &shape);
@@ -401,6 +404,27 @@ static void tune(struct xdp_port *port)
 	}
 }
 
+/*
+ * Requests in front of a packet are for a device that completes checksums itself. A copying kernel
+ * takes them too, but a veth hands the packet on unfinished, which only a peer's kernel forgives:
+ * so only if asked.
+ */
+static void choose_tx_cksum(const struct rte_eth_dev *dev)
+{
+	struct xdp_port *port = xdp_port_of(dev);
+	struct netdev_xdp xdp = {0};
+	bool device;
+
+	device = port->modes.zero_copy &&
+		 netdev_xdp_features(xdp_local_of(dev)->netdev, &xdp) == 0 &&
+		 (xdp.xsk & NETDEV_XSK_FLAGS_TX_CHECKSUM);
+	if (port->args.txcsum == XDP_WANT_TXCSUM_AUTO || port->modes.zero_copy)
+		port->modes.tx_meta = port->modes.tx_meta && device;
+	if (port->args.txcsum == XDP_WANT_TXCSUM_KERNEL && !port->modes.tx_meta)
+		XDP_LOG(NOTICE, "%s: txcsum=kernel: not to be had, checksums are computed here",
+			port->args.iface);
+}
+
 int xdp_queues_start(struct rte_eth_dev *dev)
 {
 	struct xdp_port *port = xdp_port_of(dev);
@@ -425,6 +449,7 @@ int xdp_queues_start(struct rte_eth_dev *dev)
 	if (rc == 0)
 		rc = xdp_sock_is_zero_copy(xdp_fds[port->port_id][0], &port->modes.zero_copy);
 	if (rc == 0) {
+		choose_tx_cksum(dev);
 		tune(port);
 		rc = xdp_umem_watch(&port->umem);
 	}

@@ -88,6 +88,8 @@ static void test_each_choice_has_its_own_meaning(void)
 	CU_ASSERT_EQUAL(taken("iface=a,zerocopy=off").zerocopy, XDP_WANT_OFF);
 	CU_ASSERT_EQUAL(taken("iface=a,busy_poll=on").busy_poll, XDP_WANT_ON);
 	CU_ASSERT_EQUAL(taken("iface=a,rss=hw").rss, XDP_WANT_RSS_HW);
+	CU_ASSERT_EQUAL(taken("iface=a,txcsum=kernel").txcsum, XDP_WANT_TXCSUM_KERNEL);
+	CU_ASSERT_EQUAL(taken("iface=a,txcsum=soft").txcsum, XDP_WANT_TXCSUM_SOFT);
 	CU_ASSERT_EQUAL(taken("iface=a,rxcsum=trust").rxcsum, XDP_WANT_RXCSUM_TRUST);
 	CU_ASSERT_EQUAL(taken("iface=a,rx_ts=hw").rx_ts, XDP_WANT_RX_TS_HW);
 }
@@ -131,6 +133,7 @@ static void test_choices_and_switches_are_taken_to_the_letter(void)
 	refused("iface=a,zerocopy=1", "must be auto, on or off");
 	refused("iface=a,busy_poll=ON", "must be auto, on or off");
 	refused("iface=a,rss=sw", "must be auto, hw or soft");
+	refused("iface=a,txcsum=hard", "must be auto, soft or kernel");
 	refused("iface=a,rxcsum=all", "must be none, verify or trust");
 	refused("iface=a,rx_ts=on", "must be none, hw or sw");
 	refused("iface=a,symmetric=yes", "symmetric is \"yes\", must be 0 or 1");
