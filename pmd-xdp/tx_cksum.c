@@ -11,6 +11,8 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
+#include <string.h>
+
 struct l4 {
 	uint32_t off;
 	uint32_t bytes;	 /* header and payload */
@@ -79,29 +81,36 @@ static bool read_ip6(const struct rte_mbuf *m, struct l4 *l4)
 	return true;
 }
 
-/* Leave it to the kernel: the field holds the pseudo header's sum, a request lies in front of the
- * packet. */
-static bool ask_kernel(const struct xdp_txq *txq, struct rte_mbuf *m, const struct l4 *l4,
-		       uint16_t *field)
+/*
+ * Leave it to the kernel: the field holds the pseudo header's sum, a request lies in front of the
+ * packet. The kernel sums up to the packet's end, so padding behind the payload is a case for us.
+ */
+static bool ask_kernel(const struct xdp_txq *txq, struct rte_mbuf *m, const struct l4 *l4)
 {
-	struct xsk_tx_request *request;
-
-	if (!txq->port->modes.tx_meta || rte_pktmbuf_headroom(m) < sizeof(*request))
-		return false;
-	request = rte_pktmbuf_mtod_offset(m, struct xsk_tx_request *, -(int)sizeof(*request));
-	*request = (struct xsk_tx_request){
+	const struct xsk_tx_request request = {
 		.flags = XSK_TX_REQUEST_CHECKSUM,
 		.csum_start = (uint16_t)l4->off,
 		.csum_offset = l4->field,
 	};
-	*field = l4->pseudo;
+
+	if (!txq->port->modes.tx_meta || rte_pktmbuf_headroom(m) < sizeof(request) ||
+	    l4->off + l4->bytes != m->pkt_len)
+		return false;
+	memcpy(rte_pktmbuf_mtod_offset(m, char *, -(int)sizeof(request)), &request,
+	       sizeof(request));
 	return true;
+}
+
+/* An application may put a packet at an odd address. */
+static void write_sum(struct rte_mbuf *m, const struct l4 *l4, uint16_t sum)
+{
+	memcpy(rte_pktmbuf_mtod_offset(m, char *, l4->off + l4->field), &sum, sizeof(sum));
 }
 
 bool xdp_tx_cksum(struct xdp_txq *txq, struct rte_mbuf *m)
 {
 	struct l4 l4 = {0};
-	uint16_t *field, sum;
+	uint16_t sum;
 
 	if (m->ol_flags & (RTE_MBUF_F_TX_OUTER_IP_CKSUM | RTE_MBUF_F_TX_OUTER_UDP_CKSUM))
 		return false; /* not offered */
@@ -112,14 +121,13 @@ bool xdp_tx_cksum(struct xdp_txq *txq, struct rte_mbuf *m)
 		return true;
 	if (!read_l4(m, &l4))
 		return false;
-	field = rte_pktmbuf_mtod_offset(m, uint16_t *, l4.off + l4.field);
-	if (ask_kernel(txq, m, &l4, field))
+	write_sum(m, &l4, l4.pseudo);
+	if (ask_kernel(txq, m, &l4))
 		return true;
-	*field = 0;
 	if (!xdp_raw_cksum(m, l4.off, l4.bytes, &sum))
 		return false;
-	sum = (uint16_t)~__rte_raw_cksum_reduce((uint32_t)sum + l4.pseudo);
-	*field = sum == 0 && l4.udp ? UINT16_MAX : sum; /* RFC 768: 0 would mean none */
+	sum = (uint16_t)~sum;
+	write_sum(m, &l4, sum == 0 && l4.udp ? UINT16_MAX : sum); /* RFC 768: 0 would mean none */
 	m->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;
 	txq->stats.soft_cksum++;
 	return true;

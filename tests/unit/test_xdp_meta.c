@@ -74,7 +74,7 @@ static void test_a_time_is_told_only_where_mbufs_have_a_field_for_it(void)
 
 	begin(&f, &meta);
 	CU_ASSERT_EQUAL(f.m.ol_flags, 0);
-	f.port.time_offset = (int)offsetof(struct rte_mbuf, dynfield1);
+	f.port.time_offset = (int)RTE_ALIGN(offsetof(struct rte_mbuf, dynfield1), 8);
 	f.port.time_flag = TIME_FLAG;
 	*f.meta = meta;
 	xdp_rx_meta(&f.port, &f.m);

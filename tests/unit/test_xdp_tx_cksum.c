@@ -145,6 +145,20 @@ static void test_it_is_computed_here_where_no_request_fits_in_front(void)
 	CU_ASSERT_EQUAL(toy_l4_sum(&p), 0xffff);
 }
 
+/* The kernel would add what is behind the payload. */
+static void test_it_is_computed_here_where_something_is_behind_the_payload(void)
+{
+	struct toy_packet p = toy_packet(
+		&(struct toy_kind){.proto = IPPROTO_UDP, .payload_bytes = 3, .trailer_bytes = 15});
+	struct rte_mbuf *m = asking(&p, p.n, 0);
+
+	port.modes.tx_meta = true;
+	CU_ASSERT_TRUE(xdp_tx_cksum(&txq, m));
+	CU_ASSERT_EQUAL(txq.stats.soft_cksum, 1);
+	read_back(&p, m);
+	CU_ASSERT_EQUAL(toy_l4_sum(&p), 0xffff);
+}
+
 /* Each is a packet with right headers, of which one thing is said that is not so. */
 static void test_requests_that_contradict_the_packet_are_refused(void)
 {
@@ -199,5 +213,6 @@ WEIR_TESTS("xdp/tx_cksum", TEST(what_is_computed_here_is_right_in_every_kind_and
 	   TEST(a_udp_checksum_that_comes_out_zero_is_sent_as_ones),
 	   TEST(the_kernel_is_asked_where_it_can_be),
 	   TEST(it_is_computed_here_where_no_request_fits_in_front),
+	   TEST(it_is_computed_here_where_something_is_behind_the_payload),
 	   TEST(requests_that_contradict_the_packet_are_refused),
 	   TEST(headers_must_be_in_the_first_segment))
