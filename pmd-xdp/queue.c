@@ -76,10 +76,7 @@ int xdp_rx_queue_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_descs, u
 
 void xdp_rx_queue_release(struct rte_eth_dev *dev, uint16_t id)
 {
-	if (dev->data->rx_queues[id] != NULL)
-		xdp_stats_keep_rxq(dev->data->rx_queues[id]);
-	rte_free(dev->data->rx_queues[id]);
-	dev->data->rx_queues[id] = NULL;
+	rte_free(xdp_stats_take_rxq(dev, id));
 }
 
 int xdp_tx_queue_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_descs, unsigned socket,
@@ -110,10 +107,7 @@ int xdp_tx_queue_setup(struct rte_eth_dev *dev, uint16_t id, uint16_t n_descs, u
 
 void xdp_tx_queue_release(struct rte_eth_dev *dev, uint16_t id)
 {
-	if (dev->data->tx_queues[id] != NULL)
-		xdp_stats_keep_txq(dev->data->tx_queues[id]);
-	rte_free(dev->data->tx_queues[id]);
-	dev->data->tx_queues[id] = NULL;
+	rte_free(xdp_stats_take_txq(dev, id));
 }
 
 /* ---- layout ---- */

@@ -26,7 +26,8 @@
 
 static_assert(sizeof(struct xdp_count) % sizeof(uint64_t) == 0, "nothing but counters");
 
-/* Of the sockets of all ports: telemetry and secondary processes ask from threads of their own. */
+/* Of the sockets and queues of all ports: telemetry and secondary processes ask from threads of
+ * their own. */
 static pthread_mutex_t sockets_lock = PTHREAD_MUTEX_INITIALIZER;
 
 int xdp_stats_create(struct xdp_port *port)
@@ -146,14 +147,30 @@ void xdp_stats_close(struct xdp_port *port)
 	xdp_sockets_release();
 }
 
-void xdp_stats_keep_rxq(const struct xdp_rxq *q)
+struct xdp_rxq *xdp_stats_take_rxq(struct rte_eth_dev *dev, uint16_t id)
 {
-	add(&q->port->stats->past.rx[q->id].queue, &q->stats, sizeof(q->stats));
+	struct xdp_rxq *q = dev->data->rx_queues[id];
+
+	if (q == NULL)
+		return NULL;
+	xdp_sockets_hold(q->port);
+	add(&q->port->stats->past.rx[id].queue, &q->stats, sizeof(q->stats));
+	dev->data->rx_queues[id] = NULL;
+	xdp_sockets_release();
+	return q;
 }
 
-void xdp_stats_keep_txq(const struct xdp_txq *q)
+struct xdp_txq *xdp_stats_take_txq(struct rte_eth_dev *dev, uint16_t id)
 {
-	add(&q->port->stats->past.tx[q->id].queue, &q->stats, sizeof(q->stats));
+	struct xdp_txq *q = dev->data->tx_queues[id];
+
+	if (q == NULL)
+		return NULL;
+	xdp_sockets_hold(q->port);
+	add(&q->port->stats->past.tx[id].queue, &q->stats, sizeof(q->stats));
+	dev->data->tx_queues[id] = NULL;
+	xdp_sockets_release();
+	return q;
 }
 
 int xdp_stats_read(struct rte_eth_dev *dev, struct xdp_count *out)
@@ -166,7 +183,6 @@ int xdp_stats_read(struct rte_eth_dev *dev, struct xdp_count *out)
 	*out = port->stats->past;
 	for (uint16_t i = 0; open && i < port->n_socks; i++)
 		add_sock(port, &port->socks[i], out);
-	xdp_sockets_release();
 	for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
 		if (dev->data->rx_queues[i] != NULL)
 			add(&out->rx[i].queue, &((struct xdp_rxq *)dev->data->rx_queues[i])->stats,
@@ -175,6 +191,7 @@ int xdp_stats_read(struct rte_eth_dev *dev, struct xdp_count *out)
 		if (dev->data->tx_queues[i] != NULL)
 			add(&out->tx[i].queue, &((struct xdp_txq *)dev->data->tx_queues[i])->stats,
 			    sizeof(struct xdp_txq_stats));
+	xdp_sockets_release();
 	for (uint16_t i = 0; rc == 0 && i < port->n_rx_channels; i++)
 		rc = steer_stats(xdp_steer_of(dev), (uint16_t)(port->args.start_queue + i),
 				 &out->hw[i]);

@@ -60,11 +60,12 @@ void xdp_stats_free(struct xdp_port *port);
 void xdp_stats_open(struct xdp_port *port);
 /* They cannot any more: keep what they counted. Packets come no more; rings are still mapped. */
 void xdp_stats_close(struct xdp_port *port);
-/* A queue is about to go: keep what it counted. */
-void xdp_stats_keep_rxq(const struct xdp_rxq *q);
-void xdp_stats_keep_txq(const struct xdp_txq *q);
+/* Take a queue off the port, to be freed, and keep what it counted. NULL: there is none. */
+struct xdp_rxq *xdp_stats_take_rxq(struct rte_eth_dev *dev, uint16_t id);
+struct xdp_txq *xdp_stats_take_txq(struct rte_eth_dev *dev, uint16_t id);
 
-/* From here to the release no socket of any port goes. True if this port has some. */
+/* From here to the release no socket and no queue of any port goes. True if this port has sockets.
+ */
 bool xdp_sockets_hold(const struct xdp_port *port);
 void xdp_sockets_release(void);
 

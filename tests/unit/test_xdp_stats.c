@@ -200,9 +200,10 @@ static void test_a_queue_that_goes_leaves_its_counts(void)
 	toy_begin();
 	toy.rxq[1].stats.pkts = 11;
 	toy.txq.stats.pkts = 12;
-	xdp_stats_keep_rxq(&toy.rxq[1]);
-	xdp_stats_keep_txq(&toy.txq);
-	toy.rx_queues[1] = toy.tx_queues[0] = NULL;
+	CU_ASSERT_PTR_EQUAL(xdp_stats_take_rxq(&toy.dev, 1), &toy.rxq[1]);
+	CU_ASSERT_PTR_EQUAL(xdp_stats_take_txq(&toy.dev, 0), &toy.txq);
+	CU_ASSERT_PTR_NULL(xdp_stats_take_rxq(&toy.dev, 1));
+	CU_ASSERT_PTR_NULL(xdp_stats_take_txq(&toy.dev, 0));
 	CU_ASSERT_EQUAL(toy_stats().ipackets, 11);
 	CU_ASSERT_EQUAL(toy_stats().opackets, 12);
 	CU_ASSERT_EQUAL(toy_xstat("rx_q1_packets"), 11);
