@@ -2,6 +2,7 @@
 /* What a live port offers, and what it tells of packets. Needs root. */
 #include "toy_xdp.h"
 
+#include <rte_flow.h>
 #include <rte_mbuf_dyn.h>
 
 #define CKSUMS                                                          \
@@ -138,6 +139,49 @@ static void test_a_packet_has_the_time_of_the_kernels_clock(void)
 	toy_xdp_unplug();
 }
 
+/* A rule may come while packets do: those behind it have its mark. */
+static void test_a_rule_marks_packets_of_a_port_that_runs_without_metadata(void)
+{
+	const struct rte_flow_attr attr = {.ingress = 1};
+	const struct rte_flow_item_eth type = {.hdr.ether_type = RTE_BE16(TOY_XDP_TYPE)};
+	const struct rte_flow_item_eth mask = {.hdr.ether_type = 0xffff};
+	const struct rte_flow_item pattern[] = {
+		{.type = RTE_FLOW_ITEM_TYPE_ETH, .spec = &type, .mask = &mask},
+		{.type = RTE_FLOW_ITEM_TYPE_END}};
+	const struct rte_flow_action_mark mark = {.id = 4711};
+	const struct rte_flow_action_queue queue = {.index = 0};
+	const struct rte_flow_action actions[] = {{RTE_FLOW_ACTION_TYPE_MARK, &mark},
+						  {RTE_FLOW_ACTION_TYPE_QUEUE, &queue},
+						  {RTE_FLOW_ACTION_TYPE_END, NULL}};
+	const uint64_t flags = RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
+	uint16_t port = begin(",hw_queues=1", 0, 0);
+	int wire = toy_xdp_wire("v1");
+
+	for (unsigned starts = 0; starts < 2; starts++) {
+		struct rte_mbuf *m;
+
+		if (starts == 0) {
+			CU_ASSERT_TRUE(toy_xdp_send(wire, 1));
+			m = toy_xdp_take(port, 0);
+			CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+			CU_ASSERT_EQUAL(m->ol_flags, 0);
+			rte_pktmbuf_free(m);
+			CU_ASSERT_PTR_NOT_NULL(
+				rte_flow_create(port, &attr, pattern, actions, NULL));
+		}
+		CU_ASSERT_TRUE(toy_xdp_send(wire, 2));
+		m = toy_xdp_take(port, 0);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+		CU_ASSERT_EQUAL(m->ol_flags, flags);
+		CU_ASSERT_EQUAL(m->hash.fdir.hi, 4711);
+		rte_pktmbuf_free(m);
+		CU_ASSERT_EQUAL(rte_eth_dev_stop(port), 0);
+		CU_ASSERT_EQUAL(rte_eth_dev_start(port), 0);
+	}
+	close(wire);
+	toy_xdp_unplug();
+}
+
 static bool send_long(int wire)
 {
 	uint8_t frame[LONG_BYTES];
@@ -221,6 +265,7 @@ static const struct weir_test tests[] = {
 	TEST(checksums_are_verified_where_that_is_said),
 	TEST(checksums_are_claimed_only_where_peers_are_trusted),
 	TEST(a_packet_has_the_time_of_the_kernels_clock),
+	TEST(a_rule_marks_packets_of_a_port_that_runs_without_metadata),
 	TEST(a_frame_longer_than_a_buffer_comes_whole_where_scatter_is_asked_for),
 	TEST(a_frame_longer_than_a_buffer_is_counted_where_scatter_is_not_asked_for),
 };
