@@ -7,6 +7,12 @@
 
 #include <rte_ether.h>
 
+/* What the kernel takes of one buffer: a chunk, its own request for the checksum included. */
+static uint32_t most_bytes(const struct xdp_umem *u)
+{
+	return u->chunk_bytes - (uint32_t)sizeof(struct xsk_tx_request);
+}
+
 static bool is_sendable(const struct xdp_umem *u, const struct rte_mbuf *m)
 {
 	const struct rte_mbuf *h = xdp_tx_home(m);
@@ -14,7 +20,7 @@ static bool is_sendable(const struct xdp_umem *u, const struct rte_mbuf *m)
 
 	return !RTE_MBUF_HAS_EXTBUF(m) && !RTE_MBUF_HAS_EXTBUF(h) && (uintptr_t)h >= u->lo &&
 	       data > (uintptr_t)h && data + m->data_len <= u->hi && m->data_len > 0 &&
-	       m->data_len <= u->chunk_bytes && data - (uintptr_t)h <= UINT16_MAX;
+	       m->data_len <= most_bytes(u) && data - (uintptr_t)h <= UINT16_MAX;
 }
 
 /* True if a header can be written without anybody else seeing it. */
@@ -42,9 +48,28 @@ static bool refuse(struct rte_mbuf *m, uint64_t *counter)
 	return false;
 }
 
+/* In pieces that the kernel takes, for a pool's buffers may be larger. */
+static struct rte_mbuf *copy_of(const struct xdp_port *port, const struct rte_mbuf *m)
+{
+	const uint32_t most = most_bytes(&port->umem);
+	const bool fits = rte_pktmbuf_data_room_size(port->pool) <= most;
+	struct rte_mbuf *copy = rte_pktmbuf_copy(m, port->pool, 0, fits ? UINT32_MAX : most);
+
+	while (copy != NULL && copy->pkt_len < m->pkt_len) {
+		struct rte_mbuf *piece = rte_pktmbuf_copy(m, port->pool, copy->pkt_len, most);
+
+		if (piece == NULL || rte_pktmbuf_chain(copy, piece) < 0) {
+			rte_pktmbuf_free(piece);
+			rte_pktmbuf_free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
 static bool copy(struct xdp_txq *txq, struct rte_mbuf **pkt)
 {
-	struct rte_mbuf *m = rte_pktmbuf_copy(*pkt, txq->port->pool, 0, UINT32_MAX);
+	struct rte_mbuf *m = copy_of(txq->port, *pkt);
 
 	if (m == NULL)
 		return refuse(*pkt, &txq->stats.no_mbuf);

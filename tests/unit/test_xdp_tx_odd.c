@@ -96,6 +96,36 @@ static void test_more_segments_than_the_kernel_takes_are_copied_into_fewer(void)
 	}
 }
 
+/* A pool may have buffers for another device's jumbo frames. */
+static void test_a_frame_longer_than_a_chunk_is_copied_into_several(void)
+{
+	struct rte_mempool *large = rte_pktmbuf_pool_create("large", 15, 0, 0, 9600, SOCKET_ID_ANY);
+	struct rte_mbuf *m;
+	uint32_t descs = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(large);
+	port = (struct xdp_port){.pool = large, .modes.scatter = true};
+	txq = (struct xdp_txq){.port = &port};
+	CU_ASSERT_EQUAL_FATAL(xdp_umem_plan("v0", &large, 1, &port.umem), 0);
+	m = fresh(large, 9014);
+	CU_ASSERT_TRUE(xdp_tx_prepare(&txq, &m, &descs));
+	CU_ASSERT_EQUAL(descs, 3);
+	CU_ASSERT_TRUE(is_fresh(m, 9014, 9014));
+	for (const struct rte_mbuf *piece = m; piece != NULL; piece = piece->next)
+		CU_ASSERT(piece->data_len + sizeof(struct xsk_tx_request) <= port.umem.chunk_bytes);
+	CU_ASSERT_EQUAL(txq.stats.copied, 1);
+	CU_ASSERT_EQUAL(txq.stats.copied_bytes, 9014);
+	rte_pktmbuf_free(m);
+	/* no buffer for the last piece */
+	m = fresh(large, 9014);
+	for (unsigned i = 0; i < 12; i++)
+		CU_ASSERT_PTR_NOT_NULL_FATAL(rte_pktmbuf_alloc(large));
+	CU_ASSERT_FALSE(xdp_tx_prepare(&txq, &m, &descs));
+	CU_ASSERT_EQUAL(txq.stats.no_mbuf, 1);
+	CU_ASSERT_EQUAL(rte_mempool_avail_count(large), 3);
+	rte_mempool_free(large);
+}
+
 static void test_foreign_memory_is_copied_and_counted(void)
 {
 	struct rte_mbuf *m;
@@ -255,6 +285,7 @@ static void test_an_empty_segment_in_the_middle_is_copied_away(void)
 static const struct weir_test tests[] = {
 	TEST(segments_of_our_memory_are_sent_as_they_lie),
 	TEST(more_segments_than_the_kernel_takes_are_copied_into_fewer),
+	TEST(a_frame_longer_than_a_chunk_is_copied_into_several),
 	TEST(foreign_memory_is_copied_and_counted),
 	TEST(an_indirect_mbuf_is_sent_from_where_its_bytes_are),
 	TEST(an_external_buffer_is_copied_and_let_go),
