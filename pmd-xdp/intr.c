@@ -91,10 +91,24 @@ void xdp_intr_stop(struct rte_eth_dev *dev)
 	dev->intr_handle = NULL;
 }
 
-/* A fill ring that the device has stopped to look at would let nothing in, and so wake nobody. */
+/* True if the kernel has no buffer for the socket, and the pool has none either. */
+static bool is_dry(struct xdp_rxq *q, struct xdp_sock *s)
+{
+	const struct xdp_ring *fill = &s->channel->fill;
+
+	if (s->owed > 0)
+		xdp_rx_refill(q, s);
+	return s->owed > 0 && __atomic_load_n(fill->producer, __ATOMIC_RELAXED) ==
+				      __atomic_load_n(fill->consumer, __ATOMIC_RELAXED);
+}
+
+/*
+ * Called by the thread that polls the queue. Nothing comes in, and so nobody is woken, where there
+ * is no buffer, or where the device has stopped to look for one.
+ */
 int xdp_rx_intr_enable(struct rte_eth_dev *dev, uint16_t id)
 {
-	const struct xdp_rxq *q = dev->data->rx_queues[id];
+	struct xdp_rxq *q = dev->data->rx_queues[id];
 	const int *fds = xdp_fds[dev->data->port_id];
 
 	if (dev->intr_handle == NULL || fds == NULL) {
@@ -104,9 +118,12 @@ int xdp_rx_intr_enable(struct rte_eth_dev *dev, uint16_t id)
 			xdp_port_of(dev)->args.iface, id);
 		return -ENOTSUP;
 	}
-	for (uint16_t i = 0; i < q->n_socks; i++)
+	for (uint16_t i = 0; i < q->n_socks; i++) {
+		if (is_dry(q, q->socks[i]))
+			return -ENOBUFS; /* to be polled until buffers are back */
 		if (xdp_ring_asks_wakeup(&q->socks[i]->channel->fill))
 			recvfrom(fds[q->socks[i]->index], NULL, 0, MSG_DONTWAIT, NULL, NULL);
+	}
 	return 0;
 }
 

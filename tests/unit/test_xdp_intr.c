@@ -119,6 +119,37 @@ static void test_what_was_taken_already_wakes_nobody(void)
 	toy_xdp_unplug();
 }
 
+/* Whoever slept then would sleep for ever. */
+static void test_a_queue_without_a_buffer_is_not_slept_on(void)
+{
+	static struct rte_mbuf *held[TOY_XDP_MBUFS];
+	unsigned n, idle;
+	uint16_t port;
+	int wire;
+
+	CU_ASSERT_EQUAL_FATAL(toy_xdp_plug(",hw_queues=1", &port), 0);
+	CU_ASSERT_EQUAL_FATAL(toy_xdp_start(port, 1, &with_interrupts), 0);
+	CU_ASSERT_EQUAL(
+		rte_eth_dev_rx_intr_ctl_q(port, 0, RTE_EPOLL_PER_THREAD, RTE_INTR_EVENT_ADD, NULL),
+		0);
+	wire = toy_xdp_wire("v1");
+	idle = rte_mempool_avail_count(toy_xdp_pool);
+	CU_ASSERT_EQUAL_FATAL(rte_pktmbuf_alloc_bulk(toy_xdp_pool, held, idle), 0);
+	for (n = idle; n < TOY_XDP_MBUFS; n++) {
+		CU_ASSERT_EQUAL(rte_eth_dev_rx_intr_enable(port, 0), 0);
+		CU_ASSERT_TRUE(toy_xdp_send(wire, n));
+		held[n] = toy_xdp_take(port, 0);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(held[n]);
+	}
+	CU_ASSERT_EQUAL(rte_eth_dev_rx_intr_enable(port, 0), -ENOBUFS);
+	rte_pktmbuf_free_bulk(held, n);
+	CU_ASSERT_EQUAL(rte_eth_dev_rx_intr_enable(port, 0), 0);
+	CU_ASSERT_TRUE(toy_xdp_send(wire, 1));
+	CU_ASSERT_TRUE(sleep_for_one(port));
+	close(wire);
+	toy_xdp_unplug();
+}
+
 static void test_interrupts_come_again_after_stop_and_start(void)
 {
 	uint16_t port;
@@ -163,6 +194,7 @@ static const struct weir_test tests[] = {
 	TEST(no_wake_up_is_lost_on_a_queue_of_one_socket),
 	TEST(no_wake_up_is_lost_on_a_queue_of_several_sockets),
 	TEST(what_was_taken_already_wakes_nobody),
+	TEST(a_queue_without_a_buffer_is_not_slept_on),
 	TEST(interrupts_come_again_after_stop_and_start),
 	TEST(a_port_that_was_not_asked_for_interrupts_has_none),
 };
