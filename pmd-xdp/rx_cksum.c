@@ -81,6 +81,7 @@ void xdp_rx_verify(struct xdp_rxq *rxq, struct rte_mbuf *m)
 		m, &lens, RTE_PTYPE_L2_MASK | RTE_PTYPE_L3_MASK | RTE_PTYPE_L4_MASK);
 	uint64_t ip = 0, l4;
 
+	m->packet_type = type;
 	if ((!RTE_ETH_IS_IPV4_HDR(type) && !RTE_ETH_IS_IPV6_HDR(type)) ||
 	    (uint32_t)lens.l2_len + lens.l3_len > m->data_len)
 		return;
@@ -92,6 +93,5 @@ void xdp_rx_verify(struct xdp_rxq *rxq, struct rte_mbuf *m)
 	l4 = judge_l4(m, type, &lens);
 	rxq->stats.bad_cksum += ip == RTE_MBUF_F_RX_IP_CKSUM_BAD ||
 				l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD;
-	m->packet_type = type;
 	m->ol_flags |= ip | l4;
 }

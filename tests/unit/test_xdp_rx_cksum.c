@@ -106,6 +106,7 @@ static void test_fragments_and_other_protocols_are_not_told_of(void)
 	CU_ASSERT_EQUAL(verdict(&p, p.n, 0) & L4_MASK, RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN);
 	toy_put16(p.bytes + 12, 0x0806);
 	CU_ASSERT_EQUAL(verdict(&p, p.n, 0), 0);
+	CU_ASSERT_EQUAL(chain.seg[0].packet_type, RTE_PTYPE_L2_ETHER);
 }
 
 static void test_lengths_that_contradict_each_other_are_not_told_of(void)
