@@ -87,8 +87,7 @@ static int learn(struct xdp_port *port, struct netdev *netdev)
 		rc = try_bind(port);
 	if (rc == 0)
 		rc = xdp_offload_learn(port, netdev);
-	if (netdev_rss_size(netdev, &port->rss.device) < 0)
-		port->rss.device = (struct netdev_rss_size){0};
+	xdp_rss_learn(&port->rss, netdev);
 	return rc;
 }
 

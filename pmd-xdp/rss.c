@@ -79,6 +79,16 @@ const char *xdp_rss_decide(const struct xdp_rss_ask *ask, enum xdp_rss_by *by)
 	return NULL;
 }
 
+void xdp_rss_learn(struct xdp_rss *rss, const struct netdev *netdev)
+{
+	struct netdev_rss_size size;
+
+	/* What ethdev has no numbers for is left to the device, and to ethtool. */
+	if (netdev_rss_size(netdev, &size) == 0 && size.table_entries <= UINT16_MAX &&
+	    size.key_bytes <= UINT8_MAX)
+		rss->device = size;
+}
+
 /* Whether table and key are the device's: once configured, or before, as far as can be said. */
 static bool is_device(const struct xdp_port *port)
 {

@@ -45,6 +45,8 @@ struct rte_eth_dev_info;
 struct rte_eth_rss_conf;
 struct rte_eth_rss_reta_entry64;
 
+/* Ask the device for its table's size, at probe. */
+void xdp_rss_learn(struct xdp_rss *rss, const struct netdev *netdev);
 /* What of this the application may ask for. */
 void xdp_rss_info(const struct rte_eth_dev *dev, struct rte_eth_dev_info *info);
 /*

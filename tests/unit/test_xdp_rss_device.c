@@ -36,6 +36,14 @@ static struct xdp_local local;
 static struct rte_eth_dev_data data;
 static struct rte_eth_dev dev = {.data = &data};
 
+static struct netdev_rss_size size = {ENTRIES, KEY};
+
+int netdev_rss_size(const struct netdev *n, struct netdev_rss_size *out)
+{
+	*out = size;
+	return 0;
+}
+
 int netdev_rss_get(const struct netdev *n, uint32_t *table, uint8_t *key)
 {
 	if (table != NULL)
@@ -146,6 +154,21 @@ static void test_a_device_is_left_as_it_is_but_for_the_types_that_are_asked_for(
 	CU_ASSERT_EQUAL(nic.writes, 1);
 }
 
+static void test_a_table_or_key_that_ethdev_has_no_number_for_is_none(void)
+{
+	static const struct netdev_rss_size sizes[] = {{65536, 40}, {128, 256}};
+	struct xdp_rss rss = {0};
+
+	for (unsigned i = 0; i < RTE_DIM(sizes); i++) {
+		size = sizes[i];
+		xdp_rss_learn(&rss, NULL);
+		CU_ASSERT_EQUAL(rss.device.table_entries, 0);
+	}
+	size = (struct netdev_rss_size){65535, 255};
+	xdp_rss_learn(&rss, NULL);
+	CU_ASSERT_EQUAL(rss.device.table_entries, 65535);
+}
+
 static void test_its_table_is_told_in_queues_of_the_port(void)
 {
 	struct rte_eth_rss_reta_entry64 reta = {.mask = 1, .reta = {1}};
@@ -250,6 +273,7 @@ static void test_a_secondary_process_is_told_that_it_may_not(void)
 }
 
 WEIR_TESTS("xdp/rss_device", TEST(a_device_is_left_as_it_is_but_for_the_types_that_are_asked_for),
+	   TEST(a_table_or_key_that_ethdev_has_no_number_for_is_none),
 	   TEST(its_table_is_told_in_queues_of_the_port),
 	   TEST(types_and_key_are_both_changed_or_none),
 	   TEST(the_program_hashes_what_a_device_cannot_and_a_line_says_so),
