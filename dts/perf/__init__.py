@@ -18,5 +18,6 @@ BENCHMARKS = {
     "instructions": "perf.instructions",
     "router-xdp": "perf.router_xdp",
     "idle": "perf.idle",
+    "pmd": "perf.pmd",
     "growth": "perf.growth",
 }
