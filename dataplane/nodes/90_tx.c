@@ -104,24 +104,32 @@ static void send(struct weir_shard *s, struct rte_mbuf **pkts, uint8_t *verdict,
 		verdict[sent] = (uint8_t)weir_say_drop(pkts[sent], WEIR_DROP_TX_FULL);
 }
 
-/* Bring the frames of each port together, in their order. */
+/*
+ * Bring the frames of each port together, in their order, and only then send: a frame that is sent
+ * may be received anew by another worker at once, and what we read of it be another packet's.
+ */
 static void send_by_port(struct weir_shard *s, struct weir_burst *b)
 {
 	struct rte_mbuf *sorted[WEIR_PASS_PKTS];
-	uint32_t ports = 0;
-	uint16_t at = 0;
+	uint16_t end[WEIR_PORTS_MAX], at = 0;
+	uint32_t ports = 0, left;
 
 	for (uint16_t i = 0; i < b->n; i++)
 		ports |= UINT32_C(1) << weir_meta(b->pkt[i])->port_out;
-	while (ports != 0) {
-		const uint16_t id = (uint16_t)__builtin_ctz(ports);
-		const uint16_t begin = at;
+	for (left = ports; left != 0; left &= left - 1) {
+		const uint16_t id = (uint16_t)__builtin_ctz(left);
 
 		for (uint16_t i = 0; i < b->n; i++)
 			if (weir_meta(b->pkt[i])->port_out == id)
 				sorted[at++] = b->pkt[i];
-		send(s, &sorted[begin], &b->verdict[begin], at - begin);
-		ports &= ports - 1;
+		end[id] = at;
+	}
+	at = 0;
+	for (left = ports; left != 0; left &= left - 1) {
+		const uint16_t id = (uint16_t)__builtin_ctz(left);
+
+		send(s, &sorted[at], &b->verdict[at], end[id] - at);
+		at = end[id];
 	}
 	memcpy(b->pkt, sorted, at * sizeof(sorted[0]));
 }

@@ -78,6 +78,34 @@ static void test_frames_leave_by_their_ports_in_order(void)
 	tear_down(pkts, verdict, 32);
 }
 
+/* A port whose frames are sent, received and routed by another worker before it returns. */
+static uint16_t quick_tx(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	const uint16_t sent = toy_tx(p, queue, pkts, n);
+
+	for (uint16_t i = 0; i < sent; i++)
+		weir_meta(pkts[i])->port_out ^= 1;
+	return sent;
+}
+
+static void test_a_frame_that_was_sent_is_not_looked_at_again(void)
+{
+	struct rte_mbuf *pkts[8];
+	uint8_t verdict[8];
+
+	set_up(8, 8);
+	port[0].tx = quick_tx;
+	for (unsigned i = 0; i < 8; i++)
+		pkts[i] = frame(i % 2, 60);
+	judge(pkts, verdict, 8);
+	port[0].tx = toy_tx;
+	CU_ASSERT_EQUAL(n_taken[0], 4);
+	CU_ASSERT_EQUAL(n_taken[1], 4);
+	for (unsigned i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL(verdict[i], WEIR_HELD);
+	tear_down(pkts, verdict, 8);
+}
+
 static void test_what_a_port_does_not_take_is_dropped_by_name(void)
 {
 	struct rte_mbuf *pkts[8];
@@ -178,6 +206,7 @@ static void test_a_copied_chain_keeps_what_was_asked_for_it(void)
 }
 
 WEIR_TESTS("nodes/tx", TEST(frames_leave_by_their_ports_in_order),
+	   TEST(a_frame_that_was_sent_is_not_looked_at_again),
 	   TEST(what_a_port_does_not_take_is_dropped_by_name),
 	   TEST(a_chain_is_copied_for_a_port_that_sends_no_chains),
 	   TEST(a_chain_goes_whole_to_a_port_that_sends_chains),
