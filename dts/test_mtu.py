@@ -41,11 +41,17 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def jumbo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
-    """af_packet with an MTU of 9000, which AF_XDP's frames of one page cannot hold."""
-    wide = {"driver": "af_packet", "mtu": JUMBO}
-    config = {"ports": ports(wan=wide, lan=wide), "runtime": FEW}
+# Chains of usual buffers; one large buffer each; and packets that go from one kind to the other.
+PAIRS = [("auto", "auto"), ("af_packet", "af_packet"), ("af_packet", "auto"), ("auto", "af_packet")]
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
+def jumbo(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Routed]:
+    """Ports with an MTU of 9000."""
+    wan, lan = ({"driver": driver, "mtu": JUMBO} for driver in request.param)
+    config = {"ports": ports(wan=wan, lan=lan), "runtime": FEW}
     with between_hosts(tmp_path_factory.mktemp("jumbo"), config, mtu=JUMBO) as made:
         yield made
 
@@ -109,8 +115,9 @@ def test_a_file_comes_over_jumbo_frames(jumbo: Routed, tmp_path: Path) -> None:
         assert peers.curl(jumbo.line.left.netns, f"http://{RIGHT}:8080/file") == content
 
 
+@pytest.mark.parametrize("driver", ["auto", "af_packet"])
 def test_between_a_jumbo_and_a_usual_link_packets_are_cut(
-    line_of_two: Line, sut: Sut, tg: TrafficGenerator
+    line_of_two: Line, sut: Sut, tg: TrafficGenerator, driver: str
 ) -> None:
     """9000 on one side, 1500 on the other.
 
@@ -118,7 +125,7 @@ def test_between_a_jumbo_and_a_usual_link_packets_are_cut(
     Check: fragments of at most 1500 bytes arrive, which make up the packet.
     """
     config = {
-        "ports": ports(wan={"driver": "af_packet", "mtu": JUMBO}, lan={"driver": "af_packet"}),
+        "ports": ports(wan={"driver": driver, "mtu": JUMBO}, lan={"driver": driver}),
         "neighbours": [neighbour("lan", RIGHT, line_of_two.right.mac)],
         "runtime": FEW,
         "limits": SMALL,
@@ -133,17 +140,25 @@ def test_between_a_jumbo_and_a_usual_link_packets_are_cut(
     router.expect_drops({})
 
 
-@pytest.mark.parametrize("mtu, remedy", [(JUMBO, "af_packet"), (1400, "ip link set dev wan mtu")])
+@pytest.mark.parametrize(
+    "driver, mtu, remedy",
+    [
+        ("af_xdp", JUMBO, "weir_xdp or af_packet"),
+        ("af_xdp", 1400, "ip link set dev wan mtu"),
+        ("auto", 1400, "ip link set dev wan mtu"),
+    ],
+)
 def test_a_port_that_cannot_carry_the_mtu_says_so(
-    lab: Lab, sut: Sut, mtu: int, remedy: str
+    lab: Lab, sut: Sut, driver: str, mtu: int, remedy: str
 ) -> None:
     """One sentence that names the port and what to do, and status 1.
 
-    Steps: start with AF_XDP on interfaces whose MTU is more than a page, or less than what is asked.
+    Steps: start on interfaces whose MTU is more than net_af_xdp can take, or less than what is asked.
     Check: status 1; the sentence names the port, the MTU and a remedy; no XDP program is left.
     """
     line = lab.line(mtu=mtu)
-    done = sut.prepare("weir-router", {"ports": ports()}, line.sut).run()
+    config = {"ports": ports(wan={"driver": driver}, lan={"driver": driver})}
+    done = sut.prepare("weir-router", config, line.sut).run()
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert "wan" in done.stderr and str(mtu) in done.stderr and remedy in done.stderr
     assert "xdp" not in line.sut.run("ip", "link", "show").stdout

@@ -44,6 +44,8 @@ FANOUT = {"driver": "af_packet", "queues": 2}
 LAYOUTS: dict[str, Config] = {
     # The kernel's fanout hash shares the packets between two queues, one of each worker.
     "two queues": {"ports": ports(wan=FANOUT, lan=FANOUT)},
+    # Two queues of our driver on a device with one: the driver's hash shares the packets.
+    "two queues of one": {"ports": ports(wan={"queues": 2}, lan={"queues": 2})},
     # One AF_XDP queue a port: its worker hands what is not its own to the other one over a ring.
     "one queue": {"ports": ports()},
     # One of each kind.
@@ -212,7 +214,8 @@ def test_more_queues_than_the_device_has_are_refused(line: Line, sut: Sut) -> No
     Steps: start with 2 queues on a veth of one.
     Check: status 1 and a sentence that names the port, 2 and the remedy.
     """
-    config = {"ports": ports(wan={"queues": 2}, lan={"queues": 2})}
+    two = {"queues": 2, "driver": "af_xdp"}
+    config = {"ports": ports(wan=two, lan=two)}
     done = sut.prepare("weir-router", config, line.sut).run()
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert "wan" in done.stderr and "2 queues" in done.stderr and "lower queues" in done.stderr

@@ -68,8 +68,9 @@ static int run(const struct weir_port_conf ports[2])
 
 int main(int argc, char **argv)
 {
-	static const char usage[] = "usage: weir-pump INTERFACE_A INTERFACE_B [af_xdp|af_packet]\n"
-				    "Joins two interfaces until SIGINT or SIGTERM.\n";
+	static const char usage[] =
+		"usage: weir-pump INTERFACE_A INTERFACE_B [weir_xdp|af_xdp|af_packet]\n"
+		"Joins two interfaces until SIGINT or SIGTERM.\n";
 	const char *const driver = argc > 3 ? argv[3] : NULL;
 
 	if (argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0))
