@@ -309,3 +309,15 @@ def test_more_queues_than_offered_are_refused(line: Line, tmp_path: Path) -> Non
         pmd.tell_all("port config all rxq 2", "port config all txq 2", "port start 0")
         assert pmd.info("Current number of RX queues") == "2"
         assert pmd.info("Link status") == "up"
+
+
+def test_rss_of_a_device_that_has_none_is_refused(line: Line, tmp_path: Path) -> None:
+    """rss=hw on a veth.
+
+    Check: the port does not start, one line says why, and testpmd ends in order.
+    """
+    options = ["--rxq=2", "--txq=2"]
+    with prompt(line.sut, tmp_path, "iface=wan,steer=all,queues=2,rss=hw", *options) as pmd:
+        assert any("no indirection table" in said for said in pmd.complaints())
+        assert pmd.info("Link status") == "down"
+        assert pmd.quit() == 0
