@@ -6,6 +6,7 @@
 #include <rte_ip.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
+#include <weir/csum.h>
 #include <weir/port.h>
 
 /* Write the transport checksum. */
@@ -17,22 +18,44 @@ static void put_l4_csum(struct rte_mbuf *m, uint16_t l4_off, uint8_t proto, rte_
 		rte_pktmbuf_mtod_offset(m, struct rte_udp_hdr *, l4_off)->dgram_cksum = csum;
 }
 
+uint32_t weir_offload_sum(const struct rte_mbuf *m, uint32_t off, uint32_t bytes)
+{
+	uint32_t sum = 0, done = 0;
+
+	for (; m != NULL && done < bytes; m = m->next) {
+		const uint32_t skip = RTE_MIN(off, (uint32_t)m->data_len);
+		const uint32_t part = RTE_MIN(m->data_len - skip, bytes - done);
+		const void *data = rte_pktmbuf_mtod_offset(m, const void *, skip);
+
+		sum = weir_csum_add(sum, weir_csum_at(weir_csum_sum(data, part), done));
+		done += part;
+		off -= skip;
+	}
+	return sum;
+}
+
+/* The length is the IP header's: what follows it in a short frame is padding. */
 static void finish_l4(struct rte_mbuf *m)
 {
-	const uint16_t l3_off = (uint16_t)m->l2_len;
+	const struct rte_ipv4_hdr *ip4 =
+		rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, m->l2_len);
+	const struct rte_ipv6_hdr *ip6 = (const struct rte_ipv6_hdr *)ip4;
 	const uint16_t l4_off = (uint16_t)(m->l2_len + m->l3_len);
 	const bool tcp = (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM;
 	const uint8_t proto = tcp ? IPPROTO_TCP : IPPROTO_UDP;
-	rte_be16_t csum;
+	uint32_t bytes, sum;
+	uint16_t csum;
 
 	put_l4_csum(m, l4_off, proto, 0);
-	if (m->ol_flags & RTE_MBUF_F_TX_IPV4)
-		csum = rte_ipv4_udptcp_cksum_mbuf(
-			m, rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, l3_off), l4_off);
-	else
-		csum = rte_ipv6_udptcp_cksum_mbuf(
-			m, rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, l3_off), l4_off);
-	put_l4_csum(m, l4_off, proto, csum);
+	if (m->ol_flags & RTE_MBUF_F_TX_IPV4) {
+		bytes = rte_be_to_cpu_16(ip4->total_length) - m->l3_len;
+		sum = weir_csum_pseudo4(ip4->src_addr, ip4->dst_addr, proto, bytes);
+	} else {
+		bytes = rte_be_to_cpu_16(ip6->payload_len) + sizeof(*ip6) - m->l3_len;
+		sum = weir_csum_pseudo6(&ip6->src_addr, &ip6->dst_addr, proto, bytes);
+	}
+	csum = weir_csum_finish(weir_csum_add(sum, weir_offload_sum(m, l4_off, bytes)));
+	put_l4_csum(m, l4_off, proto, csum == 0 && !tcp ? UINT16_MAX : csum); /* RFC 768 */
 }
 
 unsigned weir_offload_finish(struct rte_mbuf *m, uint32_t caps)

@@ -18,6 +18,7 @@
 
 #include <weir/nodes.h>
 #include <weir/offload.h>
+#include <weir/port.h>
 
 #include <rte_branch_prediction.h>
 #include <rte_ip_frag.h>
@@ -184,19 +185,6 @@ static __rte_noinline enum weir_verdict route_other(const struct weir_l3 *l3, st
 	}
 }
 
-/* A transport checksum that the port was to finish cannot be finished in pieces. */
-static void finish_l4_checksum(struct rte_mbuf *m)
-{
-	const bool tcp = (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM;
-	uint8_t *at = (uint8_t *)l4(m) + (tcp ? 16 : 6);
-	uint16_t sum = 0;
-
-	memcpy(at, &sum, sizeof(sum));
-	sum = rte_ipv4_udptcp_cksum_mbuf(m, ip4(m), weir_meta(m)->l4_off);
-	memcpy(at, &sum, sizeof(sum));
-	m->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;
-}
-
 /* A fragment's metadata; it begins with its IP header. */
 static void dress_fragment(struct rte_mbuf *f, const struct weir_meta *of, uint16_t l4_off,
 			   bool later)
@@ -266,8 +254,9 @@ static enum weir_verdict fragment4(struct weir_shard *s, struct rte_mbuf *m, uin
 	struct rte_mbuf *out[FRAGMENTS_MAX];
 	int32_t n;
 
-	if (m->ol_flags & RTE_MBUF_F_TX_L4_MASK)
-		finish_l4_checksum(m);
+	/* What the port was to finish cannot be finished in pieces; each has a header of its own.
+	 */
+	weir_offload_finish(m, WEIR_PORT_TX_CSUM_IP4);
 	if (!strip_to_ip(m, rte_be_to_cpu_16(ip4(m)->total_length)))
 		return weir_say_drop(m, WEIR_DROP_IP4_HEADER);
 	n = rte_ipv4_fragment_packet(m, out, FRAGMENTS_MAX, mtu, s->pool, s->pool);

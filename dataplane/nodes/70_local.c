@@ -33,7 +33,7 @@ struct local_node {
 static uint16_t l4_csum(struct rte_mbuf *m, uint32_t bytes)
 {
 	const struct weir_meta *meta = weir_meta(m);
-	uint32_t sum = icmp_sum(m, meta->l4_off, bytes);
+	uint32_t sum = weir_offload_sum(m, meta->l4_off, bytes);
 
 	if (meta->flags & WEIR_META_IP6)
 		sum = weir_csum_add(sum, weir_csum_pseudo6(ip6_src(ip6(m)), ip6_dst(ip6(m)),

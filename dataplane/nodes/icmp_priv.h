@@ -20,6 +20,7 @@
 #include <string.h>
 #include <weir/csum.h>
 #include <weir/gen.h>
+#include <weir/offload.h>
 #include <weir/shard.h>
 #include <weir/siphash.h>
 
@@ -143,26 +144,6 @@ static inline const struct weir_addr *icmp_source6(const struct weir_iface *f, c
 	if (source == NULL && f->link_local.family == 6)
 		source = &f->link_local;
 	return source;
-}
-
-/*
- * The partial sum of a packet's bytes, over all its segments. (rte_raw_cksum_mbuf() of DPDK 22.11
- * loses carries where a segment begins at an odd offset.)
- */
-static inline uint32_t icmp_sum(const struct rte_mbuf *m, uint32_t off, uint32_t bytes)
-{
-	uint32_t sum = 0, done = 0;
-
-	for (; m != NULL && done < bytes; m = m->next) {
-		const uint32_t skip = RTE_MIN(off, (uint32_t)m->data_len);
-		const uint32_t part = RTE_MIN(m->data_len - skip, bytes - done);
-		const void *data = rte_pktmbuf_mtod_offset(m, const void *, skip);
-
-		sum = weir_csum_add(sum, weir_csum_at(weir_csum_sum(data, part), done));
-		done += part;
-		off -= skip;
-	}
-	return sum;
 }
 
 /* Fill in an IPv4 header without options. */

@@ -77,6 +77,50 @@ static void test_software_makes_what_the_port_cannot(void)
 	}
 }
 
+/* Cut the packet after @cut bytes; the second part lies in memory of its own. */
+static struct rte_mbuf *cut_at(struct rte_mbuf *m, uint16_t cut)
+{
+	static struct toy_mbuf rest;
+	struct rte_mbuf *tail = toy_mbuf(&rest, NULL, m->data_len - cut);
+
+	memcpy(rte_pktmbuf_mtod(tail, void *), rte_pktmbuf_mtod_offset(m, void *, cut),
+	       tail->data_len);
+	m->data_len = cut;
+	m->next = tail;
+	m->nb_segs = 2;
+	return m;
+}
+
+static void test_segments_of_odd_lengths_are_summed_right(void)
+{
+	for (uint16_t cut = L3 + 28; cut < L3 + 28 + 200; cut++) {
+		struct rte_mbuf *m = frame4(IPPROTO_UDP, 250);
+		rte_be16_t whole;
+
+		memset(rte_pktmbuf_mtod_offset(m, void *, L3 + 28), 0xff, 250);
+		weir_offload_request(m, L3, L3 + 20);
+		weir_offload_finish(m, 0);
+		CU_ASSERT_TRUE(good4(m));
+		whole = rte_pktmbuf_mtod_offset(m, struct rte_udp_hdr *, L3 + 20)->dgram_cksum;
+		weir_offload_request(m, L3, L3 + 20);
+		weir_offload_finish(cut_at(m, cut), 0);
+		CU_ASSERT_EQUAL(
+			rte_pktmbuf_mtod_offset(m, struct rte_udp_hdr *, L3 + 20)->dgram_cksum,
+			whole);
+	}
+}
+
+static void test_padding_is_not_summed(void)
+{
+	struct rte_mbuf *m = frame4(IPPROTO_UDP, 5);
+
+	memset(rte_pktmbuf_append(m, 13), 0xa5, 13);
+	weir_offload_request(m, L3, L3 + 20);
+	weir_offload_finish(m, 0);
+	rte_pktmbuf_trim(m, 13);
+	CU_ASSERT_TRUE(good4(m));
+}
+
 static void test_udp_over_ip6_is_summed_too(void)
 {
 	struct rte_mbuf *m = frame6(33);
@@ -113,5 +157,6 @@ static void test_a_packet_that_asks_nothing_is_not_touched(void)
 }
 
 WEIR_TESTS("dataplane/offload", TEST(software_makes_what_the_port_cannot),
+	   TEST(segments_of_odd_lengths_are_summed_right), TEST(padding_is_not_summed),
 	   TEST(udp_over_ip6_is_summed_too), TEST(what_the_port_can_is_left_to_it),
 	   TEST(a_packet_that_asks_nothing_is_not_touched))

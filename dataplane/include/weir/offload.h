@@ -8,9 +8,17 @@
 
 #include <rte_mbuf.h>
 #include <stdint.h>
+#include <weir/must_check.h>
 
 /** What a packet may ask: mbuf.ol_flags with l2_len and l3_len set, as rte_mbuf documents. */
 #define WEIR_OFFLOAD_TX (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK)
+
+/**
+ * The partial sum (weir/csum.h) of @p bytes of a packet from @p off, over all its segments.
+ * (rte_raw_cksum_mbuf() of DPDK 22.11 loses carries behind a segment of odd length.)
+ * The thread that owns the packet.
+ */
+WEIR_MUST_CHECK uint32_t weir_offload_sum(const struct rte_mbuf *m, uint32_t off, uint32_t bytes);
 
 /**
  * Do what @p caps (enum weir_port_cap) lacks of what the packet asks, and clear those requests.
