@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from weir import packets, peers
+from weir import peers
 from weir.lab import Lab, Line
 from weir.testpmd import NEEDED, Received, Testpmd, prompt
 from weir.tg import TrafficGenerator

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-3-Clause OR GPL-2.0) */
 
-/* Takes every frame away before the kernel makes a packet of it: the end of a line that costs least. */
+/* Takes every frame away before the kernel makes a packet of it. */
 
 #include <linux/bpf.h>
 
