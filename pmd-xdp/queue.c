@@ -231,7 +231,9 @@ static int no(const struct xdp_port *port, const struct xdp_sock *s, const char 
 		rc == -EPERM ? ": needs CAP_NET_RAW"
 		: rc == -ENOBUFS
 			? ": the memory is over RLIMIT_MEMLOCK (ulimit -l, or CAP_IPC_LOCK)"
-		: rc == -EBUSY	      ? ": another socket has this queue"
+		: rc == -EBUSY ? ": another socket has this queue"
+		: rc == -EOPNOTSUPP && port->args.zerocopy == XDP_WANT_ON
+			? ": zerocopy=on, which this device or the attach mode cannot"
 		: rc == -EAFNOSUPPORT ? ": this kernel has no AF_XDP (CONFIG_XDP_SOCKETS)"
 				      : "";
 
