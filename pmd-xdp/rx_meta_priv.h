@@ -13,7 +13,7 @@
 /* Read the program's metadata in front of a packet, if it is of this start of the port. */
 static inline void xdp_rx_meta(const struct xdp_port *port, struct rte_mbuf *m)
 {
-	struct steer_meta *meta = rte_pktmbuf_mtod_offset(m, struct steer_meta *, -sizeof(*meta));
+	struct steer_meta *meta = rte_pktmbuf_mtod(m, struct steer_meta *) - 1;
 	uint64_t flags = 0;
 
 	if (unlikely(meta->cookie != port->cookie))

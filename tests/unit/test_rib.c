@@ -29,6 +29,17 @@ static int commit(struct weir_why *why)
 	return rc;
 }
 
+static bool same_stats(const struct weir_rib_stats *a, const struct weir_rib_stats *b)
+{
+	bool same = a->routes4 == b->routes4 && a->routes6 == b->routes6 &&
+		    a->max_routes4 == b->max_routes4 && a->max_routes6 == b->max_routes6 &&
+		    a->inactive == b->inactive && a->hops == b->hops && a->bytes == b->bytes;
+
+	for (unsigned i = 0; i < WEIR_ROUTE_SOURCES; i++)
+		same = same && a->by_source[i] == b->by_source[i];
+	return same;
+}
+
 static void open_rib(void)
 {
 	const struct weir_iface ifaces[] = {
@@ -277,7 +288,7 @@ static void test_a_reverted_commit_leaves_the_former_state(void)
 	weir_rib_revert(rib, fresh);
 	CU_ASSERT(goes_via("203.0.113.1", "192.0.2.2"));
 	weir_rib_stats(rib, &after);
-	CU_ASSERT_EQUAL(memcmp(&before, &after, sizeof(before)), 0);
+	CU_ASSERT(same_stats(&before, &after));
 	begin();
 	CU_ASSERT_EQUAL(add("203.0.116.0/24", WEIR_ROUTE_STATIC, 0, "192.0.2.3", NULL), 0);
 	CU_ASSERT_EQUAL(commit(NULL), 0);
@@ -340,7 +351,7 @@ static void test_a_full_table_says_which_limit_and_changes_nothing(void)
 	CU_ASSERT_EQUAL(commit(&why), -ENOSPC);
 	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "groups4"));
 	weir_rib_stats(rib, &after);
-	CU_ASSERT_EQUAL(memcmp(&before, &after, sizeof(before)), 0);
+	CU_ASSERT(same_stats(&before, &after));
 	begin();
 	CU_ASSERT_EQUAL(add("100.0.0.1/32", WEIR_ROUTE_STATIC, 0, "192.0.2.2", NULL), 0);
 	CU_ASSERT_EQUAL(commit(NULL), 0);
@@ -451,7 +462,7 @@ static void test_a_change_that_runs_out_of_memory_changes_nothing(void)
 			break;
 		CU_ASSERT_EQUAL(rc, -ENOMEM);
 		weir_rib_stats(rib, &after);
-		CU_ASSERT_EQUAL(memcmp(&before, &after, sizeof(before)), 0);
+		CU_ASSERT(same_stats(&before, &after));
 		CU_ASSERT(goes_via("203.0.113.1", "10.0.0.2"));
 		CU_ASSERT(goes_via("203.0.114.1", "10.0.0.2"));
 	}
