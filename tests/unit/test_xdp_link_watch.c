@@ -193,9 +193,10 @@ static void test_an_interface_that_leaves_the_namespace_is_gone(void)
 	CU_ASSERT_TRUE_FATAL(toy_veth());
 	watch(&s);
 	WAIT_FOR(&s, s.links == 1);
-	/* Into the namespace of a child that ends with it. */
+	/* Into the namespace of a child, which removes it: the kernel would do so some time later.
+	 */
 	CU_ASSERT_TRUE(toy_sh("unshare -n sh -c 'nsenter --net=/proc/%d/ns/net "
-			      "ip link set v0 netns $$'",
+			      "ip link set v0 netns $$ && ip link del v0'",
 			      getpid()));
 	WAIT_FOR(&s, s.gones == 1);
 	unwatch(&s);
