@@ -39,7 +39,7 @@ static int infos_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 		.nb_mtu_seg_max = XDP_MAX_SEGS,
 	};
 	static const struct rte_eth_dev_portconf preferred = {
-		.burst_size = 64, .ring_size = 1024, .nb_queues = 1};
+		.burst_size = 64, .ring_size = 2048, .nb_queues = 1};
 	const struct xdp_port *port = xdp_port_of(dev);
 	uint32_t min = RTE_ETHER_MIN_MTU, max = XDP_MAX_MTU;
 
