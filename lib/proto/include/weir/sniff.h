@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * The name in the first bytes of a connection: whom does the client want to talk to?
+ *
+ * TLS ClientHello (RFC 8446, server_name of RFC 6066), HTTP/1.x requests (RFC 9112), DNS questions
+ * (RFC 1035). Each function is given what the client has sent so far, from its first byte on and in
+ * one piece, and says whether that is a message of its protocol. Nothing is allocated or kept but
+ * in struct weir_sniff, and no byte is believed: any thread may call.
+ *
+ * Names come out in lower case, without the dot at the end, and only if they are names of hosts:
+ * labels of 1 to 63 letters, digits, '-' and '_', 253 characters in all.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/must_check.h>
+
+/** Room for a name with its NUL. */
+#define WEIR_SNIFF_NAME 256
+/** Room for the protocols that a ClientHello offers, with the NUL. */
+#define WEIR_SNIFF_ALPN 64
+
+/** What the bytes are. */
+enum weir_sniff_result {
+	WEIR_SNIFF_NOT_IT,    /**< not this protocol, whatever may follow */
+	WEIR_SNIFF_NEED_MORE, /**< so far it is: ask again with need_bytes */
+	WEIR_SNIFF_FOUND,     /**< it is; the name is empty if the message has none */
+};
+
+/** A protocol that can be told by its first bytes. */
+enum weir_sniff_proto {
+	WEIR_SNIFF_NONE,  /**< none of them */
+	WEIR_SNIFF_TLS,	  /**< a TLS handshake, of whichever protocol is inside */
+	WEIR_SNIFF_HTTP,  /**< HTTP/1.x */
+	WEIR_SNIFF_SSH,	  /**< SSH's banner (RFC 4253 section 4.2) */
+	WEIR_SNIFF_DNS,	  /**< a DNS query */
+	WEIR_SNIFF_QUIC,  /**< a QUIC long header (RFC 9000 section 17.2) */
+	WEIR_SNIFF_PROTOS /**< how many there are */
+};
+
+/** What was found. Zero it before the first call, and keep it as it is between calls. */
+struct weir_sniff {
+	enum weir_sniff_proto proto; /**< with NEED_MORE: what it is likely to be */
+	uint32_t need_bytes;	     /**< with NEED_MORE: bytes there must be to ask again */
+	uint32_t seen_bytes;	     /**< of HTTP: bytes that are not looked at again */
+	uint16_t tls_version;	     /**< of TLS: the highest that is offered: 0x0304 is TLS 1.3 */
+	uint16_t dns_type;	     /**< of DNS: the type asked for: 1 is A, 28 is AAAA */
+	bool bad_name;		     /**< a name is there, but it is no host's; name is empty */
+	char name[WEIR_SNIFF_NAME];  /**< the name, or empty; with NEED_MORE: if already seen */
+	char alpn[WEIR_SNIFF_ALPN];  /**< of TLS: "h2,http/1.1", what fits; odd bytes are '.' */
+};
+
+/**
+ * The name of a protocol in lower case: "tls"; "none" for WEIR_SNIFF_NONE and what is out of range.
+ */
+const char *weir_sniff_proto_name(enum weir_sniff_proto proto);
+
+/**
+ * TLS: the server's name, application protocols and version of a ClientHello, which may lie in any
+ * number of records. FOUND only when all of it is there; a name is given as soon as it was seen.
+ */
+WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_tls(const uint8_t *p, size_t bytes,
+						      struct weir_sniff *s);
+
+/**
+ * HTTP: the host of the first request, from its target (absolute or CONNECT) or else from the Host
+ * field, without the port. FOUND as soon as the host was seen, or the fields end.
+ */
+WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_http(const uint8_t *p, size_t bytes,
+						       struct weir_sniff *s);
+
+/**
+ * DNS: name and type of a query with one question, of all of a datagram's payload. Never
+ * NEED_MORE. A compression pointer in a question is an error, for there is nothing to point to.
+ */
+WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_dns(const uint8_t *p, size_t bytes,
+						      struct weir_sniff *s);
+
+/** The same of a stream, in which two bytes of length come first (RFC 7766 section 8). */
+WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_dns_stream(const uint8_t *p, size_t bytes,
+							     struct weir_sniff *s);
+
+/** Whichever of TLS, HTTP, SSH and DNS it is, told by the first bytes of a stream. */
+WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_stream(const uint8_t *p, size_t bytes,
+							 struct weir_sniff *s);
+
+/** Whichever of DNS and QUIC it is, told by the payload of a datagram. Never NEED_MORE. */
+WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_datagram(const uint8_t *p, size_t bytes,
+							   struct weir_sniff *s);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sniff: which protocol is it, by its first bytes; and what a name may be.
+ *
+ * Takes: a prefix of a stream, or a datagram. Says: NOT_IT, NEED_MORE or FOUND. Holds: nothing.
+ */
+#include "sniff_priv.h"
+
+#include <string.h>
+
+const char *weir_sniff_proto_name(enum weir_sniff_proto proto)
+{
+	static const char *const names[WEIR_SNIFF_PROTOS] = {"none", "tls", "http",
+							     "ssh",  "dns", "quic"};
+
+	return (unsigned)proto < WEIR_SNIFF_PROTOS ? names[proto] : names[WEIR_SNIFF_NONE];
+}
+
+/* A byte of a label in lower case; 0 if none may have it. */
+static char label_char(uint8_t c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_')
+		return (char)c;
+	return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : 0;
+}
+
+void sniff_name_set(struct weir_sniff *s, const uint8_t *name, size_t bytes)
+{
+	size_t label_bytes = 0;
+
+	if (bytes > 0 && name[bytes - 1] == '.')
+		bytes--;
+	s->bad_name = true;
+	s->name[0] = '\0';
+	if (bytes == 0 || bytes > 253)
+		return;
+	for (size_t i = 0; i < bytes; i++) {
+		const char c = name[i] == '.' ? '.' : label_char(name[i]);
+
+		label_bytes = c == '.' ? 0 : label_bytes + 1;
+		if (c == 0 || label_bytes > 63 || (c == '.' && (i == 0 || name[i - 1] == '.'))) {
+			s->name[0] = '\0';
+			return;
+		}
+		s->name[i] = c;
+	}
+	if (label_bytes == 0) {
+		s->name[0] = '\0';
+		return;
+	}
+	s->name[bytes] = '\0';
+	s->bad_name = false;
+}
+
+static enum weir_sniff_result sniff_ssh(const uint8_t *p, size_t bytes, struct weir_sniff *s)
+{
+	static const char banner[] = "SSH-";
+
+	if (memcmp(p, banner, bytes < 4 ? bytes : 4) != 0)
+		return WEIR_SNIFF_NOT_IT;
+	return bytes < 4 ? sniff_need(s, 4) : WEIR_SNIFF_FOUND;
+}
+
+enum weir_sniff_result weir_sniff_stream(const uint8_t *p, size_t bytes, struct weir_sniff *s)
+{
+	static const struct {
+		enum weir_sniff_result (*sniff)(const uint8_t *, size_t, struct weir_sniff *);
+		enum weir_sniff_proto proto;
+	} known[] = {
+		{weir_sniff_tls, WEIR_SNIFF_TLS},
+		{sniff_ssh, WEIR_SNIFF_SSH},
+		{weir_sniff_http, WEIR_SNIFF_HTTP},
+		{weir_sniff_dns_stream, WEIR_SNIFF_DNS},
+	};
+
+	s->proto = WEIR_SNIFF_NONE;
+	if (bytes == 0)
+		return sniff_need(s, 1);
+	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		const enum weir_sniff_result r = known[i].sniff(p, bytes, s);
+
+		if (r != WEIR_SNIFF_NOT_IT) {
+			s->proto = known[i].proto;
+			return r;
+		}
+	}
+	return WEIR_SNIFF_NOT_IT;
+}
+
+/* RFC 9000 section 17.2, of a version that is in use: 1, 2 (RFC 9369), the drafts, negotiation. */
+static bool is_quic_long(const uint8_t *p, size_t bytes)
+{
+	uint32_t version;
+
+	if (bytes < 7 || (p[0] & 0x80) == 0)
+		return false;
+	version = (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
+	if (version != 0 && (p[0] & 0x40) == 0)
+		return false;
+	if (version > 1 && version != 0x6b3343cf && version >> 8 != 0xff0000 &&
+	    (version & 0x0f0f0f0f) != 0x0a0a0a0a)
+		return false;
+	/* Both connection identifiers have at most 20 bytes. */
+	return p[5] <= 20 && bytes > 6u + p[5] && p[6 + p[5]] <= 20 &&
+	       bytes >= 7u + p[5] + p[6 + p[5]];
+}
+
+enum weir_sniff_result weir_sniff_datagram(const uint8_t *p, size_t bytes, struct weir_sniff *s)
+{
+	s->proto = WEIR_SNIFF_NONE;
+	if (weir_sniff_dns(p, bytes, s) == WEIR_SNIFF_FOUND)
+		s->proto = WEIR_SNIFF_DNS;
+	else if (is_quic_long(p, bytes))
+		s->proto = WEIR_SNIFF_QUIC;
+	return s->proto == WEIR_SNIFF_NONE ? WEIR_SNIFF_NOT_IT : WEIR_SNIFF_FOUND;
+}
