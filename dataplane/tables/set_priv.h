@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * An address set as set.c changes it and set_lookup.c reads it.
+ *
+ *	address --mask of each length in use--> keyed hash -> Bloom filter -> rte_hash -> its end
+ *
+ * The hash is multilinear (Lemire and Kaser, "Strongly universal string hashing is fast", 2012):
+ * the upper half of b + a0 x0 + a1 x1 ..., of secret random words, one b for each family and
+ * length. Whoever does not know them cannot choose two keys that collide with more than a chance of
+ * 1 in 2^32, and nobody is shown a hash. That is what SipHash would give here, for a tenth of its
+ * cycles, and they count: an address is hashed once for each prefix length. The rest mixes what is
+ * so drawn over 64 bits.
+ */
+
+#include <assert.h>
+#include <endian.h>
+#include <rte_common.h>
+#include <rte_hash.h>
+#include <rte_prefetch.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <weir/set.h>
+
+/* Deleted entries whose places wait for the readers. */
+#define SET_RETIRED 1024
+
+/* The filter: lines of 512 bits, 16 bits for each entry, 4 of them set. */
+#define SET_LINE_WORDS	 8
+#define SET_LINE_ENTRIES 32
+
+struct set_line {
+	_Atomic uint64_t word[SET_LINE_WORDS];
+};
+static_assert(sizeof(struct set_line) == RTE_CACHE_LINE_SIZE, "a probe touches one");
+
+/* An entry as rte_hash knows it. */
+struct set_key {
+	uint64_t addr[2]; /* masked, as the bytes lie in memory; IPv4 in the first 32 bits */
+	uint64_t kind;	  /* family << 8 | length */
+};
+
+struct weir_set {
+	/* what workers read */
+	struct rte_hash *hash;		  /* to the end in seconds */
+	_Atomic(struct set_line *) bloom; /* the control thread stores */
+	uint32_t line_mask;
+	uint64_t a[4];			/* the secret */
+	uint64_t b[2][129];		/* IPv4, IPv6, by length */
+	_Atomic uint64_t lengths[2][3]; /* bits of those in use; the control thread stores */
+
+	/* the control thread's */
+	struct set_line *filter[2]; /* one of them is bloom */
+	uint32_t max, entries;
+	uint32_t count[2][129]; /* entries of each length */
+	uint32_t stale;		/* bits of so many deleted entries are in the filter */
+	uint32_t soonest_s;	/* no entry ends before */
+	uint32_t n_retired;
+	int32_t retired[SET_RETIRED]; /* positions */
+	void (*synchronize)(void *ctx);
+	void *ctx;
+	char name[WEIR_SET_NAME];
+};
+
+static inline uint8_t set_six(uint8_t family)
+{
+	return family == 6;
+}
+
+/* The words of an address, of 4 or 16 bytes. */
+static inline void set_load(uint8_t family, const uint8_t *bytes, uint64_t word[2])
+{
+	uint32_t v4;
+
+	if (family == 6) {
+		memcpy(word, bytes, 16);
+		return;
+	}
+	memcpy(&v4, bytes, sizeof(v4));
+	word[0] = v4;
+	word[1] = 0;
+}
+
+/* The mask of a prefix length, for these words. */
+static inline void set_mask(uint8_t family, uint8_t length, uint64_t mask[2])
+{
+	mask[0] = mask[1] = 0;
+	if (family == 4)
+		mask[0] = length == 0 ? 0 : htobe32(UINT32_MAX << (32 - length));
+	else if (length > 0)
+		mask[0] = length >= 64 ? UINT64_MAX : htobe64(UINT64_MAX << (64 - length));
+	if (length > 64)
+		mask[1] = htobe64(UINT64_MAX << (128 - length));
+}
+
+static inline uint64_t set_mix(uint64_t sum)
+{
+	uint64_t h = (sum >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+
+	h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
+	return h ^ h >> 32;
+}
+
+static inline uint64_t set_hash4(const uint64_t a[4], uint64_t b, uint64_t word)
+{
+	return set_mix(b + a[0] * word);
+}
+
+static inline uint64_t set_hash6(const uint64_t a[4], uint64_t b, uint64_t first, uint64_t last)
+{
+	return set_mix(b + a[0] * (uint32_t)first + a[1] * (first >> 32) + a[2] * (uint32_t)last +
+		       a[3] * (last >> 32));
+}
+
+static inline uint64_t set_hash(const struct weir_set *s, const struct set_key *key)
+{
+	const uint8_t length = (uint8_t)key->kind;
+
+	if (key->kind >> 8 == 4)
+		return set_hash4(s->a, s->b[0][length], key->addr[0]);
+	return set_hash6(s->a, s->b[1][length], key->addr[0], key->addr[1]);
+}
+
+/* The part of a hash that rte_hash takes. */
+static inline hash_sig_t set_sig(uint64_t hash)
+{
+	return (hash_sig_t)hash;
+}
+
+static inline struct set_line *set_bloom_line(struct set_line *bloom, uint32_t line_mask,
+					      uint64_t hash)
+{
+	return &bloom[(uint32_t)(hash >> 40) & line_mask];
+}
+
+/* The bit of each of four parts of a hash. */
+static inline uint64_t set_bloom_bit(const struct set_line *line, uint64_t part)
+{
+	return atomic_load_explicit(&line->word[part >> 6 & 7], memory_order_relaxed) >>
+	       (part & 63);
+}
+
+static inline bool set_bloom_has(const struct set_line *line, uint64_t hash)
+{
+	return set_bloom_bit(line, hash) & set_bloom_bit(line, hash >> 9) &
+	       set_bloom_bit(line, hash >> 18) & set_bloom_bit(line, hash >> 27) & 1;
+}
+
+/* set.c: whether just this prefix is an entry, be it ended. Control thread. */
+bool set_has(const struct weir_set *s, const struct weir_prefix *prefix);
