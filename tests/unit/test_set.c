@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Address sets: against a list that is searched from end to end, and looked up while they change. */
+/* Address sets: against a list that is searched from end to end, and looked up while they change.
+ */
 
 #include "set_priv.h"
 #include "test.h"
