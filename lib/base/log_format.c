@@ -43,14 +43,6 @@ __attribute__((format(printf, 2, 3))) static void putf(struct out *o, const char
 		put(o, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }
 
-/* Characters that move a terminal's cursor or turn its direction ("Trojan source"). */
-static bool is_treacherous(uint32_t code)
-{
-	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200e && code <= 0x200f) ||
-	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
-	       code == 0x061c || code == 0xfeff;
-}
-
 /* @p n is 0 for a byte that is not UTF-8. */
 static void put_treacherous(struct out *o, const char *s, unsigned n, uint32_t code)
 {
@@ -79,7 +71,7 @@ static void put_escaped(struct out *o, const char *s, size_t max)
 		uint32_t code = 0;
 		const unsigned size = utf8_next(s + i, n - i, &code);
 
-		if (size == 0 || is_treacherous(code)) {
+		if (size == 0 || utf8_is_treacherous(code)) {
 			put_treacherous(o, s + i, size, size == 0 ? 0xfffd : code);
 		} else {
 			if (code == '\\' || (code == '"' && o->format != WEIR_LOG_TEXT))

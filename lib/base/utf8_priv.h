@@ -3,6 +3,7 @@
 
 /* One character of UTF-8 at a time, as strict as RFC 3629: no overlong form, no surrogate. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,4 +34,12 @@ static inline unsigned utf8_next(const char *s, size_t n, uint32_t *code)
 	if (*code < least[size] || *code > 0x10ffff || (*code >= 0xd800 && *code <= 0xdfff))
 		return 0;
 	return size;
+}
+
+/* Characters that move a terminal's cursor or turn its direction ("Trojan source"). */
+static inline bool utf8_is_treacherous(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200e && code <= 0x200f) ||
+	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
+	       code == 0x061c || code == 0xfeff;
 }
