@@ -18,6 +18,9 @@
 #include <string.h>
 #include <weir/drop.h>
 
+#include "capture_priv.h"
+#include "slots_priv.h"
+
 /* One packet that is followed. */
 struct followed {
 	const struct rte_mbuf *m; /* NULL: free */
@@ -31,11 +34,7 @@ struct watch {
 	struct followed followed[WATCH_FOLLOWED]; /* worker only */
 	unsigned places;			  /* of those, ever used; worker only */
 	uint32_t chosen;			  /* worker only */
-	_Atomic uint32_t head;			  /* worker writes */
-	_Atomic uint32_t tail;			  /* control thread writes */
-	_Atomic uint64_t lost;			  /* worker writes */
-	size_t slot_bytes;
-	uint8_t *ring;
+	struct slots slots;			  /* of watch_record */
 };
 
 /* ---- matching ---- */
@@ -118,77 +117,48 @@ bool watch_match(const struct watch_filter *f, struct rte_mbuf *m)
 
 /* ---- the ring ---- */
 
-static struct watch_record *slot(const struct watch *w, uint32_t index)
-{
-	return (struct watch_record *)(w->ring + (index & (w->conf.slots - 1)) * w->slot_bytes);
-}
-
 const uint8_t *watch_bytes(const struct watch_record *r)
 {
 	return (const uint8_t *)(r + 1);
-}
-
-static void copy_packet(const struct watch *w, struct watch_record *r, struct rte_mbuf *m)
-{
-	const uint32_t want = m->pkt_len < w->conf.snap_bytes ? m->pkt_len : w->conf.snap_bytes;
-	uint8_t *to = (uint8_t *)(r + 1);
-
-	r->known = true;
-	r->meta = *weir_meta(m);
-	r->wire_bytes = m->pkt_len;
-	r->captured_bytes = 0;
-	for (const struct rte_mbuf *seg = m; seg != NULL && r->captured_bytes < want;
-	     seg = seg->next) {
-		const uint32_t left = want - r->captured_bytes;
-		const uint32_t n = seg->data_len < left ? seg->data_len : left;
-
-		memcpy(to + r->captured_bytes, rte_pktmbuf_mtod(seg, const void *), n);
-		r->captured_bytes += n;
-	}
 }
 
 /* Write a record; m NULL: the packet is out of reach. False: there was no room. */
 static bool record(struct watch *w, const struct weir_burst *b, unsigned stage, unsigned i,
 		   struct rte_mbuf *m, uint32_t serial)
 {
-	const uint32_t head = atomic_load_explicit(&w->head, memory_order_relaxed);
-	struct watch_record *r = slot(w, head);
+	struct watch_record *r = slots_reserve(&w->slots);
 
-	if (head - atomic_load_explicit(&w->tail, memory_order_acquire) == w->conf.slots) {
-		atomic_store_explicit(&w->lost,
-				      atomic_load_explicit(&w->lost, memory_order_relaxed) + 1,
-				      memory_order_relaxed);
+	if (r == NULL)
 		return false;
-	}
 	*r = (struct watch_record){
 		.now_ns = b->pass->now_ns,
 		.serial = serial,
 		.stage = (uint8_t)stage,
 		.verdict = b->verdict[i],
 	};
-	if (m != NULL)
-		copy_packet(w, r, m);
-	atomic_store_explicit(&w->head, head + 1, memory_order_release);
+	if (m != NULL) {
+		r->known = true;
+		r->meta = *weir_meta(m);
+		r->wire_bytes = m->pkt_len;
+		r->captured_bytes = capture_copy(m, w->conf.snap_bytes, (uint8_t *)(r + 1));
+	}
+	slots_commit(&w->slots);
 	return true;
 }
 
 const struct watch_record *watch_peek(const struct watch *w)
 {
-	const uint32_t tail = atomic_load_explicit(&w->tail, memory_order_relaxed);
-
-	return tail == atomic_load_explicit(&w->head, memory_order_acquire) ? NULL : slot(w, tail);
+	return slots_peek(&w->slots);
 }
 
 void watch_pop(struct watch *w)
 {
-	const uint32_t tail = atomic_load_explicit(&w->tail, memory_order_relaxed);
-
-	atomic_store_explicit(&w->tail, tail + 1, memory_order_release);
+	slots_pop(&w->slots);
 }
 
 uint64_t watch_lost(const struct watch *w)
 {
-	return atomic_load_explicit(&w->lost, memory_order_relaxed);
+	return slots_lost(&w->slots);
 }
 
 /* ---- following ---- */
@@ -307,23 +277,20 @@ static void see(const struct weir_watch *hook, unsigned stage, const struct weir
 
 int watch_create(const struct watch_conf *conf, struct watch **out)
 {
-	struct watch *w;
+	struct watch *w = aligned_alloc(alignof(struct watch), sizeof(*w));
+	int rc;
 
-	if (conf->slots == 0 || (conf->slots & (conf->slots - 1)) != 0)
-		return -EINVAL;
-	w = calloc(1, sizeof(*w));
 	if (w == NULL)
 		return -ENOMEM;
+	memset(w, 0, sizeof(*w));
 	w->hook.see = see;
 	w->conf = *conf;
-	w->slot_bytes =
-		RTE_ALIGN_CEIL(sizeof(struct watch_record) + conf->snap_bytes, RTE_CACHE_LINE_SIZE);
-	w->ring = aligned_alloc(RTE_CACHE_LINE_SIZE, conf->slots * w->slot_bytes);
-	if (w->ring == NULL) {
+	rc = slots_create(&w->slots, conf->slots, sizeof(struct watch_record) + conf->snap_bytes,
+			  RTE_CACHE_LINE_SIZE);
+	if (rc < 0) {
 		watch_free(w);
-		return -ENOMEM;
+		return rc;
 	}
-	memset(w->ring, 0, conf->slots * w->slot_bytes); /* no page fault on the worker */
 	*out = w;
 	return 0;
 }
@@ -332,7 +299,7 @@ void watch_free(struct watch *w)
 {
 	if (w == NULL)
 		return;
-	free(w->ring);
+	slots_free(&w->slots);
 	free(w);
 }
 

@@ -9,7 +9,6 @@
  */
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/addr.h>
