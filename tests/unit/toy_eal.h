@@ -2,7 +2,7 @@
 #pragma once
 
 /* EAL for a test: ordinary memory, no device, nothing left behind. Begun once, by the first test.
- */
+ * WEIR_TEST_LONG=1, with which some tests are much larger, gives it more memory. */
 
 #include "test.h"
 
@@ -13,8 +13,9 @@
 static inline void toy_eal(void)
 {
 	static bool up;
+	const uint64_t memory_mib = getenv("WEIR_TEST_LONG") == NULL ? 64 : 2048;
 	const struct weir_eal_conf conf = {
-		.program = "weir-test", .hugepages = WEIR_HUGEPAGES_NONE, .memory_mib = 64};
+		.program = "weir-test", .hugepages = WEIR_HUGEPAGES_NONE, .memory_mib = memory_mib};
 	struct weir_why why = {0};
 
 	if (!up && weir_eal_init(&conf, &why) < 0) {

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Which rule decides: the data path.
+ *
+ * Packets of a burst are put together by their list of rules. Up to 64 of a list go through its
+ * segments together: what their addresses are in is looked up once; each segment then classifies
+ * those that no segment before has decided, once for each class of address lists that they are in.
+ * The smallest number of a rule is the first match.
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <rte_malloc.h>
+#include <string.h>
+#include <weir/geo.h>
+
+#include "rules_priv.h"
+
+#define NOBODY UINT16_MAX
+
+struct weir_rules_worker {
+	struct rules_buckets *buckets;
+
+	/* packets of each list, as chains */
+	uint16_t head[RULES_LISTS_MAX];
+	uint16_t next[WEIR_RULE_ASKS_MAX];
+	uint16_t lists[WEIR_RULE_ASKS_MAX]; /* that have packets, n_lists */
+	uint32_t n_lists;
+
+	/* packets that go through a list together */
+	uint32_t n;
+	uint16_t pkt[RULES_CHUNK];   /* their places in the burst */
+	uint32_t first[RULES_CHUNK]; /* the first rule that matches in this segment, plus one */
+	struct rules_key key[RULES_CHUNK];
+	uint64_t in_src[WEIR_RULE_SETS_MAX + 1]; /* by address list: which packets are in it */
+	uint64_t in_dst[WEIR_RULE_SETS_MAX + 1];
+
+	/* questions to rte_acl */
+	uint32_t n_asked;
+	uint8_t asked[RULES_ROOM]; /* of which packet */
+	const uint8_t *data[RULES_ROOM];
+	uint32_t answer[RULES_ROOM];
+	struct rules_key classed[RULES_ROOM]; /* keys of other classes than the first */
+};
+
+/* What one call is about. */
+struct call {
+	const struct weir_rules *rs;
+	struct weir_rules_worker *w;
+	const struct weir_rule_ask *asks;
+	uint32_t now_s;
+	uint64_t now_ns;
+	uint32_t *rule;
+	weir_rules_pass_fn *passed;
+	void *ctx;
+};
+
+void weir_rules_worker_free(struct weir_rules_worker *w)
+{
+	if (w == NULL)
+		return;
+	rules_buckets_free(w->buckets);
+	rte_free(w);
+}
+
+int weir_rules_worker_create(uint32_t limit_sources, int numa,
+			     const struct weir_siphash_key *secret, struct weir_rules_worker **out)
+{
+	struct weir_rules_worker *w;
+	int rc;
+
+	w = rte_zmalloc_socket("rules", sizeof(*w), RTE_CACHE_LINE_SIZE, numa);
+	if (w == NULL)
+		return -ENOMEM;
+	rc = rules_buckets_create(limit_sources, numa, secret, &w->buckets);
+	if (rc < 0) {
+		weir_rules_worker_free(w);
+		return rc;
+	}
+	memset(w->head, 0xff, sizeof(w->head));
+	*out = w;
+	return 0;
+}
+
+static void make_key(struct rules_key *k, const struct weir_rule_ask *a)
+{
+	const struct weir_tuple *t = &a->tuple;
+	const bool four = t->family == 4;
+
+	k->proto = t->proto;
+	k->class_be = 0;
+	k->vlan_be = htons(a->vlan);
+	memcpy(k->src_be, t->src, sizeof(k->src_be));
+	memcpy(k->dst_be, t->dst, sizeof(k->dst_be));
+	k->first_be = t->sport;
+	k->second_be = t->dport;
+	if (t->proto == (four ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+		k->first_be = htons(a->icmp_type);
+		k->second_be = htons(a->icmp_code);
+	}
+	k->tcp_flags = a->tcp_flags;
+	k->dscp = a->dscp;
+	k->app_be = htons(a->app);
+}
+
+/* Which of the packets' addresses are in each address list of one side. */
+static void look_up(const struct call *c, const struct rules_look *look, uint8_t family,
+		    size_t offset, uint64_t *in)
+{
+	const struct weir_rules_worker *w = c->w;
+	const uint64_t all = UINT64_MAX >> (RULES_CHUNK - w->n);
+	const uint8_t *addr[RULES_CHUNK];
+	uint16_t country[RULES_CHUNK];
+
+	in[RULES_NO_LIST] = all;
+	if (look->n_lists == 0)
+		return;
+	memset(in, 0, look->n_lists * sizeof(in[0]));
+	for (uint32_t i = 0; i < w->n; i++)
+		addr[i] = (const uint8_t *)&c->asks[w->pkt[i]].tuple + offset;
+	for (unsigned i = 0; i < look->n_sets; i++) {
+		const uint64_t hit = weir_set_lookup(look->set[i], family, addr, w->n, c->now_s);
+
+		for (uint64_t l = look->set_lists[i]; l != 0; l &= l - 1)
+			in[__builtin_ctzll(l)] |= hit;
+	}
+	if (look->country_lists != NULL) {
+		weir_geo_lookup(c->rs->geo, family, addr, w->n, country);
+		for (uint32_t i = 0; i < w->n; i++) {
+			uint64_t l = country[i] < look->n_countries
+					     ? look->country_lists[country[i]]
+					     : 0;
+
+			for (; l != 0; l &= l - 1)
+				in[__builtin_ctzll(l)] |= UINT64_C(1) << i;
+		}
+	}
+	for (uint64_t l = look->negated; l != 0; l &= l - 1)
+		in[__builtin_ctzll(l)] ^= all;
+}
+
+/* Ask rte_acl what was collected, and keep the first rule of each packet. */
+static void classify(struct weir_rules_worker *w, const struct rules_segment *s)
+{
+	if (w->n_asked == 0)
+		return;
+	rte_acl_classify(s->acl, w->data, w->answer, w->n_asked, 1);
+	for (uint32_t i = 0; i < w->n_asked; i++) {
+		uint32_t *first = &w->first[w->asked[i]];
+
+		/* 0 is none: one less, it is the largest. */
+		if (w->answer[i] - 1 < *first - 1)
+			*first = w->answer[i];
+	}
+	w->n_asked = 0;
+}
+
+/* Packets ask once for each class that they are in. The first class's keys are there. */
+static void ask_segment(struct weir_rules_worker *w, const struct rules_segment *s, uint64_t alive)
+{
+	for (uint64_t m = alive; m != 0; m &= m - 1)
+		w->first[__builtin_ctzll(m)] = 0;
+	for (uint16_t class = 0; class < s->n_classes; class ++) {
+		uint64_t m = alive & w->in_src[s->classes[class].src] &
+			     w->in_dst[s->classes[class].dst];
+
+		for (; m != 0; m &= m - 1) {
+			const uint8_t i = (uint8_t)__builtin_ctzll(m);
+			const uint32_t at = w->n_asked++;
+
+			w->asked[at] = i;
+			w->data[at] = (const uint8_t *)&w->key[i];
+			if (class > 0) {
+				w->classed[at] = w->key[i];
+				w->classed[at].class_be = htons(class);
+				w->data[at] = (const uint8_t *)&w->classed[at];
+			}
+			if (w->n_asked == RULES_ROOM)
+				classify(w, s);
+		}
+	}
+	classify(w, s);
+}
+
+/* Whether a rule ends the search of a packet that matches it. */
+static bool decides(const struct call *c, const struct rules_segment *s, uint16_t pkt,
+		    uint32_t rule)
+{
+	if (rule != s->pass)
+		return true;
+	if (s->limit != RULES_NO_LIMIT &&
+	    !rules_buckets_take(c->w->buckets, c->rs, s->limit, &c->asks[pkt].tuple, c->now_ns))
+		return false;
+	if (c->rs->rules[rule].action != WEIR_ACTION_COUNT)
+		return true;
+	if (c->passed != NULL)
+		c->passed(c->ctx, pkt, rule);
+	return false;
+}
+
+static void ask_list(const struct call *c, const struct rules_list *list, uint8_t family)
+{
+	struct weir_rules_worker *w = c->w;
+	uint64_t alive = UINT64_MAX >> (RULES_CHUNK - w->n);
+
+	for (uint32_t i = 0; i < w->n; i++)
+		make_key(&w->key[i], &c->asks[w->pkt[i]]);
+	look_up(c, &list->src, family, offsetof(struct weir_tuple, src), w->in_src);
+	look_up(c, &list->dst, family, offsetof(struct weir_tuple, dst), w->in_dst);
+	for (uint32_t i = 0; i < list->n_segments && alive != 0; i++) {
+		const struct rules_segment *s = &list->segments[i];
+
+		ask_segment(w, s, alive);
+		for (uint64_t m = alive; m != 0; m &= m - 1) {
+			const unsigned k = (unsigned)__builtin_ctzll(m);
+			const uint32_t rule = w->first[k] - 1;
+
+			if (w->first[k] == 0 || !decides(c, s, w->pkt[k], rule))
+				continue;
+			c->rule[w->pkt[k]] = rule;
+			alive &= ~(UINT64_C(1) << k);
+		}
+	}
+}
+
+/* Chain the packets by their lists, in their order. Who is in no zone or family has the default. */
+static void sort_out(const struct call *c, uint32_t n)
+{
+	struct weir_rules_worker *w = c->w;
+
+	w->n_lists = 0;
+	for (uint32_t i = n; i-- > 0;) {
+		const struct weir_rule_ask *a = &c->asks[i];
+		const uint8_t family = a->tuple.family;
+		uint32_t list;
+
+		c->rule[i] = WEIR_RULE_DEFAULT;
+		if (a->from >= c->rs->zones || a->to >= c->rs->zones ||
+		    (family != 4 && family != 6))
+			continue;
+		list = c->rs->list_of[a->from][a->to] + (family == 6);
+		if (c->rs->lists[list].n_segments == 0)
+			continue;
+		if (w->head[list] == NOBODY)
+			w->lists[w->n_lists++] = (uint16_t)list;
+		w->next[i] = w->head[list];
+		w->head[list] = (uint16_t)i;
+	}
+}
+
+void weir_rules_ask(const struct weir_rules *rs, struct weir_rules_worker *w,
+		    const struct weir_rule_ask *asks, uint32_t n, uint32_t now_s, uint64_t now_ns,
+		    uint32_t *rule, weir_rules_pass_fn *passed, void *ctx)
+{
+	const struct call c = {rs, w, asks, now_s, now_ns, rule, passed, ctx};
+
+	assert(n <= WEIR_RULE_ASKS_MAX);
+	sort_out(&c, n);
+	for (uint32_t i = 0; i < w->n_lists; i++) {
+		const uint16_t list = w->lists[i];
+		uint16_t at = w->head[list];
+
+		w->head[list] = NOBODY;
+		while (at != NOBODY) {
+			for (w->n = 0; w->n < RULES_CHUNK && at != NOBODY; at = w->next[at])
+				w->pkt[w->n++] = at;
+			ask_list(&c, &rs->lists[list], (list & 1) == 0 ? 4 : 6);
+		}
+	}
+}

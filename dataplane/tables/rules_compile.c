@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Rules to lists of segments.
+ *
+ *	pairs of zones:  those that the same rules are for share a list
+ *	segments:        cut behind each rule that may not end the search
+ *	contexts:        a segment that is too much for one rte_acl becomes two
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <rte_malloc.h>
+#include <rte_vect.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "rules_priv.h"
+
+/* Entries of all contexts together: some hundred MiB. */
+#define ENTRIES_MAX (1u << 20)
+#define NO_CLASS    UINT16_MAX
+
+struct compile {
+	struct weir_rules *rs;
+	struct weir_why *why;
+	struct rules_list *list;
+	uint8_t family;
+	bool *wanted; /* by rule: whether it is in the list */
+	struct rules_sides sides;
+	struct rules_entries entries;
+	uint16_t class_of[WEIR_RULE_SETS_MAX + 1][WEIR_RULE_SETS_MAX + 1];
+	struct rules_class *classes; /* of the segment, n_classes */
+	uint16_t n_classes;
+};
+
+static bool is_between(const struct weir_rule *r, unsigned from, unsigned to)
+{
+	return (r->from_zones == 0 || r->from_zones >> from & 1) &&
+	       (r->to_zones == 0 || r->to_zones >> to & 1);
+}
+
+/* AVX-512 halves the cycles; DPDK takes it only if EAL was told so for everything, as in fib.c. */
+static void choose_classify(struct rte_acl_ctx *acl)
+{
+	const uint16_t bits = rte_vect_get_max_simd_bitwidth();
+
+	if (rte_vect_set_max_simd_bitwidth(RTE_VECT_SIMD_512) < 0)
+		return;
+	rte_acl_set_ctx_classify(acl, RTE_ACL_CLASSIFY_DEFAULT);
+	rte_vect_set_max_simd_bitwidth(bits);
+}
+
+static int build_acl(const struct compile *c, const uint8_t *entries, uint32_t n,
+		     struct rte_acl_ctx **out)
+{
+	static unsigned made; /* names must differ; control thread */
+	char name[RTE_ACL_NAMESIZE];
+	const struct rte_acl_param param = {
+		.name = name,
+		.socket_id = c->rs->numa,
+		.rule_size = (uint32_t)rules_entry_bytes(c->family),
+		.max_rule_num = n,
+	};
+	struct rte_acl_config config;
+	struct rte_acl_ctx *acl;
+	int rc;
+
+	snprintf(name, sizeof(name), "weir%u", made++);
+	acl = rte_acl_create(&param);
+	if (acl == NULL)
+		return -ENOMEM;
+	rules_entry_config(c->family, &config);
+	rc = rte_acl_add_rules(acl, (const struct rte_acl_rule *)entries, n);
+	if (rc == 0)
+		rc = rte_acl_build(acl, &config);
+	if (rc < 0) {
+		rte_acl_free(acl);
+		return rc;
+	}
+	choose_classify(acl);
+	*out = acl;
+	return 0;
+}
+
+static int append_segment(struct compile *c, struct rte_acl_ctx *acl)
+{
+	const size_t bytes = c->n_classes * sizeof(c->classes[0]);
+	struct rules_class *classes = malloc(bytes);
+	struct rules_segment *grown =
+		realloc(c->list->segments, (c->list->n_segments + 1) * sizeof(grown[0]));
+
+	if (grown != NULL)
+		c->list->segments = grown;
+	if (grown == NULL || classes == NULL) {
+		free(classes);
+		rte_acl_free(acl);
+		return -ENOMEM;
+	}
+	memcpy(classes, c->classes, bytes);
+	grown[c->list->n_segments++] = (struct rules_segment){
+		.acl = acl,
+		.pass = WEIR_RULE_DEFAULT,
+		.limit = RULES_NO_LIMIT,
+		.n_classes = c->n_classes,
+		.classes = classes,
+	};
+	c->rs->stats.contexts++;
+	c->rs->stats.bytes += bytes + sizeof(grown[0]);
+	return 0;
+}
+
+/* Segments of these entries: one, or halves if rte_acl would need more than its eight tries. */
+static int build(struct compile *c, const uint8_t *entries, uint32_t n)
+{
+	const uint32_t half = n / 2;
+	struct rte_acl_ctx *acl;
+	int rc = build_acl(c, entries, n, &acl);
+
+	if (rc == 0)
+		return append_segment(c, acl);
+	if (half == 0 || (rc != -ENOMEM && rc != -ERANGE))
+		return rc;
+	rc = build(c, entries, half);
+	if (rc == 0)
+		rc = build(c, entries + half * rules_entry_bytes(c->family), n - half);
+	return rc;
+}
+
+static uint16_t limit_of(const struct weir_rules *rs, uint32_t rule)
+{
+	for (uint32_t i = 0; i < rs->n_limits; i++)
+		if (rs->limits[i].rule == rule)
+			return (uint16_t)i;
+	return RULES_NO_LIMIT;
+}
+
+/* Number the pairs of address lists that rules from begin to end need. */
+static void find_classes(struct compile *c, uint32_t begin, uint32_t end)
+{
+	memset(c->class_of, 0xff, sizeof(c->class_of));
+	c->n_classes = 0;
+	for (uint32_t i = begin; i < end; i++) {
+		const uint8_t src = c->sides.src[i], dst = c->sides.dst[i];
+
+		if (!c->wanted[i] || c->class_of[src][dst] != NO_CLASS)
+			continue;
+		c->class_of[src][dst] = c->n_classes;
+		c->classes[c->n_classes++] = (struct rules_class){src, dst};
+	}
+}
+
+static int add_rule(struct compile *c, uint32_t i)
+{
+	const struct weir_rule *r = &c->rs->rules[i];
+	const uint8_t s = c->sides.src[i], d = c->sides.dst[i];
+	const bool src = s == RULES_NO_LIST && rules_lists_plain(&r->src);
+	const bool dst = d == RULES_NO_LIST && rules_lists_plain(&r->dst);
+
+	if (rules_entry_count(r, c->family, src, dst) >
+	    ENTRIES_MAX - c->rs->stats.entries - c->entries.n)
+		return weir_why(c->why, -ENOSPC,
+				"rule %s: with it the rules have more than %u combinations of "
+				"addresses, ports and zones",
+				r->name, ENTRIES_MAX);
+	return rules_entry_add(&c->entries, r, i, src, dst,
+			       c->n_classes > 1 ? &c->class_of[s][d] : NULL);
+}
+
+/* One segment of rules from begin to end, of which the last may be one that passes. */
+static int make_segment(struct compile *c, uint32_t begin, uint32_t end)
+{
+	struct rules_segment *last;
+	int rc = 0;
+
+	find_classes(c, begin, end);
+	c->entries.n = 0;
+	for (uint32_t i = begin; i < end && rc == 0; i++)
+		if (c->wanted[i])
+			rc = add_rule(c, i);
+	if (rc < 0 || c->entries.n == 0)
+		return rc;
+	rc = build(c, c->entries.bytes, c->entries.n);
+	if (rc < 0)
+		return weir_why(c->why, rc, "rte_acl cannot build rules %s to %s: %s",
+				c->rs->rules[begin].name, c->rs->rules[end - 1].name,
+				strerror(-rc));
+	c->rs->stats.entries += c->entries.n;
+	last = &c->list->segments[c->list->n_segments - 1];
+	if (rules_passes(&c->rs->rules[end - 1])) {
+		last->pass = end - 1;
+		last->limit = limit_of(c->rs, end - 1);
+	}
+	return 0;
+}
+
+static bool can_match(const struct weir_rule *r, uint8_t family)
+{
+	return rules_lists_possible(&r->src, family) && rules_lists_possible(&r->dst, family) &&
+	       rules_entry_count(r, family, false, false) > 0;
+}
+
+static int make_list(struct compile *c, unsigned from, unsigned to)
+{
+	const struct weir_rules *rs = c->rs;
+	uint32_t begin = 0, passes = 0;
+	int rc;
+
+	for (uint32_t i = 0; i < rs->n; i++)
+		c->wanted[i] = is_between(&rs->rules[i], from, to) &&
+			       can_match(&rs->rules[i], c->family);
+	c->entries.family = c->family;
+	rc = rules_lists_make(c->rs, c->list, c->family, c->wanted, &c->sides, c->why);
+	for (uint32_t i = 0; i < rs->n && rc == 0; i++) {
+		if (!c->wanted[i] || !rules_passes(&rs->rules[i]))
+			continue;
+		if (++passes > WEIR_RULE_SEGMENTS_MAX)
+			return weir_why(c->why, -ENOSPC,
+					"rule %s: more than %u rules between two zones that "
+					"count or have a limit",
+					rs->rules[i].name, WEIR_RULE_SEGMENTS_MAX);
+		rc = make_segment(c, begin, i + 1);
+		begin = i + 1;
+	}
+	if (rc == 0 && begin < rs->n)
+		rc = make_segment(c, begin, rs->n);
+	return rc;
+}
+
+/* Two lists more, one for each family. */
+static int add_lists(struct compile *c, unsigned from, unsigned to)
+{
+	struct weir_rules *rs = c->rs;
+	struct rules_list *grown = realloc(rs->lists, (rs->n_lists + 2) * sizeof(grown[0]));
+	int rc = 0;
+
+	if (grown == NULL)
+		return -ENOMEM;
+	rs->lists = grown;
+	memset(&grown[rs->n_lists], 0, 2 * sizeof(grown[0]));
+	rs->list_of[from][to] = (uint16_t)rs->n_lists;
+	rs->n_lists += 2;
+	rs->stats.bytes += 2 * sizeof(grown[0]);
+	for (unsigned i = 0; i < 2 && rc == 0; i++) {
+		c->family = i == 0 ? 4 : 6;
+		c->list = &rs->lists[rs->list_of[from][to] + i];
+		free(c->entries.bytes);
+		c->entries = (struct rules_entries){0};
+		rc = make_list(c, from, to);
+	}
+	return rc;
+}
+
+/* Which rules are for a pair, as a number: pairs with the same one may be for the same rules. */
+static uint64_t fingerprint(const struct weir_rules *rs, unsigned from, unsigned to)
+{
+	uint64_t hash = 0;
+
+	for (uint32_t i = 0; i < rs->n; i++)
+		if (is_between(&rs->rules[i], from, to))
+			hash = (hash ^ (i + 1)) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash;
+}
+
+static bool same_rules(const struct weir_rules *rs, unsigned from, unsigned to, unsigned from2,
+		       unsigned to2)
+{
+	for (uint32_t i = 0; i < rs->n; i++)
+		if (is_between(&rs->rules[i], from, to) != is_between(&rs->rules[i], from2, to2))
+			return false;
+	return true;
+}
+
+static int make_pairs(struct compile *c)
+{
+	uint64_t seen[WEIR_ZONES_MAX * WEIR_ZONES_MAX];
+	struct weir_rules *rs = c->rs;
+	const unsigned zones = rs->zones;
+
+	for (unsigned pair = 0; pair < zones * zones; pair++) {
+		const unsigned from = pair / zones, to = pair % zones;
+		unsigned other = 0;
+		int rc;
+
+		seen[pair] = fingerprint(rs, from, to);
+		while (other < pair && (seen[other] != seen[pair] ||
+					!same_rules(rs, other / zones, other % zones, from, to)))
+			other++;
+		if (other < pair) {
+			rs->list_of[from][to] = rs->list_of[other / zones][other % zones];
+			continue;
+		}
+		rc = add_lists(c, from, to);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int make_all(struct weir_rules *rs, struct weir_why *why)
+{
+	const size_t most_classes = sizeof(((struct compile *)NULL)->class_of) / sizeof(uint16_t);
+	struct compile *c = calloc(1, sizeof(*c));
+	int rc = -ENOMEM;
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->rs = rs;
+	c->why = why;
+	c->wanted = calloc(rs->n + 1u, sizeof(c->wanted[0]));
+	c->sides.src = malloc(rs->n + 1u);
+	c->sides.dst = malloc(rs->n + 1u);
+	c->classes = calloc(most_classes, sizeof(c->classes[0]));
+	if (c->wanted != NULL && c->sides.src != NULL && c->sides.dst != NULL && c->classes != NULL)
+		rc = make_pairs(c);
+	free(c->wanted);
+	free(c->sides.src);
+	free(c->sides.dst);
+	free(c->classes);
+	free(c->entries.bytes);
+	free(c);
+	return rc;
+}
+
+/* Bytes that are taken of EAL's heaps. */
+static uint64_t heap_bytes(void)
+{
+	struct rte_malloc_socket_stats stats;
+	uint64_t bytes = 0;
+
+	for (int i = 0; i < RTE_MAX_NUMA_NODES; i++)
+		if (rte_malloc_get_socket_stats(i, &stats) == 0)
+			bytes += stats.heap_allocsz_bytes;
+	return bytes;
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void take_over(struct weir_rules *rs, const struct weir_rules_conf *conf)
+{
+	static atomic_uint_fast64_t made;
+
+	rs->serial = 1 + atomic_fetch_add(&made, 1);
+	rs->zones = conf->zones;
+	rs->default_action = conf->default_action;
+	rs->geo = conf->geo;
+	rs->workers = conf->workers;
+	rs->numa = conf->numa;
+	rs->stats.bytes = sizeof(*rs);
+	if (conf->sources_max != NULL)
+		memcpy(rs->sources_max, conf->sources_max,
+		       conf->zones * sizeof(rs->sources_max[0]));
+}
+
+int weir_rules_compile(const struct weir_rules_conf *conf, struct weir_rules **out,
+		       struct weir_why *why)
+{
+	const uint64_t begin_ns = clock_ns(), begin_bytes = heap_bytes();
+	struct weir_rules *rs;
+	uint64_t end_bytes;
+	int rc = rules_judge(conf, why);
+
+	if (rc < 0)
+		return rc;
+	if (why != NULL)
+		why->text[0] = '\0';
+	rs = calloc(1, sizeof(*rs));
+	if (rs == NULL)
+		return weir_why(why, -ENOMEM, "out of memory for the rules");
+	take_over(rs, conf);
+	rc = rules_copy(rs, conf->rules, conf->n);
+	if (rc == 0)
+		rc = rules_limit_collect(rs, why);
+	if (rc == 0)
+		rc = make_all(rs, why);
+	if (rc < 0) {
+		weir_rules_free(rs);
+		if (why != NULL && why->text[0] != '\0')
+			return rc;
+		return weir_why(why, rc, "out of memory for the rules");
+	}
+	end_bytes = heap_bytes();
+	rs->stats.bytes += end_bytes > begin_bytes ? end_bytes - begin_bytes : 0;
+	rs->stats.build_ns = clock_ns() - begin_ns;
+	*out = rs;
+	return 0;
+}

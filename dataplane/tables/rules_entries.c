@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * A rule as entries of rte_acl: one for each combination of its prefixes, ports and protocols.
+ *
+ * The order of the fields is that of the trie. What splits rules into parts that have nothing in
+ * common stands first, bits that few rules look at stand last. rte_acl leaves out words that no
+ * rule looks at.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules_priv.h"
+
+#define FIELDS_MAX 16
+
+/* Where fields are in an entry; addresses have one field or four. */
+enum {
+	AT_PROTO,
+	AT_CLASS,
+	AT_VLAN,
+	AT_ADDRS,
+};
+
+/* And those behind the addresses. */
+enum { AFTER_FIRST, AFTER_SECOND, AFTER_FLAGS, AFTER_DSCP, AFTER_APP, AFTER_FIELDS };
+
+/* What a rule is combined of. */
+enum { AXIS_PROTO, AXIS_SRC, AXIS_DST, AXIS_FIRST, AXIS_SECOND, AXIS_APP, AXES };
+
+struct entry {
+	struct rte_acl_rule_data data;
+	struct rte_acl_field field[FIELDS_MAX];
+};
+
+static const uint8_t with_ports[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP};
+
+static unsigned words(uint8_t family)
+{
+	return family == 4 ? 1 : 4;
+}
+
+static unsigned after(uint8_t family)
+{
+	return AT_ADDRS + 2 * words(family);
+}
+
+size_t rules_entry_bytes(uint8_t family)
+{
+	return RTE_ACL_RULE_SZ(after(family) + AFTER_FIELDS);
+}
+
+static void define(struct rte_acl_config *c, uint8_t type, uint8_t bytes, uint8_t input,
+		   size_t offset)
+{
+	c->defs[c->num_fields] = (struct rte_acl_field_def){
+		.type = type,
+		.size = bytes,
+		.field_index = (uint8_t)c->num_fields,
+		.input_index = input,
+		.offset = (uint32_t)offset,
+	};
+	c->num_fields++;
+}
+
+#define FIELD(c, type, input, member)                                                           \
+	define(c, RTE_ACL_FIELD_TYPE_##type, RTE_SIZEOF_FIELD(struct rules_key, member), input, \
+	       offsetof(struct rules_key, member))
+
+void rules_entry_config(uint8_t family, struct rte_acl_config *out)
+{
+	uint8_t input = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->num_categories = 1;
+	FIELD(out, BITMASK, input++, proto);
+	FIELD(out, BITMASK, input, class_be);
+	FIELD(out, BITMASK, input++, vlan_be);
+	for (unsigned i = 0; i < words(family); i++)
+		FIELD(out, MASK, input++, src_be[i]);
+	for (unsigned i = 0; i < words(family); i++)
+		FIELD(out, MASK, input++, dst_be[i]);
+	FIELD(out, RANGE, input, first_be);
+	FIELD(out, RANGE, input++, second_be);
+	FIELD(out, BITMASK, input, tcp_flags);
+	FIELD(out, BITMASK, input, dscp);
+	FIELD(out, BITMASK, input, app_be);
+}
+
+static bool has_ports(const struct weir_rule *r)
+{
+	return r->n_sports + r->n_dports > 0;
+}
+
+static bool has_icmp(const struct weir_rule *r)
+{
+	return r->icmp_type >= 0 || r->icmp_code >= 0;
+}
+
+/* The protocols that a rule matches, 0 for all. @return how many; 0: none. */
+static unsigned protos(const struct weir_rule *r, uint8_t family, uint8_t out[3])
+{
+	const uint8_t icmp = family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	unsigned n = 0;
+
+	if ((has_icmp(r) && (has_ports(r) || r->tcp_mask != 0)))
+		return 0;
+	if (has_icmp(r) || r->tcp_mask != 0) {
+		out[0] = has_icmp(r) ? icmp : IPPROTO_TCP;
+		return r->proto == 0 || r->proto == out[0];
+	}
+	if (!has_ports(r)) {
+		out[0] = r->proto;
+		return 1;
+	}
+	for (unsigned i = 0; i < RTE_DIM(with_ports); i++)
+		if (r->proto == 0 || r->proto == with_ports[i])
+			out[n++] = with_ports[i];
+	return n;
+}
+
+/* How many choices there are on each axis. */
+static void measure(const struct weir_rule *r, uint8_t family, bool src, bool dst, uint32_t n[AXES])
+{
+	uint8_t unused[3];
+
+	n[AXIS_PROTO] = r->family == 0 || r->family == family ? protos(r, family, unused) : 0;
+	n[AXIS_SRC] = src ? r->src.n_prefixes : 1;
+	n[AXIS_DST] = dst ? r->dst.n_prefixes : 1;
+	n[AXIS_FIRST] = r->n_sports > 0 ? r->n_sports : 1;
+	n[AXIS_SECOND] = r->n_dports > 0 ? r->n_dports : 1;
+	n[AXIS_APP] = r->app != 0 && r->action == WEIR_ACTION_ACCEPT ? 2 : 1;
+}
+
+uint64_t rules_entry_count(const struct weir_rule *r, uint8_t family, bool src, bool dst)
+{
+	uint64_t product = 1;
+	uint32_t n[AXES];
+
+	measure(r, family, src, dst, n);
+	if (src)
+		n[AXIS_SRC] = rules_lists_prefixes(&r->src, family);
+	if (dst)
+		n[AXIS_DST] = rules_lists_prefixes(&r->dst, family);
+	for (unsigned i = 0; i < AXES; i++)
+		if (__builtin_mul_overflow(product, n[i], &product))
+			return UINT64_MAX;
+	return product;
+}
+
+static void set_prefix(struct rte_acl_field *f, const struct weir_prefix *p, uint8_t family)
+{
+	for (unsigned i = 0; i < words(family); i++) {
+		const unsigned before = i * 32;
+		uint32_t word;
+
+		memcpy(&word, &p->addr.bytes[4 * i], sizeof(word));
+		f[i].value.u32 = ntohl(word);
+		f[i].mask_range.u32 = p->length <= before	 ? 0
+				      : p->length - before >= 32 ? 32
+								 : p->length - before;
+	}
+}
+
+static void set_range(struct rte_acl_field *f, const struct weir_range *ranges, uint32_t n,
+		      uint32_t at)
+{
+	f->value.u16 = n > 0 ? ranges[at].lo : 0;
+	f->mask_range.u16 = n > 0 ? ranges[at].hi : UINT16_MAX;
+}
+
+static void set_exact(struct rte_acl_field *f, int value, uint16_t mask)
+{
+	f->value.u16 = value < 0 ? 0 : (uint16_t)value;
+	f->mask_range.u16 = value < 0 ? 0 : mask;
+}
+
+static void set_icmp(struct rte_acl_field *f, int16_t value)
+{
+	f->value.u16 = value < 0 ? 0 : (uint16_t)value;
+	f->mask_range.u16 = value < 0 ? UINT16_MAX : (uint16_t)value;
+}
+
+/* The entry of one choice on each axis. */
+static void fill(struct entry *e, const struct weir_rule *r, uint8_t family, bool src, bool dst,
+		 const uint32_t at[AXES])
+{
+	struct rte_acl_field *f = e->field, *behind = e->field + after(family);
+	uint8_t proto[3] = {0};
+
+	protos(r, family, proto);
+	set_exact(&f[AT_PROTO], proto[at[AXIS_PROTO]] == 0 ? -1 : proto[at[AXIS_PROTO]], UINT8_MAX);
+	set_exact(&f[AT_VLAN], r->vlan == 0 ? -1 : r->vlan, UINT16_MAX);
+	if (src)
+		set_prefix(&f[AT_ADDRS], &r->src.prefixes[at[AXIS_SRC]], family);
+	if (dst)
+		set_prefix(&f[AT_ADDRS + words(family)], &r->dst.prefixes[at[AXIS_DST]], family);
+	if (has_icmp(r)) {
+		set_icmp(&behind[AFTER_FIRST], r->icmp_type);
+		set_icmp(&behind[AFTER_SECOND], r->icmp_code);
+	} else {
+		set_range(&behind[AFTER_FIRST], r->sports, r->n_sports, at[AXIS_FIRST]);
+		set_range(&behind[AFTER_SECOND], r->dports, r->n_dports, at[AXIS_SECOND]);
+	}
+	behind[AFTER_FLAGS].value.u8 = r->tcp_flags;
+	behind[AFTER_FLAGS].mask_range.u8 = r->tcp_mask;
+	set_exact(&behind[AFTER_DSCP], r->dscp, UINT8_MAX);
+	/* The second choice of a rule that accepts an application: nothing is known yet. */
+	set_exact(&behind[AFTER_APP],
+		  r->app == 0	      ? -1
+		  : at[AXIS_APP] == 0 ? r->app
+				      : 0,
+		  UINT16_MAX);
+}
+
+static int make_room(struct rules_entries *to)
+{
+	const uint32_t room = to->room == 0 ? 64 : 2 * to->room;
+	uint8_t *bytes;
+
+	if (to->n < to->room)
+		return 0;
+	bytes = realloc(to->bytes, room * rules_entry_bytes(to->family));
+	if (bytes == NULL)
+		return -ENOMEM;
+	to->bytes = bytes;
+	to->room = room;
+	return 0;
+}
+
+static bool next(uint32_t at[AXES], const uint32_t n[AXES])
+{
+	for (unsigned i = 0; i < AXES; i++) {
+		if (++at[i] < n[i])
+			return true;
+		at[i] = 0;
+	}
+	return false;
+}
+
+int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_t number, bool src,
+		    bool dst, const uint16_t *class)
+{
+	const size_t bytes = rules_entry_bytes(to->family);
+	uint32_t n[AXES], at[AXES] = {0};
+
+	if (rules_entry_count(r, to->family, src, dst) == 0)
+		return 0;
+	measure(r, to->family, src, dst, n);
+	do {
+		struct entry e = {.data = {.category_mask = 1,
+					   .priority = (int32_t)(WEIR_RULES_MAX + 1 - number),
+					   .userdata = number + 1}};
+
+		if ((src && r->src.prefixes[at[AXIS_SRC]].addr.family != to->family) ||
+		    (dst && r->dst.prefixes[at[AXIS_DST]].addr.family != to->family))
+			continue;
+		if (make_room(to) < 0)
+			return -ENOMEM;
+		fill(&e, r, to->family, src, dst, at);
+		set_exact(&e.field[AT_CLASS], class == NULL ? -1 : *class, UINT16_MAX);
+		memcpy(to->bytes + to->n++ * bytes, &e, bytes);
+	} while (next(at, n));
+	return 0;
+}

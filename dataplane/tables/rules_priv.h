@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * Rules as they are compiled. Pairs of zones whose rules are the same share a list, which is two:
+ * one for each family. A list is segments, asked one after the other; only the last rule of a
+ * segment may not end the search.
+ *
+ *	rules.c          copies, and everything's end
+ *	rules_compile.c  pairs of zones to lists, lists to segments
+ *	rules_lists.c    address lists that are looked up, and the classes that they make
+ *	rules_entries.c  a rule to entries of rte_acl
+ *	rules_ask.c      the data path
+ *	rules_limit.c    token buckets
+ *	rules_explain.c  the slow matcher, which shares nothing with all that
+ *	rules_check.c    rules that never match
+ */
+
+#include <rte_acl.h>
+#include <rte_common.h>
+#include <weir/bucket.h>
+#include <weir/rules.h>
+#include <weir/set.h>
+
+/* Packets that go through a list together: as many as sets look up at once. */
+#define RULES_CHUNK 64
+/* Keys that are classified together: each packet has one for each class that it is in. */
+#define RULES_ROOM 256
+/* Of a class: the side is of no list that is looked up, its prefixes are in the entries. */
+#define RULES_NO_LIST WEIR_RULE_SETS_MAX
+/* Of a segment: the last rule has no limit. */
+#define RULES_NO_LIMIT UINT16_MAX
+/* Lists at most: one for each pair of zones and family. */
+#define RULES_LISTS_MAX (2 * WEIR_ZONES_MAX * WEIR_ZONES_MAX)
+
+/* What rte_acl reads of a packet: a byte, then words of four bytes, in network order. */
+struct rules_key {
+	uint8_t proto;
+	uint8_t unused[3]; /* read with the byte before */
+	uint16_t class_be; /* of the segment: which address lists the rule needs */
+	uint16_t vlan_be;
+	uint32_t src_be[4]; /* IPv4: the first */
+	uint32_t dst_be[4];
+	uint16_t first_be;  /* source port; type of ICMP */
+	uint16_t second_be; /* destination port; code of ICMP */
+	uint8_t tcp_flags;
+	uint8_t dscp;
+	uint16_t app_be;
+};
+
+/* What a list of rules looks up of one side, in bits by address list. */
+struct rules_look {
+	unsigned n_lists;
+	unsigned n_sets;
+	const struct weir_set *set[WEIR_RULE_SETS_MAX];
+	uint64_t set_lists[WEIR_RULE_SETS_MAX]; /* lists that a set is in */
+	uint64_t negated;			/* lists that hold what is in none of theirs */
+	uint64_t *country_lists;		/* by country, n_countries: lists that it is in */
+	uint32_t n_countries;
+};
+
+/* Rules of one segment that need the same address lists. */
+struct rules_class {
+	uint8_t src, dst; /* RULES_NO_LIST: none */
+};
+
+struct rules_segment {
+	struct rte_acl_ctx *acl; /* its answers are numbers of rules, plus one */
+	uint32_t pass;		 /* the rule that may not end the search; WEIR_RULE_DEFAULT: none */
+	uint16_t limit;		 /* of that rule */
+	uint16_t n_classes;
+	struct rules_class *classes;
+};
+
+struct rules_list {
+	struct rules_segment *segments;
+	uint32_t n_segments;
+	struct rules_look src, dst;
+};
+
+/* A limit: a full bucket, in which a packet costs as many tokens as there are workers. */
+struct rules_limit {
+	struct weir_bucket full;
+	uint32_t slot; /* of its rule: they are sorted by it */
+	uint32_t rule;
+	bool of_source;
+	bool over; /* matches what is over the limit */
+};
+
+/* Prefixes too many for entries, as a set. */
+struct rules_anon {
+	const struct weir_prefix *prefixes; /* of the first rule with them */
+	uint32_t n;
+	struct weir_set *set;
+};
+
+struct weir_rules {
+	struct weir_rule *rules; /* and all that they point to behind them */
+	uint32_t n;
+	unsigned zones;
+	enum weir_action default_action;
+	const struct weir_geo *geo;
+	uint32_t sources_max[WEIR_ZONES_MAX]; /* by zone */
+	uint16_t workers;
+	int numa;
+	uint64_t serial; /* no other rules of this process have it */
+
+	uint16_t list_of[WEIR_ZONES_MAX][WEIR_ZONES_MAX]; /* from, to: of IPv4; IPv6 is the next */
+	struct rules_list *lists;
+	uint32_t n_lists;
+	struct rules_limit *limits;
+	uint32_t n_limits;
+	struct rules_anon *anons;
+	uint32_t n_anons;
+	struct weir_rules_stats stats;
+};
+
+/* Whether it lets all that match it pass on, or may do so. */
+static inline bool rules_passes(const struct weir_rule *r)
+{
+	return r->action == WEIR_ACTION_COUNT || r->limit != WEIR_LIMIT_NONE;
+}
+
+/* Entries of one segment as they are collected. */
+struct rules_entries {
+	uint8_t family;
+	uint32_t n, room;
+	uint8_t *bytes; /* n of rules_entry_bytes() */
+};
+
+/* Bytes of an entry, by family. */
+size_t rules_entry_bytes(uint8_t family);
+/* The fields of an entry, by family. */
+void rules_entry_config(uint8_t family, struct rte_acl_config *out);
+/* How many entries a rule becomes in this family, of prefixes without sides that are looked up. */
+uint64_t rules_entry_count(const struct weir_rule *r, uint8_t family, bool src, bool dst);
+/* Add a rule's entries. @param src, dst sides whose prefixes are in the entries. 0 or -ENOMEM. */
+int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_t number, bool src,
+		    bool dst, const uint16_t *class);
+
+/* Where the sides of rules go, for one list: its number of a list, or RULES_NO_LIST. */
+struct rules_sides {
+	uint8_t *src, *dst; /* by rule */
+};
+
+/* Decide it for those rules of n that are wanted, and fill list->src and list->dst. */
+int rules_lists_make(struct weir_rules *rs, struct rules_list *list, uint8_t family,
+		     const bool *wanted, const struct rules_sides *sides, struct weir_why *why);
+/* Whether it is prefixes and nothing else, which may become entries. */
+bool rules_lists_plain(const struct weir_rule_addrs *a);
+/* How many prefixes of a family there are. */
+uint32_t rules_lists_prefixes(const struct weir_rule_addrs *a, uint8_t family);
+/* Whether an address of the family can be in it at all. */
+bool rules_lists_possible(const struct weir_rule_addrs *a, uint8_t family);
+
+/* What is wrong with a rule taken for itself. 0, -EINVAL or -ENOSPC. */
+int rules_judge(const struct weir_rules_conf *conf, struct weir_why *why);
+/* Copy rules and all they point to into one block. 0 or -ENOMEM. */
+int rules_copy(struct weir_rules *rs, const struct weir_rule *rules, uint32_t n);
+/* Collect the limits of rs->rules. 0, -ENOSPC or -ENOMEM. */
+int rules_limit_collect(struct weir_rules *rs, struct weir_why *why);
+
+/* The buckets of a worker. */
+struct rules_buckets;
+int rules_buckets_create(uint32_t sources, int numa, const struct weir_siphash_key *secret,
+			 struct rules_buckets **out);
+void rules_buckets_free(struct rules_buckets *b);
+/* Take over from the rules before. */
+void rules_buckets_adopt(struct rules_buckets *b, const struct weir_rules *rs, uint64_t now_ns);
+/* Whether a rule with this limit matches one more packet of this source. */
+bool rules_buckets_take(struct rules_buckets *b, const struct weir_rules *rs, uint16_t limit,
+			const struct weir_tuple *tuple, uint64_t now_ns);
