@@ -204,7 +204,7 @@ static struct weir_prefix to_prefix(const struct set_key *key)
 
 static void filter_add(struct set_line *bloom, uint32_t line_mask, uint64_t hash)
 {
-	struct set_line *line = set_bloom_line(bloom, line_mask, hash);
+	struct set_line *line = &bloom[set_line_at(line_mask, hash)];
 
 	for (unsigned i = 0; i < 4; i++, hash >>= 9) {
 		_Atomic uint64_t *word = &line->word[hash >> 6 & 7];

@@ -13,7 +13,7 @@
 
 #include "set_priv.h"
 
-#define NS_PER_S UINT64_C(1000000000)
+#define SECOND_NS UINT64_C(1000000000)
 
 /* Of a wrong line, what is shown of a word. */
 #define SHOWN 60
@@ -80,10 +80,10 @@ static int take_timeout(const char **at, const char *end, uint32_t *out_s, struc
 	if (weir_parse_duration(w.text, w.len, &ns) < 0)
 		return weir_why(why, -EINVAL, "timeout %.*s is no duration, such as 90s or 10m",
 				SHOW(w));
-	if (ns < NS_PER_S || ns / NS_PER_S >= WEIR_SET_FOREVER)
+	if (ns < SECOND_NS || ns / SECOND_NS >= WEIR_SET_FOREVER)
 		return weir_why(why, -EINVAL, "timeout %.*s is out of range, must be 1s or more",
 				SHOW(w));
-	*out_s = (uint32_t)(ns / NS_PER_S);
+	*out_s = (uint32_t)(ns / SECOND_NS);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ static int read_items(FILE *f, const char *path, struct items *items, struct wei
 	struct item item = {.line = 1};
 	char text[LINE_MAX_BYTES];
 	struct weir_why wrong;
-	size_t len;
+	size_t len = 0;
 	int rc;
 
 	for (; (rc = read_line(f, text, &len)) > 0; item.line++) {

@@ -16,7 +16,7 @@ struct probe {
 
 /* Of those that the filter let through, which are there and have not ended. */
 static uint64_t find_exact(const struct weir_set *s, const struct probe *p,
-			   const uint64_t (*word)[2], uint64_t maybe, uint32_t now_s)
+			   const uint8_t *const *addr, uint64_t maybe, uint32_t now_s)
 {
 	struct set_key key[WEIR_SET_BURST];
 	const void *keys[WEIR_SET_BURST];
@@ -28,9 +28,11 @@ static uint64_t find_exact(const struct weir_set *s, const struct probe *p,
 
 	for (; maybe != 0; maybe &= maybe - 1) {
 		const unsigned i = (unsigned)__builtin_ctzll(maybe);
+		uint64_t word[2];
 
-		key[n].addr[0] = word[i][0] & p->mask[0];
-		key[n].addr[1] = word[i][1] & p->mask[1];
+		set_load(p->family, addr[i], word);
+		key[n].addr[0] = word[0] & p->mask[0];
+		key[n].addr[1] = word[1] & p->mask[1];
 		key[n].kind = (uint64_t)p->family << 8 | p->length;
 		keys[n] = &key[n];
 		sig[n] = set_sig(p->hash[i]);
@@ -45,28 +47,52 @@ static uint64_t find_exact(const struct weir_set *s, const struct probe *p,
 	return found;
 }
 
+static void hash_all4(const struct weir_set *s, struct probe *p, const uint8_t *const *addr,
+		      unsigned n, const struct set_line *bloom)
+{
+	const uint64_t a = s->a[0], b = s->b[0][p->length], mask = p->mask[0];
+	const uint32_t line_mask = s->line_mask;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t word;
+
+		memcpy(&word, addr[i], sizeof(word));
+		p->hash[i] = set_hash4(a, b, word & mask);
+		rte_prefetch0(&bloom[set_line_at(line_mask, p->hash[i])]);
+	}
+}
+
+static void hash_all6(const struct weir_set *s, struct probe *p, const uint8_t *const *addr,
+		      unsigned n, const struct set_line *bloom)
+{
+	const uint64_t b = s->b[1][p->length];
+	const uint32_t line_mask = s->line_mask;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t word[2];
+
+		memcpy(word, addr[i], sizeof(word));
+		p->hash[i] = set_hash6(s->a, b, word[0] & p->mask[0], word[1] & p->mask[1]);
+		rte_prefetch0(&bloom[set_line_at(line_mask, p->hash[i])]);
+	}
+}
+
 /* Two loops, so that the lines of a burst are fetched at once. */
-static uint64_t find_maybe(const struct weir_set *s, struct probe *p, const uint64_t (*word)[2],
+static uint64_t find_maybe(const struct weir_set *s, struct probe *p, const uint8_t *const *addr,
 			   unsigned n)
 {
-	struct set_line *bloom = atomic_load_explicit(&s->bloom, memory_order_acquire);
-	const uint64_t b = s->b[set_six(p->family)][p->length];
+	const struct set_line *bloom = atomic_load_explicit(&s->bloom, memory_order_acquire);
 	const uint32_t line_mask = s->line_mask;
 	uint64_t maybe = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		const uint64_t first = word[i][0] & p->mask[0];
-
-		if (p->family == 4)
-			p->hash[i] = set_hash4(s->a, b, first);
-		else
-			p->hash[i] = set_hash6(s->a, b, first, word[i][1] & p->mask[1]);
-		rte_prefetch0(set_bloom_line(bloom, line_mask, p->hash[i]));
-	}
+	if (p->family == 4)
+		hash_all4(s, p, addr, n, bloom);
+	else
+		hash_all6(s, p, addr, n, bloom);
 	for (unsigned i = 0; i < n; i++) {
 		const uint64_t hash = p->hash[i];
 
-		maybe |= (uint64_t)set_bloom_has(set_bloom_line(bloom, line_mask, hash), hash) << i;
+		maybe |= (uint64_t)set_line_has(&bloom[set_line_at(line_mask, hash)], hash) << i;
 	}
 	return maybe;
 }
@@ -96,19 +122,16 @@ uint64_t weir_set_lookup(const struct weir_set *s, uint8_t family, const uint8_t
 {
 	const uint64_t all = n == 0 ? 0 : UINT64_MAX >> (WEIR_SET_BURST - n);
 	struct probe p = {.family = family, .length = family == 4 ? 33 : 129};
-	uint64_t word[WEIR_SET_BURST][2];
 	uint64_t found = 0;
 
 	assert(n <= WEIR_SET_BURST);
-	for (unsigned i = 0; i < n; i++)
-		set_load(family, addr[i], word[i]);
 	while (found != all && next_length(s, family, p.length, &p.length)) {
 		uint64_t maybe;
 
 		set_mask(family, p.length, p.mask);
-		maybe = find_maybe(s, &p, word, n) & ~found;
+		maybe = find_maybe(s, &p, addr, n) & ~found;
 		if (maybe != 0)
-			found |= find_exact(s, &p, word, maybe, now_s);
+			found |= find_exact(s, &p, addr, maybe, now_s);
 	}
 	return found;
 }
@@ -117,12 +140,11 @@ bool weir_set_find(const struct weir_set *s, const struct weir_addr *addr, uint3
 		   struct weir_prefix *out)
 {
 	struct probe p = {.family = addr->family, .length = addr->family == 4 ? 33 : 129};
-	uint64_t word[1][2];
+	const uint8_t *bytes = addr->bytes;
 
-	set_load(addr->family, addr->bytes, word[0]);
 	while (next_length(s, addr->family, p.length, &p.length)) {
 		set_mask(addr->family, p.length, p.mask);
-		if (find_maybe(s, &p, word, 1) == 0 || find_exact(s, &p, word, 1, now_s) == 0)
+		if (find_maybe(s, &p, &bytes, 1) == 0 || find_exact(s, &p, &bytes, 1, now_s) == 0)
 			continue;
 		*out = (struct weir_prefix){.addr = *addr, .length = p.length};
 		*out = weir_prefix_network(out);

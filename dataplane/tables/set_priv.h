@@ -98,15 +98,14 @@ static inline void set_mask(uint8_t family, uint8_t length, uint64_t mask[2])
 
 static inline uint64_t set_mix(uint64_t sum)
 {
-	uint64_t h = (sum >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+	const uint64_t h = (sum ^ sum >> 32) * UINT64_C(0x9e3779b97f4a7c15);
 
-	h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
 	return h ^ h >> 32;
 }
 
-static inline uint64_t set_hash4(const uint64_t a[4], uint64_t b, uint64_t word)
+static inline uint64_t set_hash4(uint64_t a, uint64_t b, uint64_t word)
 {
-	return set_mix(b + a[0] * word);
+	return set_mix(b + a * word);
 }
 
 static inline uint64_t set_hash6(const uint64_t a[4], uint64_t b, uint64_t first, uint64_t last)
@@ -120,7 +119,7 @@ static inline uint64_t set_hash(const struct weir_set *s, const struct set_key *
 	const uint8_t length = (uint8_t)key->kind;
 
 	if (key->kind >> 8 == 4)
-		return set_hash4(s->a, s->b[0][length], key->addr[0]);
+		return set_hash4(s->a[0], s->b[0][length], key->addr[0]);
 	return set_hash6(s->a, s->b[1][length], key->addr[0], key->addr[1]);
 }
 
@@ -130,23 +129,23 @@ static inline hash_sig_t set_sig(uint64_t hash)
 	return (hash_sig_t)hash;
 }
 
-static inline struct set_line *set_bloom_line(struct set_line *bloom, uint32_t line_mask,
-					      uint64_t hash)
+/* The line of a hash, in a filter of line_mask + 1 lines. */
+static inline uint32_t set_line_at(uint32_t line_mask, uint64_t hash)
 {
-	return &bloom[(uint32_t)(hash >> 40) & line_mask];
+	return (uint32_t)(hash >> 40) & line_mask;
 }
 
-/* The bit of each of four parts of a hash. */
-static inline uint64_t set_bloom_bit(const struct set_line *line, uint64_t part)
+/* In the lowest bit, the bit of one of four parts of a hash. */
+static inline uint64_t set_line_bit(const struct set_line *line, uint64_t part)
 {
 	return atomic_load_explicit(&line->word[part >> 6 & 7], memory_order_relaxed) >>
 	       (part & 63);
 }
 
-static inline bool set_bloom_has(const struct set_line *line, uint64_t hash)
+static inline bool set_line_has(const struct set_line *line, uint64_t hash)
 {
-	return set_bloom_bit(line, hash) & set_bloom_bit(line, hash >> 9) &
-	       set_bloom_bit(line, hash >> 18) & set_bloom_bit(line, hash >> 27) & 1;
+	return set_line_bit(line, hash) & set_line_bit(line, hash >> 9) &
+	       set_line_bit(line, hash >> 18) & set_line_bit(line, hash >> 27) & 1;
 }
 
 /* set.c: whether just this prefix is an entry, be it ended. Control thread. */
