@@ -362,10 +362,12 @@ static void put_zone(struct weir_writer *w, uint32_t zone, const char *name)
 
 static void close_set(struct weir_ipfix *x)
 {
-	struct weir_writer bytes = {.at = x->set + SET_BYTES_AT, .end = x->set + SET_BYTES};
+	struct weir_writer w;
 
-	if (x->set != NULL)
-		weir_put_u16_be(&bytes, (uint16_t)(x->out.at - x->set));
+	if (x->set == NULL)
+		return;
+	w = (struct weir_writer){.at = x->set + SET_BYTES_AT, .end = x->set + SET_BYTES};
+	weir_put_u16_be(&w, (uint16_t)(x->out.at - x->set));
 }
 
 /* Records of one template that follow each other are one set. */
