@@ -6,6 +6,7 @@
  */
 #include "sniff_priv.h"
 
+#include <errno.h>
 #include <string.h>
 
 const char *weir_sniff_proto_name(enum weir_sniff_proto proto)
@@ -24,32 +25,40 @@ static char label_char(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : 0;
 }
 
-void sniff_name_set(struct weir_sniff *s, const uint8_t *name, size_t bytes)
+/* Labels with single dots between them, in lower case. */
+static bool copy_labels(const uint8_t *name, size_t bytes, char *out)
 {
 	size_t label_bytes = 0;
 
-	if (bytes > 0 && name[bytes - 1] == '.')
-		bytes--;
-	s->bad_name = true;
-	s->name[0] = '\0';
-	if (bytes == 0 || bytes > 253)
-		return;
 	for (size_t i = 0; i < bytes; i++) {
 		const char c = name[i] == '.' ? '.' : label_char(name[i]);
 
+		if (c == 0 || (c == '.' && label_bytes == 0))
+			return false;
 		label_bytes = c == '.' ? 0 : label_bytes + 1;
-		if (c == 0 || label_bytes > 63 || (c == '.' && (i == 0 || name[i - 1] == '.'))) {
-			s->name[0] = '\0';
-			return;
-		}
-		s->name[i] = c;
+		if (label_bytes > 63)
+			return false;
+		out[i] = c;
 	}
-	if (label_bytes == 0) {
-		s->name[0] = '\0';
-		return;
-	}
-	s->name[bytes] = '\0';
-	s->bad_name = false;
+	out[bytes] = '\0';
+	return label_bytes > 0;
+}
+
+int weir_sniff_host(const void *name, size_t bytes, char out[WEIR_SNIFF_NAME])
+{
+	const uint8_t *text = name;
+
+	if (bytes > 0 && text[bytes - 1] == '.')
+		bytes--;
+	if (bytes > 0 && bytes <= 253 && copy_labels(text, bytes, out))
+		return 0;
+	out[0] = '\0';
+	return -EINVAL;
+}
+
+void sniff_name_set(struct weir_sniff *s, const uint8_t *name, size_t bytes)
+{
+	s->bad_name = weir_sniff_host(name, bytes, s->name) < 0;
 }
 
 static enum weir_sniff_result sniff_ssh(const uint8_t *p, size_t bytes, struct weir_sniff *s)

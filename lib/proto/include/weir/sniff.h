@@ -55,6 +55,13 @@ struct weir_sniff {
 };
 
 /**
+ * Read a name of a host as a client may write it: what comes out is as the names found are.
+ * @param out  the name in lower case; empty if it is none.
+ * @return 0 or -EINVAL.
+ */
+WEIR_MUST_CHECK int weir_sniff_host(const void *name, size_t bytes, char out[WEIR_SNIFF_NAME]);
+
+/**
  * The name of a protocol in lower case: "tls"; "none" for WEIR_SNIFF_NONE and what is out of range.
  */
 const char *weir_sniff_proto_name(enum weir_sniff_proto proto);

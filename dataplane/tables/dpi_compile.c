@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dpi_compile: from files of patterns and domains to a struct weir_dpi.
+ *
+ * Takes: struct weir_dpi_conf. Says: the compiled whole, or one sentence with file and line.
+ * Holds: rules, two databases (datagrams: block mode; TCP: stream mode), domain sets. Immutable.
+ *
+ * A pattern of a pattern file that hyperscan refuses is an error; a rule of Snort is left out and
+ * named, and the rest is compiled again. What hs_expression_info() refuses is found before, one by
+ * one and fast, so that few are left for that.
+ */
+#include "dpi_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static int read_source(struct dpi_reader *r)
+{
+	const struct weir_dpi_source *s = r->source;
+	struct dpi_text text = {s->text, s->text_bytes};
+	char *whole = NULL;
+	int rc = 0;
+
+	if (s->format == WEIR_DPI_HYPERSCAN &&
+	    (s->action <= WEIR_DPI_PASS || s->action >= WEIR_DPI_ACTIONS))
+		return weir_why(r->why, -EINVAL, "%s: its patterns have no action", s->name);
+	if (s->text == NULL) {
+		rc = dpi_file_read(s->name, &whole, &text.bytes, r->why);
+		text.at = whole;
+	}
+	if (rc == 0)
+		rc = s->format == WEIR_DPI_SNORT ? dpi_snort_read(r, text)
+						 : dpi_patterns_read(r, text);
+	free(whole);
+	return rc;
+}
+
+static int read_sources(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct weir_why *why)
+{
+	struct dpi_reader r = {.conf = conf, .rules = &d->rules, .why = why};
+
+	d->rules.name = calloc(conf->n_sources + 1ul, sizeof(d->rules.name[0]));
+	if (d->rules.name == NULL)
+		return weir_why(why, -ENOMEM, "out of memory for patterns");
+	for (uint32_t i = 0; i < conf->n_sources; i++) {
+		char *name = strdup(conf->sources[i].name);
+		int rc;
+
+		if (name == NULL)
+			return weir_why(why, -ENOMEM, "out of memory for patterns");
+		d->rules.name[d->rules.n_names++] = name;
+		r.source = &conf->sources[i];
+		r.file = name;
+		rc = read_source(&r);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* What hyperscan thinks of a rule is wrong with it: an error, or it is left out. */
+static int refuse(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct dpi_rule *rule,
+		  const char *message, struct weir_why *why)
+{
+	if (rule->must)
+		return weir_why(why, -EINVAL, "%s:%u: pattern %u: %s", rule->file, rule->line,
+				rule->id, message);
+	rule->left_out = true;
+	d->rules.left_out++;
+	dpi_finding(conf, "%s:%u: rule %u is left out: %s", rule->file, rule->line, rule->id,
+		    message);
+	return 0;
+}
+
+/* Each regular expression by itself: whether it can be read. */
+static int check_parts(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct weir_why *why)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < d->rules.n && rc == 0; i++) {
+		struct dpi_rule *rule = &d->rules.rule[i];
+
+		for (unsigned k = 0; k < rule->n_parts && !rule->left_out && rc == 0; k++) {
+			hs_compile_error_t *error = NULL;
+			hs_expr_info_t *info = NULL;
+
+			if (hs_expression_info(rule->part[k].regex, rule->part[k].flags, &info,
+					       &error) != HS_SUCCESS)
+				rc = refuse(d, conf, rule, error->message, why);
+			hs_free_compile_error(error);
+			free(info);
+		}
+	}
+	return rc;
+}
+
+static int compare_ids(const void *a, const void *b, void *rules)
+{
+	const struct dpi_rule *rule = rules;
+	const uint32_t x = rule[*(const uint32_t *)a].id, y = rule[*(const uint32_t *)b].id;
+
+	return (x > y) - (x < y);
+}
+
+/* Sort by number; two of one number are an error, for an alert must tell which it was. */
+static int index_ids(struct weir_dpi *d, struct weir_why *why)
+{
+	const struct dpi_rule *rule = d->rules.rule;
+
+	d->by_id = calloc(d->rules.n + 1ul, sizeof(d->by_id[0]));
+	if (d->by_id == NULL)
+		return weir_why(why, -ENOMEM, "out of memory for patterns");
+	for (uint32_t i = 0; i < d->rules.n; i++)
+		d->by_id[i] = i;
+	qsort_r(d->by_id, d->rules.n, sizeof(d->by_id[0]), compare_ids, d->rules.rule);
+	for (uint32_t i = 1; i < d->rules.n; i++) {
+		const struct dpi_rule *a = &rule[d->by_id[i - 1]], *b = &rule[d->by_id[i]];
+
+		if (a->id == b->id)
+			return weir_why(why, -EEXIST, "%s:%u: number %u is that of %s:%u too",
+					b->file, b->line, b->id, a->file, a->line);
+	}
+	return 0;
+}
+
+static hs_error_t compile_some(const struct dpi_exprs *e, unsigned from, unsigned n,
+			       enum dpi_mode mode, hs_database_t **db, hs_compile_error_t **error)
+{
+	*error = NULL;
+	return hs_compile_ext_multi(
+		e->regex + from, e->flags + from, e->ids + from, e->ext_at + from, n,
+		mode == DPI_STREAM ? HS_MODE_STREAM : HS_MODE_BLOCK, NULL, db, error);
+}
+
+/* hyperscan does not say which rule was too much for it: the first that is too much by itself. */
+static uint32_t find_bad(const struct weir_dpi *d, const struct dpi_exprs *e, enum dpi_mode mode)
+{
+	for (unsigned i = 0, n; i < e->n; i += n) {
+		hs_compile_error_t *error;
+		hs_database_t *db = NULL;
+		hs_error_t rc;
+
+		for (n = 1; i + n < e->n && e->rule[i + n] == e->rule[i];)
+			n++;
+		rc = compile_some(e, i, n, mode, &db, &error);
+		hs_free_compile_error(error);
+		hs_free_database(db);
+		if (rc == HS_COMPILER_ERROR)
+			return e->rule[i];
+	}
+	return d->rules.n;
+}
+
+/* Compile one mode. *bad: the rule that was refused, or d->rules.n. */
+static int compile_mode(struct weir_dpi *d, const struct dpi_exprs *e, enum dpi_mode mode,
+			uint32_t *bad, hs_compile_error_t **error)
+{
+	hs_error_t rc;
+
+	*bad = d->rules.n;
+	*error = NULL;
+	if (e->n == 0)
+		return 0;
+	rc = compile_some(e, 0, e->n, mode, &d->db[mode], error);
+	if (rc == HS_SUCCESS)
+		return 0;
+	if (rc == HS_COMPILER_ERROR)
+		*bad = (*error)->expression >= 0 ? e->rule[(*error)->expression]
+						 : find_bad(d, e, mode);
+	return rc == HS_NOMEM ? -ENOMEM : -EINVAL;
+}
+
+static void free_databases(struct weir_dpi *d)
+{
+	for (unsigned m = 0; m < DPI_MODES; m++) {
+		hs_free_database(d->db[m]);
+		d->db[m] = NULL;
+	}
+}
+
+/* Compile both. -EAGAIN: a rule was left out, begin again. */
+static int compile_once(struct weir_dpi *d, const struct weir_dpi_conf *conf,
+			const struct dpi_exprs exprs[DPI_MODES], struct weir_why *why)
+{
+	for (unsigned m = 0; m < DPI_MODES; m++) {
+		hs_compile_error_t *error;
+		uint32_t bad;
+		int rc = compile_mode(d, &exprs[m], m, &bad, &error);
+
+		if (rc < 0) {
+			const char *message = error != NULL ? error->message : "out of memory";
+
+			if (bad == d->rules.n)
+				rc = weir_why(why, rc, "patterns cannot be compiled: %s", message);
+			else
+				rc = refuse(d, conf, &d->rules.rule[bad], message, why);
+			hs_free_compile_error(error);
+			free_databases(d);
+			return rc < 0 ? rc : -EAGAIN;
+		}
+	}
+	return 0;
+}
+
+/* From the cache, or compiled and into the cache. */
+static int get_databases(struct weir_dpi *d, const struct weir_dpi_conf *conf,
+			 const struct dpi_exprs exprs[DPI_MODES], struct weir_why *why)
+{
+	struct weir_why odd = {""};
+	struct dpi_key key;
+	int rc;
+
+	if (conf->cache_dir == NULL)
+		return compile_once(d, conf, exprs, why);
+	rc = dpi_key_make(&key, exprs);
+	if (rc < 0)
+		return weir_why(why, rc, "out of memory for patterns");
+	if (dpi_cache_read(conf->cache_dir, &key, d->db, &odd)) {
+		d->stats.cache = WEIR_DPI_CACHE_HIT;
+	} else {
+		if (odd.text[0] != '\0')
+			dpi_finding(conf, "%s", odd.text);
+		rc = compile_once(d, conf, exprs, why);
+		if (rc == 0) {
+			if (dpi_cache_write(conf->cache_dir, &key, d->db, &odd) == 0)
+				d->stats.cache = WEIR_DPI_CACHE_WRITTEN;
+			else
+				dpi_finding(conf, "%s", odd.text);
+		}
+	}
+	free(key.at);
+	return rc;
+}
+
+static int build_databases(struct weir_dpi *d, const struct weir_dpi_conf *conf,
+			   struct weir_why *why)
+{
+	int rc;
+
+	do {
+		struct dpi_exprs exprs[DPI_MODES] = {{0}};
+
+		rc = 0;
+		for (unsigned m = 0; m < DPI_MODES && rc == 0; m++)
+			rc = dpi_exprs_make(&exprs[m], &d->rules, m);
+		if (rc < 0)
+			weir_why(why, rc, "out of memory for patterns");
+		else if (exprs[DPI_BLOCK].n + exprs[DPI_STREAM].n > 0)
+			rc = get_databases(d, conf, exprs, why);
+		for (unsigned m = 0; m < DPI_MODES; m++)
+			dpi_exprs_clear(&exprs[m]);
+	} while (rc == -EAGAIN);
+	return rc;
+}
+
+static int copy_sets(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct weir_why *why)
+{
+	if (conf->n_sets > WEIR_DPI_SETS_MAX)
+		return weir_why(why, -EINVAL, "%u domain sets, at most %u", conf->n_sets,
+				WEIR_DPI_SETS_MAX);
+	d->set = calloc(conf->n_sets + 1ul, sizeof(d->set[0]));
+	if (d->set == NULL)
+		return weir_why(why, -ENOMEM, "out of memory for domains");
+	for (uint32_t i = 0; i < conf->n_sets; i++) {
+		d->set[i].name = strdup(conf->sets[i].name);
+		d->set[i].action = (uint8_t)conf->sets[i].action;
+		d->set[i].app = conf->sets[i].app;
+		d->n_sets++;
+		if (d->set[i].name == NULL)
+			return weir_why(why, -ENOMEM, "out of memory for domains");
+		if (conf->sets[i].action >= WEIR_DPI_ACTIONS)
+			return weir_why(why, -EINVAL, "%s: it has no action", conf->sets[i].name);
+	}
+	return dpi_domains_make(&d->domains, conf, why);
+}
+
+static void take_stock(struct weir_dpi *d)
+{
+	size_t bytes = 0;
+
+	for (unsigned m = 0; m < DPI_MODES; m++) {
+		if (d->db[m] != NULL && hs_database_size(d->db[m], &bytes) == HS_SUCCESS)
+			d->stats.bytes += bytes;
+	}
+	if (d->db[DPI_STREAM] != NULL && hs_stream_size(d->db[DPI_STREAM], &bytes) == HS_SUCCESS)
+		d->stats.stream_bytes = (uint32_t)bytes;
+	if (d->domains.n > 0)
+		d->stats.bytes += (d->domains.mask + 1ul) * 8 + d->domains.text_room;
+	d->stats.domains = d->domains.n;
+	for (uint32_t i = 0; i < d->rules.n; i++)
+		d->stats.patterns += !d->rules.rule[i].left_out;
+	d->stats.left_out = d->rules.left_out;
+}
+
+static int build(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct weir_why *why)
+{
+	int rc = read_sources(d, conf, why);
+
+	if (rc == 0)
+		rc = index_ids(d, why);
+	if (rc == 0)
+		rc = check_parts(d, conf, why);
+	if (rc == 0)
+		rc = build_databases(d, conf, why);
+	if (rc == 0)
+		rc = copy_sets(d, conf, why);
+	return rc;
+}
+
+int weir_dpi_compile(const struct weir_dpi_conf *conf, struct weir_dpi **out, struct weir_why *why)
+{
+	const uint64_t begin_ns = now_ns();
+	struct weir_dpi *d;
+	int rc;
+
+	if (hs_valid_platform() != HS_SUCCESS)
+		return weir_why(why, -ENOTSUP, "inspection needs a processor with SSSE3");
+	d = calloc(1, sizeof(*d));
+	if (d == NULL)
+		return weir_why(why, -ENOMEM, "out of memory for patterns");
+	d->budget_bytes = conf->budget_bytes;
+	rc = build(d, conf, why);
+	if (rc < 0) {
+		weir_dpi_free(d);
+		return rc;
+	}
+	take_stock(d);
+	d->stats.build_ns = now_ns() - begin_ns;
+	*out = d;
+	return 0;
+}
+
+void weir_dpi_free(struct weir_dpi *d)
+{
+	if (d == NULL)
+		return;
+	free_databases(d);
+	dpi_rules_clear(&d->rules);
+	dpi_domains_clear(&d->domains);
+	free(d->by_id);
+	for (uint32_t i = 0; i < d->n_sets; i++)
+		free(d->set[i].name);
+	free(d->set);
+	free(d);
+}
+
+void weir_dpi_stats(const struct weir_dpi *d, struct weir_dpi_stats *out)
+{
+	*out = d->stats;
+}
+
+const char *weir_dpi_message(const struct weir_dpi *d, uint32_t id)
+{
+	uint32_t from = 0, to = d->rules.n;
+
+	while (from < to) {
+		const uint32_t middle = from + (to - from) / 2;
+		const struct dpi_rule *rule = &d->rules.rule[d->by_id[middle]];
+
+		if (rule->id == id)
+			return rule->left_out ? NULL : rule->message;
+		if (rule->id < id)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return NULL;
+}
+
+const char *weir_dpi_set_name(const struct weir_dpi *d, uint32_t id)
+{
+	return id < d->n_sets ? d->set[id].name : NULL;
+}
+
+int weir_dpi_domain(const struct weir_dpi *d, const char *name)
+{
+	return dpi_domains_find(&d->domains, name);
+}
