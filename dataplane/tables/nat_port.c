@@ -62,10 +62,12 @@ static int search(struct weir_nat_asker *a, const struct nat_choice *c, struct w
 {
 	const uint16_t kept = ntohs(c->orig->sport);
 	const uint64_t hash = weir_siphash13(&a->secret, c->orig, sizeof(*c->orig));
-	/* Few ports are gone through one by one, so that none is missed. */
+	/* Few ports are gone through one by one, so that none is missed. Of many every so many-th
+	 * is, an odd number: even ones would pass by all ports of a worker, if low bits say whose
+	 * they are. */
 	const uint32_t step = c->port_n <= WEIR_NAT_TRIES
 				      ? 1
-				      : 1 + (uint32_t)(((hash >> 32) * (c->port_n - 1)) >> 32);
+				      : 1 | (uint32_t)(((hash >> 32) * (c->port_n - 1)) >> 32);
 	uint32_t at = (uint32_t)(((hash & UINT32_MAX) * c->port_n) >> 32);
 	unsigned taken = 0;
 
