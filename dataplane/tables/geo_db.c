@@ -11,7 +11,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <maxminddb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,14 +48,6 @@ struct record {
 	uint8_t type;
 	MMDB_entry_s entry;
 };
-
-uint16_t geo_number(const char *iso_code, size_t len)
-{
-	if (len != 2 || iso_code[0] < 'A' || iso_code[0] > 'Z' || iso_code[1] < 'A' ||
-	    iso_code[1] > 'Z')
-		return WEIR_GEO_NONE;
-	return (uint16_t)(1 + 26 * (iso_code[0] - 'A') + iso_code[1] - 'A');
-}
 
 int geo_db_open(const char *path, struct geo_db **out, struct weir_why *why)
 {
@@ -108,45 +99,20 @@ static int corrupt(const struct walk *w, const char *what)
 			weir_prefix_format(&w->way, text), what);
 }
 
-/* The country in a record; NONE if it has no such field. */
-static int read_country(struct walk *w, MMDB_entry_s *entry)
-{
-	static const char *const fields[] = {"country", "registered_country"};
-	MMDB_entry_data_s data;
-	int status;
-	uint16_t number;
-
-	for (unsigned i = 0; i < 2; i++) {
-		status = MMDB_get_value(entry, &data, fields[i], "iso_code", NULL);
-		if (status == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR)
-			continue;
-		if (status != MMDB_SUCCESS)
-			return corrupt(w, MMDB_strerror(status));
-		if (!data.has_data)
-			continue;
-		number = data.type != MMDB_DATA_TYPE_UTF8_STRING
-				 ? WEIR_GEO_NONE
-				 : geo_number(data.utf8_string, data.data_size);
-		if (number == WEIR_GEO_NONE)
-			return corrupt(w, "iso_code is not two capital letters");
-		return number;
-	}
-	return WEIR_GEO_NONE;
-}
-
 static int country_of(struct walk *w, MMDB_entry_s *entry)
 {
 	struct geo_db *db = w->db;
 	const uint32_t at = entry->offset & (REMEMBERS - 1);
+	const char *wrong;
 	int country;
 
 	if (db->known[at].offset == entry->offset + 1)
 		return db->known[at].country;
-	country = read_country(w, entry);
-	if (country >= 0) {
-		db->known[at].offset = entry->offset + 1;
-		db->known[at].country = (uint16_t)country;
-	}
+	country = geo_record_country(entry, &wrong);
+	if (country < 0)
+		return corrupt(w, wrong);
+	db->known[at].offset = entry->offset + 1;
+	db->known[at].country = (uint16_t)country;
 	return country;
 }
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
-/* What geo_db.c finds in a database and geo.c puts into tables. Control thread only. */
+/*
+ * geo_db.c walks a database, geo_record.c reads its records, geo.c puts what they find into tables.
+ * Control thread only.
+ */
 
+#include <maxminddb.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/addr.h>
@@ -28,6 +32,9 @@ void geo_db_close(struct geo_db *db);
 int geo_db_walk(struct geo_db *db, uint8_t family,
 		int (*fn)(void *ctx, const struct weir_prefix *prefix, uint16_t country), void *ctx,
 		struct geo_count *count, struct weir_why *why);
+
+/* geo_record.c: the number of the country in a record, WEIR_GEO_NONE, or -EBADMSG and why. */
+int geo_record_country(MMDB_entry_s *entry, const char **wrong);
 
 /* The number of a country by two capital letters; WEIR_GEO_NONE if they are not. */
 uint16_t geo_number(const char *iso_code, size_t len);
