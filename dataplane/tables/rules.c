@@ -86,10 +86,8 @@ int rules_copy(struct weir_rules *rs, const struct weir_rule *rules, uint32_t n)
 
 static void free_list(struct rules_list *list)
 {
-	for (uint32_t i = 0; i < list->n_segments; i++) {
-		rte_acl_free(list->segments[i].acl);
-		free(list->segments[i].classes);
-	}
+	for (uint32_t i = 0; i < list->n_segments; i++)
+		rules_parts_free(&list->segments[i]);
 	free(list->segments);
 	free(list->src.country_lists);
 	free(list->dst.country_lists);

@@ -34,6 +34,8 @@ struct weir_rules_worker {
 	uint16_t pkt[RULES_CHUNK];   /* their places in the burst */
 	uint32_t first[RULES_CHUNK]; /* the first rule that matches in this segment, plus one */
 	struct rules_key key[RULES_CHUNK];
+	uint64_t top_src[RULES_CHUNK]; /* rules_top() of their addresses */
+	uint64_t top_dst[RULES_CHUNK];
 	uint64_t in_src[WEIR_RULE_SETS_MAX + 1]; /* by address list: which packets are in it */
 	uint64_t in_dst[WEIR_RULE_SETS_MAX + 1];
 
@@ -142,11 +144,11 @@ static void look_up(const struct call *c, const struct rules_look *look, uint8_t
 }
 
 /* Ask rte_acl what was collected, and keep the first rule of each packet. */
-static void classify(struct weir_rules_worker *w, const struct rules_segment *s)
+static void classify(struct weir_rules_worker *w, const struct rules_part *p)
 {
 	if (w->n_asked == 0)
 		return;
-	rte_acl_classify(s->acl, w->data, w->answer, w->n_asked, 1);
+	rte_acl_classify(p->acl, w->data, w->answer, w->n_asked, 1);
 	for (uint32_t i = 0; i < w->n_asked; i++) {
 		uint32_t *first = &w->first[w->asked[i]];
 
@@ -157,14 +159,29 @@ static void classify(struct weir_rules_worker *w, const struct rules_segment *s)
 	w->n_asked = 0;
 }
 
-/* Packets ask once for each class that they are in. The first class's keys are there. */
-static void ask_segment(struct weir_rules_worker *w, const struct rules_segment *s, uint64_t alive)
+/* Those whose addresses are in the ranges of a part, and for which its rules come early enough. */
+static uint64_t in_part(const struct weir_rules_worker *w, const struct rules_part *p,
+			uint64_t alive)
 {
-	for (uint64_t m = alive; m != 0; m &= m - 1)
-		w->first[__builtin_ctzll(m)] = 0;
-	for (uint16_t class = 0; class < s->n_classes; class ++) {
-		uint64_t m = alive & w->in_src[s->classes[class].src] &
-			     w->in_dst[s->classes[class].dst];
+	uint64_t in = 0;
+
+	for (uint64_t m = alive; m != 0; m &= m - 1) {
+		const unsigned i = (unsigned)__builtin_ctzll(m);
+
+		if (w->top_src[i] - p->lo[0] <= p->hi[0] - p->lo[0] &&
+		    w->top_dst[i] - p->lo[1] <= p->hi[1] - p->lo[1] &&
+		    p->first - 1 < w->first[i] - 1)
+			in |= UINT64_C(1) << i;
+	}
+	return in;
+}
+
+/* Packets ask once for each class that they are in. Class 0's keys are there. */
+static void ask_part(struct weir_rules_worker *w, const struct rules_part *p, uint64_t in)
+{
+	for (uint32_t k = 0; k < p->n_classes; k++) {
+		const struct rules_class *class = &p->classes[k];
+		uint64_t m = in & w->in_src[class->src] & w->in_dst[class->dst];
 
 		for (; m != 0; m &= m - 1) {
 			const uint8_t i = (uint8_t)__builtin_ctzll(m);
@@ -172,16 +189,28 @@ static void ask_segment(struct weir_rules_worker *w, const struct rules_segment 
 
 			w->asked[at] = i;
 			w->data[at] = (const uint8_t *)&w->key[i];
-			if (class > 0) {
+			if (class->id_be != 0) {
 				w->classed[at] = w->key[i];
-				w->classed[at].class_be = htons(class);
+				w->classed[at].class_be = class->id_be;
 				w->data[at] = (const uint8_t *)&w->classed[at];
 			}
 			if (w->n_asked == RULES_ROOM)
-				classify(w, s);
+				classify(w, p);
 		}
 	}
-	classify(w, s);
+	classify(w, p);
+}
+
+static void ask_segment(struct weir_rules_worker *w, const struct rules_segment *s, uint64_t alive)
+{
+	for (uint64_t m = alive; m != 0; m &= m - 1)
+		w->first[__builtin_ctzll(m)] = 0;
+	if (s->n_parts == 1) {
+		ask_part(w, &s->parts[0], alive);
+		return;
+	}
+	for (uint32_t i = 0; i < s->n_parts; i++)
+		ask_part(w, &s->parts[i], in_part(w, &s->parts[i], alive));
 }
 
 /* Whether a rule ends the search of a packet that matches it. */
@@ -205,8 +234,13 @@ static void ask_list(const struct call *c, const struct rules_list *list, uint8_
 	struct weir_rules_worker *w = c->w;
 	uint64_t alive = UINT64_MAX >> (RULES_CHUNK - w->n);
 
-	for (uint32_t i = 0; i < w->n; i++)
-		make_key(&w->key[i], &c->asks[w->pkt[i]]);
+	for (uint32_t i = 0; i < w->n; i++) {
+		const struct weir_rule_ask *a = &c->asks[w->pkt[i]];
+
+		make_key(&w->key[i], a);
+		w->top_src[i] = rules_top(a->tuple.src, family);
+		w->top_dst[i] = rules_top(a->tuple.dst, family);
+	}
 	look_up(c, &list->src, family, offsetof(struct weir_tuple, src), w->in_src);
 	look_up(c, &list->dst, family, offsetof(struct weir_tuple, dst), w->in_dst);
 	for (uint32_t i = 0; i < list->n_segments && alive != 0; i++) {

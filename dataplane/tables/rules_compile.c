@@ -5,13 +5,12 @@
  *
  *	pairs of zones:  those that the same rules are for share a list
  *	segments:        cut behind each rule that may not end the search
- *	contexts:        a segment that is too much for one rte_acl becomes two
+ *	contexts:        of a segment's entries, in rules_parts.c
  */
 
 #include <errno.h>
 #include <inttypes.h>
 #include <rte_malloc.h>
-#include <rte_vect.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,91 +41,19 @@ static bool is_between(const struct weir_rule *r, unsigned from, unsigned to)
 	       (r->to_zones == 0 || r->to_zones >> to & 1);
 }
 
-/* AVX-512 halves the cycles; DPDK takes it only if EAL was told so for everything, as in fib.c. */
-static void choose_classify(struct rte_acl_ctx *acl)
+/* A segment more, without its contexts. */
+static struct rules_segment *append_segment(struct compile *c)
 {
-	const uint16_t bits = rte_vect_get_max_simd_bitwidth();
-
-	if (rte_vect_set_max_simd_bitwidth(RTE_VECT_SIMD_512) < 0)
-		return;
-	rte_acl_set_ctx_classify(acl, RTE_ACL_CLASSIFY_DEFAULT);
-	rte_vect_set_max_simd_bitwidth(bits);
-}
-
-static int build_acl(const struct compile *c, const uint8_t *entries, uint32_t n,
-		     struct rte_acl_ctx **out)
-{
-	static unsigned made; /* names must differ; control thread */
-	char name[RTE_ACL_NAMESIZE];
-	const struct rte_acl_param param = {
-		.name = name,
-		.socket_id = c->rs->numa,
-		.rule_size = (uint32_t)rules_entry_bytes(c->family),
-		.max_rule_num = n,
-	};
-	struct rte_acl_config config;
-	struct rte_acl_ctx *acl;
-	int rc;
-
-	snprintf(name, sizeof(name), "weir%u", made++);
-	acl = rte_acl_create(&param);
-	if (acl == NULL)
-		return -ENOMEM;
-	rules_entry_config(c->family, &config);
-	rc = rte_acl_add_rules(acl, (const struct rte_acl_rule *)entries, n);
-	if (rc == 0)
-		rc = rte_acl_build(acl, &config);
-	if (rc < 0) {
-		rte_acl_free(acl);
-		return rc;
-	}
-	choose_classify(acl);
-	*out = acl;
-	return 0;
-}
-
-static int append_segment(struct compile *c, struct rte_acl_ctx *acl)
-{
-	const size_t bytes = c->n_classes * sizeof(c->classes[0]);
-	struct rules_class *classes = malloc(bytes);
 	struct rules_segment *grown =
 		realloc(c->list->segments, (c->list->n_segments + 1) * sizeof(grown[0]));
 
-	if (grown != NULL)
-		c->list->segments = grown;
-	if (grown == NULL || classes == NULL) {
-		free(classes);
-		rte_acl_free(acl);
-		return -ENOMEM;
-	}
-	memcpy(classes, c->classes, bytes);
-	grown[c->list->n_segments++] = (struct rules_segment){
-		.acl = acl,
-		.pass = WEIR_RULE_DEFAULT,
-		.limit = RULES_NO_LIMIT,
-		.n_classes = c->n_classes,
-		.classes = classes,
-	};
-	c->rs->stats.contexts++;
-	c->rs->stats.bytes += bytes + sizeof(grown[0]);
-	return 0;
-}
-
-/* Segments of these entries: one, or halves if rte_acl would need more than its eight tries. */
-static int build(struct compile *c, const uint8_t *entries, uint32_t n)
-{
-	const uint32_t half = n / 2;
-	struct rte_acl_ctx *acl;
-	int rc = build_acl(c, entries, n, &acl);
-
-	if (rc == 0)
-		return append_segment(c, acl);
-	if (half == 0 || (rc != -ENOMEM && rc != -ERANGE))
-		return rc;
-	rc = build(c, entries, half);
-	if (rc == 0)
-		rc = build(c, entries + half * rules_entry_bytes(c->family), n - half);
-	return rc;
+	if (grown == NULL)
+		return NULL;
+	c->list->segments = grown;
+	grown += c->list->n_segments++;
+	*grown = (struct rules_segment){.pass = WEIR_RULE_DEFAULT, .limit = RULES_NO_LIMIT};
+	c->rs->stats.bytes += sizeof(*grown);
+	return grown;
 }
 
 static uint16_t limit_of(const struct weir_rules *rs, uint32_t rule)
@@ -148,7 +75,9 @@ static void find_classes(struct compile *c, uint32_t begin, uint32_t end)
 		if (!c->wanted[i] || c->class_of[src][dst] != NO_CLASS)
 			continue;
 		c->class_of[src][dst] = c->n_classes;
-		c->classes[c->n_classes++] = (struct rules_class){src, dst};
+		c->classes[c->n_classes] = (struct rules_class){
+			.src = src, .dst = dst, .id_be = htobe16(c->n_classes)};
+		c->n_classes++;
 	}
 }
 
@@ -165,14 +94,13 @@ static int add_rule(struct compile *c, uint32_t i)
 				"rule %s: with it the rules have more than %u combinations of "
 				"addresses, ports and zones",
 				r->name, ENTRIES_MAX);
-	return rules_entry_add(&c->entries, r, i, src, dst,
-			       c->n_classes > 1 ? &c->class_of[s][d] : NULL);
+	return rules_entry_add(&c->entries, r, i, src, dst, c->class_of[s][d]);
 }
 
 /* One segment of rules from begin to end, of which the last may be one that passes. */
 static int make_segment(struct compile *c, uint32_t begin, uint32_t end)
 {
-	struct rules_segment *last;
+	struct rules_segment *s;
 	int rc = 0;
 
 	find_classes(c, begin, end);
@@ -182,17 +110,20 @@ static int make_segment(struct compile *c, uint32_t begin, uint32_t end)
 			rc = add_rule(c, i);
 	if (rc < 0 || c->entries.n == 0)
 		return rc;
-	rc = build(c, c->entries.bytes, c->entries.n);
+	s = append_segment(c);
+	if (s == NULL)
+		return -ENOMEM;
+	if (rules_passes(&c->rs->rules[end - 1])) {
+		s->pass = end - 1;
+		s->limit = limit_of(c->rs, end - 1);
+	}
+	rc = rules_parts_make(c->rs, &c->entries, c->classes, c->n_classes, s);
 	if (rc < 0)
 		return weir_why(c->why, rc, "rte_acl cannot build rules %s to %s: %s",
 				c->rs->rules[begin].name, c->rs->rules[end - 1].name,
 				strerror(-rc));
 	c->rs->stats.entries += c->entries.n;
-	last = &c->list->segments[c->list->n_segments - 1];
-	if (rules_passes(&c->rs->rules[end - 1])) {
-		last->pass = end - 1;
-		last->limit = limit_of(c->rs, end - 1);
-	}
+	c->rs->stats.contexts += s->n_parts;
 	return 0;
 }
 

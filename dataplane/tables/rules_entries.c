@@ -243,7 +243,7 @@ static bool next(uint32_t at[AXES], const uint32_t n[AXES])
 }
 
 int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_t number, bool src,
-		    bool dst, const uint16_t *class)
+		    bool dst, uint16_t class)
 {
 	const size_t bytes = rules_entry_bytes(to->family);
 	uint32_t n[AXES], at[AXES] = {0};
@@ -262,8 +262,37 @@ int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_
 		if (make_room(to) < 0)
 			return -ENOMEM;
 		fill(&e, r, to->family, src, dst, at);
-		set_exact(&e.field[AT_CLASS], class == NULL ? -1 : *class, UINT16_MAX);
+		e.field[AT_CLASS].value.u16 = class;
 		memcpy(to->bytes + to->n++ * bytes, &e, bytes);
 	} while (next(at, n));
 	return 0;
+}
+
+unsigned rules_entry_range(uint8_t family, const void *entry, bool dst, uint64_t *lo, uint64_t *hi)
+{
+	const struct rte_acl_rule *e = entry;
+	const struct rte_acl_field *f = &e->field[AT_ADDRS + (dst ? words(family) : 0)];
+	const unsigned bits = family == 4 ? 32 : 64;
+	uint64_t value = 0, host;
+	unsigned length = 0, top;
+
+	for (unsigned i = 0; i < words(family); i++)
+		length += f[i].mask_range.u32;
+	for (unsigned i = 0; i < bits / 32; i++)
+		value = value << 32 | f[i].value.u32;
+	top = length < bits ? length : bits;
+	host = top == bits ? 0 : UINT64_MAX >> (64 - bits + top);
+	*lo = value & ~host;
+	*hi = value | host;
+	return length;
+}
+
+uint16_t rules_entry_class(const void *entry)
+{
+	return ((const struct rte_acl_rule *)entry)->field[AT_CLASS].value.u16;
+}
+
+void rules_entry_set_class(void *entry, uint16_t class, bool any)
+{
+	set_exact(&((struct rte_acl_rule *)entry)->field[AT_CLASS], any ? -1 : class, UINT16_MAX);
 }

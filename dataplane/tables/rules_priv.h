@@ -10,14 +10,17 @@
  *	rules_compile.c  pairs of zones to lists, lists to segments
  *	rules_lists.c    address lists that are looked up, and the classes that they make
  *	rules_entries.c  a rule to entries of rte_acl
+ *	rules_parts.c    entries of a segment to contexts of rte_acl
  *	rules_ask.c      the data path
  *	rules_limit.c    token buckets
  *	rules_explain.c  the slow matcher, which shares nothing with all that
  *	rules_check.c    rules that never match
  */
 
+#include <endian.h>
 #include <rte_acl.h>
 #include <rte_common.h>
+#include <string.h>
 #include <weir/bucket.h>
 #include <weir/rules.h>
 #include <weir/set.h>
@@ -37,7 +40,7 @@
 struct rules_key {
 	uint8_t proto;
 	uint8_t unused[3]; /* read with the byte before */
-	uint16_t class_be; /* of the segment: which address lists the rule needs */
+	uint16_t class_be; /* of the context: what the entry asks of the address lists */
 	uint16_t vlan_be;
 	uint32_t src_be[4]; /* IPv4: the first */
 	uint32_t dst_be[4];
@@ -59,17 +62,26 @@ struct rules_look {
 	uint32_t n_countries;
 };
 
-/* Rules of one segment that need the same address lists. */
+/* Entries that need the same address lists. */
 struct rules_class {
-	uint8_t src, dst; /* RULES_NO_LIST: none */
+	uint8_t src, dst; /* lists that a packet must be in; RULES_NO_LIST: none */
+	uint16_t id_be;	  /* what the entries have in the field */
+};
+
+/* A context of rte_acl: all entries of a segment, or those that are like each other. */
+struct rules_part {
+	struct rte_acl_ctx *acl; /* its answers are numbers of rules, plus one */
+	uint32_t first;		 /* the smallest of them */
+	uint32_t n_classes;	 /* a packet asks once for each class that it is in */
+	struct rules_class *classes;
+	uint64_t lo[2], hi[2]; /* rules_top() of source and destination: no others can match */
 };
 
 struct rules_segment {
-	struct rte_acl_ctx *acl; /* its answers are numbers of rules, plus one */
-	uint32_t pass;		 /* the rule that may not end the search; WEIR_RULE_DEFAULT: none */
-	uint16_t limit;		 /* of that rule */
-	uint16_t n_classes;
-	struct rules_class *classes;
+	struct rules_part *parts; /* by first */
+	uint32_t n_parts;
+	uint32_t pass;	/* the rule that may not end the search; WEIR_RULE_DEFAULT: none */
+	uint16_t limit; /* of that rule */
 };
 
 struct rules_list {
@@ -134,9 +146,45 @@ size_t rules_entry_bytes(uint8_t family);
 void rules_entry_config(uint8_t family, struct rte_acl_config *out);
 /* How many entries a rule becomes in this family, of prefixes without sides that are looked up. */
 uint64_t rules_entry_count(const struct weir_rule *r, uint8_t family, bool src, bool dst);
-/* Add a rule's entries. @param src, dst sides whose prefixes are in the entries. 0 or -ENOMEM. */
+/* Add a rule's entries, of this class. @param src, dst sides whose prefixes are in the entries. 0
+ * or -ENOMEM. */
 int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_t number, bool src,
-		    bool dst, const uint16_t *class);
+		    bool dst, uint16_t class);
+
+/* The first eight bytes of an address as a number; IPv4: four. */
+static inline uint64_t rules_top(const void *addr, uint8_t family)
+{
+	uint64_t top;
+	uint32_t word;
+
+	if (family == 6) {
+		memcpy(&top, addr, sizeof(top));
+		return be64toh(top);
+	}
+	memcpy(&word, addr, sizeof(word));
+	return be32toh(word);
+}
+
+/* What the address of an entry is: its length, and the first and last rules_top() in it. */
+unsigned rules_entry_range(uint8_t family, const void *entry, bool dst, uint64_t *lo, uint64_t *hi);
+/* The entry with this number. */
+static inline struct rte_acl_rule *rules_entry_at(const struct rules_entries *e, uint32_t i)
+{
+	return (struct rte_acl_rule *)(e->bytes + i * rules_entry_bytes(e->family));
+}
+
+/* The class that an entry was added with. */
+uint16_t rules_entry_class(const void *entry);
+/* Set it, or let any do. */
+void rules_entry_set_class(void *entry, uint16_t class, bool any);
+
+/* Build the contexts of a segment. @param classes by number. 0 or -errno; what was built is in the
+ * segment. */
+int rules_parts_make(struct weir_rules *rs, const struct rules_entries *e,
+		     const struct rules_class *classes, uint32_t n_classes,
+		     struct rules_segment *s);
+/* Free them. */
+void rules_parts_free(struct rules_segment *s);
 
 /* Where the sides of rules go, for one list: its number of a list, or RULES_NO_LIST. */
 struct rules_sides {
