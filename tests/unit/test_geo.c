@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/weir-geo-XXXXXX";
@@ -481,7 +482,7 @@ static uint8_t *sound(size_t *bytes)
 }
 
 /* Whatever it holds: an answer, or a sentence that begins with the file's name. */
-static void check_any(const uint8_t *file, size_t bytes)
+static unsigned wrong_of(const uint8_t *file, size_t bytes)
 {
 	struct weir_why why = {0};
 	uint64_t size;
@@ -489,26 +490,40 @@ static void check_any(const uint8_t *file, size_t bytes)
 
 	toy_mmdb_write_bytes(path, file, bytes);
 	rc = weir_geo_size(path, &size, &why);
-	if (rc < 0)
-		CU_ASSERT_EQUAL(strncmp(why.text, path, strlen(path)), 0);
 	unlink(path);
+	return rc < 0 && strncmp(why.text, path, strlen(path)) != 0;
 }
 
-static void test_a_database_that_was_cut_or_changed_anywhere_is_survived(void)
+static unsigned wrong_of_changed(uint8_t *file, size_t bytes)
 {
-	size_t bytes;
-	uint8_t *file = sound(&bytes);
+	unsigned wrong = 0;
 
 	for (size_t i = 0; i < bytes; i++) {
 		const uint8_t was = file[i];
 
-		check_any(file, i);
+		wrong += wrong_of(file, i);
 		for (unsigned turn = 0; turn < 4; turn++) {
 			file[i] = turn < 3 ? (uint8_t)(was ^ 1 << any(8)) : (uint8_t)any(256);
-			check_any(file, bytes);
+			wrong += wrong_of(file, bytes);
 		}
 		file[i] = was;
 	}
+	return wrong;
+}
+
+/* In a child, for libmaxminddb 1.7.1 keeps 4 KiB each time it refuses metadata. */
+static void test_a_database_that_was_cut_or_changed_anywhere_is_survived(void)
+{
+	size_t bytes;
+	uint8_t *file = sound(&bytes);
+	int status = -1;
+	const pid_t child = fork();
+
+	CU_ASSERT_FATAL(child >= 0);
+	if (child == 0)
+		_exit(wrong_of_changed(file, bytes) > 0);
+	CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	free(file);
 }
 
