@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <weir/error.h>
+#include <weir/tracker.h>
 
 /* The wheel's tick, a power of two: 131 us. */
 #define TICK_NS	  UINT64_C(131072)
@@ -72,6 +73,11 @@ static int make_parts(struct weir_engine *e, const struct weir_engine_conf *conf
 		rc = neigh_create(&e->shard, &e->shard.neigh);
 	if (rc < 0)
 		return weir_why(why, rc, "engine %s: %s", conf->name, weir_error_text(rc));
+	if (conf->tracker != NULL) {
+		rc = weir_tracker_create(conf->tracker, &e->shard, &e->shard.tracker, why);
+		if (rc < 0)
+			return rc;
+	}
 	e->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (e->kick_fd < 0)
 		return weir_why(why, -errno, "engine %s: eventfd: %s", conf->name, strerror(errno));
@@ -135,6 +141,7 @@ void weir_engine_free(struct weir_engine *e)
 	if (e == NULL)
 		return;
 	weir_graph_free(e->graph);
+	weir_tracker_free(e->shard.tracker);
 	neigh_free(e->shard.neigh);
 	origin_free(e->shard.origin);
 	weir_wheel_free(e->shard.wheel);

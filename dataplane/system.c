@@ -145,6 +145,7 @@ static int make_engine(struct weir_system *s, const struct weir_system_conf *con
 		.burst = conf->burst,
 		.poll = conf->poll,
 		.limits = conf->limits,
+		.tracker = conf->tracker,
 		.secret = s->secret,
 		.gens = s->gens,
 		.handoff = s->handoff == NULL ? NULL : &s->handoff[worker],

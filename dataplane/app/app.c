@@ -19,6 +19,8 @@
 #include <weir/error.h>
 #include <weir/version.h>
 
+#include "firewall/fw_app_priv.h"
+
 /* A worker that makes no pass for so long is stuck: it sleeps at most a second. */
 #define STUCK_NS (UINT64_C(5) * WEIR_NS_PER_S)
 
@@ -211,6 +213,8 @@ static int start_eal(struct weir_run *run, const struct weir_system_conf *sys, s
 
 	weir_system_plan(sys, &plan);
 	bytes = plan.bytes + (run->app->l3_at == 0 ? 0 : app_l3_bytes(run->conf));
+	if (run->fw != NULL)
+		bytes += fw_bytes(run->app, run->conf, sys->workers);
 	for (uint16_t p = 0; p < sys->n_ports; p++) {
 		const char *dev = sys->ports[p].conf.device;
 
@@ -379,6 +383,10 @@ static int open_all(struct weir_run *run, struct weir_system_conf *sys, struct w
 
 	if (rc == 0)
 		rc = serve_signals(run, why);
+	if (rc == 0 && app->firewall_at != 0)
+		rc = fw_create(run, run->conf, why);
+	if (rc == 0 && run->fw != NULL)
+		sys->tracker = fw_sizes(run->fw);
 	if (rc == 0)
 		rc = start_eal(run, sys, why);
 	if (rc < 0)
@@ -399,6 +407,8 @@ static int open_all(struct weir_run *run, struct weir_system_conf *sys, struct w
 		rc = app_ctl_create(run, why);
 	if (rc == 0 && run->l3 != NULL)
 		rc = app_l3_register(run);
+	if (rc == 0 && run->fw != NULL)
+		rc = fw_register(run);
 	if (rc == 0)
 		rc = app_trace_create(run);
 	if (rc == 0)
@@ -430,6 +440,7 @@ static void close_all(struct weir_run *run)
 	app_l3_stop(run->l3);
 	weir_system_free(run->system); /* frees the last generation, which needs the table */
 	app_l3_free(run->l3);
+	fw_free(run->fw);
 	app_loop_free(run->loop);
 	if (run->signal_fd >= 0)
 		close(run->signal_fd);
@@ -499,6 +510,19 @@ static int run_app(struct weir_run *run, struct weir_system_conf *sys)
 	return run->status;
 }
 
+/* --check, of a configuration that was loaded. */
+static int check_only(struct weir_run *run)
+{
+	struct weir_why why = {""};
+
+	if (run->app->firewall_at != 0 && fw_check(run, run->conf, stdout, &why) < 0) {
+		fprintf(stderr, "%s: %s\n", run->app->name, why.text);
+		return WEIR_EXIT_REFUSED;
+	}
+	printf("%s: ok\n", app_conf_name(run));
+	return WEIR_EXIT_DONE;
+}
+
 int weir_app_main(const struct weir_app *app, int argc, char **argv)
 {
 	struct weir_system_conf sys = {0};
@@ -519,8 +543,7 @@ int weir_app_main(const struct weir_app *app, int argc, char **argv)
 			fprintf(stderr, "%s: %s\n", app->name, why.text);
 			status = WEIR_EXIT_REFUSED;
 		} else if (ask.check) {
-			printf("%s: ok\n", app_conf_name(&run));
-			status = WEIR_EXIT_DONE;
+			status = check_only(&run);
 		} else if (ask.plan) {
 			app_plan_print(app, run.conf, &sys, stdout);
 			status = WEIR_EXIT_DONE;

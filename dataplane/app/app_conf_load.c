@@ -5,6 +5,7 @@
  */
 
 #include "app_priv.h"
+#include "firewall/fw_app_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -191,6 +192,8 @@ int app_conf_may_follow(const struct weir_app *app, const void *old, const void 
 	    app_l3_conf(app, old)->kernel_routes != app_l3_conf(app, fresh)->kernel_routes)
 		return weir_conf_fail(why, file, 0,
 				      "kernel_routes has changed, which needs a restart");
+	if (app->firewall_at != 0)
+		return fw_may_follow(app_fw_conf(app, old), app_fw_conf(app, fresh), file, why);
 	return 0;
 }
 
@@ -300,6 +303,12 @@ void app_plan_print(const struct weir_app *app, const void *conf,
 			app_l3_bytes(conf) >> 20,
 			((const struct weir_app_conf *)conf)->limits.routes4,
 			((const struct weir_app_conf *)conf)->limits.routes6);
+	}
+	if (app->firewall_at != 0) {
+		bytes += fw_bytes(app, conf, sys->workers);
+		fprintf(to, "flows     %" PRIu64 " MiB for %" PRIu64 " flows, rules and sets\n",
+			fw_bytes(app, conf, sys->workers) >> 20,
+			app_fw_conf(app, conf)->conntrack.flows);
 	}
 	fprintf(to, "DPDK      %d MiB for itself\n", WEIR_EAL_OWN_MIB);
 	fprintf(to, "in all    %" PRIu64 " MiB, in %s hugepages\n",

@@ -13,11 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/error.h>
+#include <weir/policy.h>
+
+#include "firewall/fw_app_priv.h"
 
 /* A generation with the table that its l3 belongs to. */
 struct l3_gen {
 	struct weir_gen gen;
 	struct weir_rib *rib;
+	struct weir_policy *policy; /* held; NULL: none */
 };
 
 static uint64_t rib_sizes(const void *conf, struct weir_rib_conf *out)
@@ -166,6 +170,7 @@ static void free_gen(struct weir_gen *gen)
 	struct l3_gen *g = (struct l3_gen *)gen;
 
 	weir_rib_release(g->rib, gen->l3);
+	weir_policy_release(g->policy);
 	free(g);
 }
 
@@ -178,6 +183,8 @@ int app_l3_publish(struct app_l3 *l3, const struct weir_l3 *fresh)
 	g->gen.l3 = fresh;
 	g->gen.free = free_gen;
 	g->rib = l3->rib;
+	g->policy = weir_policy_hold(l3->policy);
+	g->gen.policy = g->policy;
 	weir_system_publish(l3->run->system, &g->gen);
 	return 0;
 }
@@ -221,18 +228,47 @@ static void set_neighbours(struct weir_run *run, const void *before, const void 
 	}
 }
 
+struct weir_policy *app_l3_policy(const struct app_l3 *l3)
+{
+	return l3 == NULL ? NULL : l3->policy;
+}
+
+/* Commit routes and policy together; ends the open change either way. */
+static int commit_with(struct weir_run *run, struct weir_policy *fresh, struct weir_why *why)
+{
+	struct weir_policy *old = run->l3->policy;
+	int rc;
+
+	if (fresh != NULL)
+		run->l3->policy = fresh;
+	rc = commit(run->l3, why);
+	if (fresh == NULL)
+		return rc;
+	if (rc < 0) {
+		run->l3->policy = old;
+		fw_refused(run->fw, fresh);
+	} else {
+		fw_in_force(run->fw);
+		weir_policy_release(old);
+	}
+	return rc;
+}
+
 int app_l3_apply(struct weir_run *run, const void *conf, struct weir_why *why)
 {
+	struct weir_policy *policy = NULL;
 	int rc = weir_rib_begin(run->l3->rib);
 
 	if (rc < 0)
 		return weir_why(why, rc, "routes: a change is under way");
 	rc = fill_rib(run, conf, why);
+	if (rc == 0 && run->fw != NULL)
+		rc = fw_policy(run, conf, app_conf_name(run), run->l3->rib, &policy, why);
 	if (rc < 0) {
 		weir_rib_abort(run->l3->rib);
 		return rc;
 	}
-	rc = commit(run->l3, why);
+	rc = commit_with(run, policy, why);
 	if (rc == 0)
 		set_neighbours(run, conf == run->conf ? NULL : run->conf, conf);
 	return rc;
@@ -262,6 +298,7 @@ void app_l3_free(struct app_l3 *l3)
 	if (l3 == NULL)
 		return;
 	app_l3_forget(l3);
+	weir_policy_release(l3->policy);
 	weir_rib_free(l3->rib);
 	free(l3);
 }

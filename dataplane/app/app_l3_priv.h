@@ -11,12 +11,14 @@
 struct pending;
 struct weir_app_conf;
 struct weir_kernel;
+struct weir_policy;
 struct weir_run;
 struct weir_system;
 
 struct app_l3 {
 	struct weir_run *run;
 	struct weir_rib *rib;
+	struct weir_policy *policy; /* in force, held; NULL: none */
 	struct weir_kernel *kernel; /* NULL: not followed */
 	bool kernel_behind;	    /* the last reading failed */
 	struct pending *pending;    /* neighbours that workers had no room for yet */

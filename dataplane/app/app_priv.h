@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/app.h>
+#include <weir/firewall.h>
 #include <weir/log.h>
 
 struct app_http;
@@ -14,6 +15,7 @@ struct app_loop;
 struct app_statsd;
 struct app_trace;
 struct ask;
+struct fw;
 
 /* How busy a worker was lately; kept by app_metrics.c. */
 struct app_load {
@@ -34,6 +36,7 @@ struct weir_run {
 	char ctl_path[108];
 	struct app_loop *loop;
 	struct app_l3 *l3; /* NULL: an app without layer 3 */
+	struct fw *fw;	   /* NULL: an app that tracks no flows */
 	struct app_http *http;
 	struct app_statsd *statsd;
 	struct app_trace *trace;
@@ -57,6 +60,12 @@ static inline const struct weir_app_conf *app_conf(const struct weir_run *run)
 static inline const struct weir_l3_conf *app_l3_conf(const struct weir_app *app, const void *conf)
 {
 	return (const struct weir_l3_conf *)((const char *)conf + app->l3_at);
+}
+
+static inline const struct weir_firewall_conf *app_fw_conf(const struct weir_app *app,
+							   const void *conf)
+{
+	return (const struct weir_firewall_conf *)((const char *)conf + app->firewall_at);
 }
 
 /* app_conf_port.c */
@@ -108,6 +117,8 @@ int app_l3_apply(struct weir_run *run, const void *conf, struct weir_why *why);
 int app_l3_start(struct weir_run *run, struct weir_why *why); /* following the kernel */
 void app_l3_stop(struct app_l3 *l3); /* following the kernel; NULL is allowed */
 void app_l3_free(struct app_l3 *l3);
+/* The policy in force; NULL: none yet. NULL is allowed. */
+struct weir_policy *app_l3_policy(const struct app_l3 *l3);
 int app_l3_register(struct weir_run *run);
 
 /* app_ctl.c, app_metrics.c, app_http.c, app_statsd.c, app_trace.c */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * 20_defrag: put fragments for an address of ours together (RFC 791 section 3.2, RFC 8200 4.5).
+ * 20_defrag: put fragments together (RFC 791 section 3.2, RFC 8200 4.5): those for an address of
+ * ours, and all of them where flows are tracked, for their ports are in the first one only.
  *
  * Takes:  NEXT; parsed packets.
- * Says:   NEXT for whole packets and for fragments that are only passing through; HELD for ours:
+ * Says:   NEXT for whole packets and for fragments that are only passing through; HELD for others:
  *         the whole packet goes round by 02_origin and is parsed as if it had come so; DROP for a
  *         fragment that cannot be one (FRAG_BAD).
  * Holds:  fragments, until the last comes, limits.fragment_timeout_ns is over (FRAG_TIMEOUT), or
@@ -179,7 +180,7 @@ static __rte_noinline enum weir_verdict fragment_one(struct defrag_node *n, stru
 
 	if (l3 == NULL || (weir_meta(m)->flags & WEIR_META_OURS))
 		return WEIR_NEXT;
-	if (!(v4 ? is_ours4(l3, m) : is_ours6(l3, m)))
+	if (n->shard->tracker == NULL && !(v4 ? is_ours4(l3, m) : is_ours6(l3, m)))
 		return WEIR_NEXT;
 	if (unlikely(!(v4 ? is_sane4(m) : is_sane6(m))))
 		return weir_say_drop(m, WEIR_DROP_FRAG_BAD);

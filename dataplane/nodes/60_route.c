@@ -265,7 +265,10 @@ static enum weir_verdict fragment4(struct weir_shard *s, struct rte_mbuf *m, uin
 	return sent_as_fragments(s, m, out, n);
 }
 
-/* RFC 8200 4.5: only who sends a packet may cut it. Ours have no extension headers. */
+/*
+ * RFC 8200 4.5: only who sends a packet may cut it, or who has put its fragments together. Those
+ * have no extension headers but what stood in front of the fragment header.
+ */
 static enum weir_verdict fragment6(struct weir_shard *s, struct rte_mbuf *m, uint16_t mtu)
 {
 	/* Not to be guessed (RFC 7739), and not the same again for long. */
@@ -379,8 +382,11 @@ static inline enum weir_verdict route_one6(struct weir_shard *s, const struct we
 	}
 	if (unlikely(rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip) > hop->mtu) &&
 	    !is_one_frame_in_the_end(m)) {
-		if (flags & WEIR_META_OURS)
+		if (flags & (WEIR_META_OURS | WEIR_META_DEFRAGGED)) {
+			if (!(flags & WEIR_META_OURS))
+				ip->hop_limits--;
 			return fragment6(s, m, hop->mtu);
+		}
 		weir_meta(m)->reject_mtu = hop->mtu; /* RFC 8201 */
 		return weir_say_reject(m, WEIR_DROP_FRAG_NEEDED);
 	}

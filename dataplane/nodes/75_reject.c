@@ -10,7 +10,8 @@
  * Holds:  nothing. An answer that was due but over the limit is counted as ERROR_LIMIT beside.
  *
  * Nothing is said about what may not be answered (RFC 1122 section 3.2.2, RFC 4443 section 2.4(e)):
- * errors, later fragments, what was sent to a group or from what is no single host, our own.
+ * errors, later fragments, what was sent to a group or from what is no single host, our own. What
+ * 50_nat has translated is quoted as it came, and answered where it came from.
  */
 
 #include <weir/nodes.h>
@@ -19,8 +20,11 @@
 #include <rte_tcp.h>
 #include <stdlib.h>
 #include <weir/bucket.h>
+#include <weir/tracker.h>
 
 #include "icmp_priv.h"
+#include "rewrite_priv.h"
+#include "tuple_priv.h"
 
 /* Longest error: what every host takes (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4(c)). */
 #define ERROR4_BYTES 576
@@ -60,6 +64,8 @@ static const struct answer answers[WEIR_DROPS] = {
 	[WEIR_DROP_PROHIBITED] = {ICMP4_UNREACHABLE, ICMP4_ADMIN_PROHIBITED, ICMP6_DST_UNREACH,
 				  ICMP6_DST_UNREACH_ADMIN},
 	[WEIR_DROP_FRAG_NEEDED] = {ICMP4_UNREACHABLE, ICMP4_FRAG_NEEDED, ICMP6_PACKET_TOO_BIG, 0},
+	[WEIR_DROP_RULE_REJECT] = {ICMP4_UNREACHABLE, ICMP4_ADMIN_PROHIBITED, ICMP6_DST_UNREACH,
+				   ICMP6_DST_UNREACH_ADMIN},
 	[WEIR_DROP_NO_SERVICE] = {ICMP4_UNREACHABLE, ICMP4_PORT, ICMP6_DST_UNREACH,
 				  ICMP6_DST_UNREACH_NOPORT},
 };
@@ -347,14 +353,43 @@ static void reset(struct reject_node *n, struct rte_mbuf *m, const struct weir_i
 	send_answer(n, f, fresh, m);
 }
 
+/*
+ * Give a packet that 50_nat has translated the addresses back that its sender knows. False: its flow
+ * has gone meanwhile, so nobody knows them.
+ */
+static bool put_back(struct reject_node *n, struct rte_mbuf *m)
+{
+	const struct weir_flow_table *flows = n->shard->tracker->flows;
+	const uint32_t ref = weir_meta(m)->flow;
+	const struct weir_flow *flow = weir_flow_at(flows, ref >> 1);
+	struct weir_tuple came, left, is;
+
+	weir_flow_tuple(flows, flow, ref & 1, &came);
+	weir_flow_tuple(flows, flow, ref & 1 ? WEIR_DIR_ORIG : WEIR_DIR_REPLY, &left);
+	left = weir_tuple_reverse(&left);
+	if (tuple_of(m, &is) != TUPLE_FLOW || memcmp(&is, &left, sizeof(is)) != 0)
+		return false;
+	return rewrite(&n->idents, m, &came) == WEIR_DROP_NONE;
+}
+
+static bool wants_reset(const struct weir_meta *meta)
+{
+	return meta->proto == IPPROTO_TCP &&
+	       (meta->drop == WEIR_DROP_NO_SERVICE || meta->drop == WEIR_DROP_RULE_REJECT);
+}
+
 static void reject_one(struct reject_node *n, struct rte_mbuf *m, const struct weir_pass *pass)
 {
 	const struct weir_meta *meta = weir_meta(m);
 	const struct weir_iface *f = icmp_iface(pass->gen->l3, m);
 
-	if (f == NULL || answers[meta->drop].type4 == 0 || !is_answerable(m) || !is_unicast(m, f))
+	if (f == NULL || answers[meta->drop].type4 == 0 || !is_answerable(m))
 		return;
-	if (meta->drop == WEIR_DROP_NO_SERVICE && meta->proto == IPPROTO_TCP) {
+	if (unlikely(meta->flags & WEIR_META_REWRITTEN) && !put_back(n, m))
+		return;
+	if (!is_unicast(m, f))
+		return;
+	if (wants_reset(meta)) {
 		if (meta->flags & WEIR_META_L4)
 			reset(n, m, f, pass->now_ns);
 	} else if (meta->flags & WEIR_META_IP4) {

@@ -16,10 +16,13 @@
 #include <weir/l3.h>
 #include <weir/must_check.h>
 
+struct weir_policy;
+
 /** One configuration. Published ones are read only. */
 struct weir_gen {
 	uint64_t number;	  /**< 1 for the first; set by weir_gens_publish() */
 	const struct weir_l3 *l3; /**< interfaces, addresses, routes; NULL in a bridge-like app */
+	const struct weir_policy *policy; /**< what the stages 30 to 50 read; NULL without them */
 	void *app;		  /**< what the app's own nodes read */
 	void (*free)(struct weir_gen *); /**< called when no worker can see it any more */
 };

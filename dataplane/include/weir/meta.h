@@ -35,6 +35,11 @@ enum weir_meta_flag {
 	WEIR_META_TRACED = 1 << 8, /**< followed by weirctl trace */
 	WEIR_META_L4 = 1 << 9,	   /**< l4_off and proto are a TCP, UDP or ICMP header, all there */
 	WEIR_META_DEFRAGGED = 1 << 10, /**< put together from fragments by 20_defrag */
+	WEIR_META_KNOWN = 1 << 11,     /**< 30_conntrack: of a flow that rules need not judge */
+	WEIR_META_RELATED = 1 << 12,   /**< 30_conntrack: an ICMP error about the flow's packets */
+	WEIR_META_REWRITE = 1 << 13,   /**< 30_conntrack, 40_acl: 50_nat has to change it */
+	WEIR_META_REWRITTEN = 1 << 14, /**< 50_nat: its addresses are not those it came with */
+	WEIR_META_MAY_CUT = 1 << 15,   /**< 50_nat: was IPv4 without DF: 60_route may fragment it */
 };
 
 /** One cache line. Offsets count from the start of the packet's data (rte_pktmbuf_mtod). */
@@ -51,12 +56,13 @@ struct weir_meta {
 	uint16_t drop;	    /**< whoever says DROP or REJECT: enum weir_drop */
 	uint32_t hop;	    /**< 60_route: index of the next hop in weir_l3.hops */
 	uint32_t hash;	    /**< 01_ring or the port: symmetric hash of the flow, 0 if unknown */
-	uint32_t flow;	    /**< 30_conntrack: index of the flow entry */
+	uint32_t flow;	    /**< 30_conntrack: reference of the flow, or WEIR_NO_FLOW (flow.h) */
 	uint16_t vlan[2]; /**< 10_parse: the tags it came with, outer first, host order, 0: none */
 	uint16_t reject_mtu;	/**< who says REJECT for size: the path's MTU in bytes */
 	uint8_t origin_verdict; /**< weir_origin_push(): enum weir_verdict that 02_origin will say
 				 */
-	uint8_t spare[5];	/**< nobody's, 0: it fills the line */
+	uint8_t spare;		/**< nobody's, 0: it fills the line */
+	uint32_t nat_rule;	/**< 35_balance: the rule of translation that chose where it goes */
 	uint64_t user[2];	/**< free for a product's own stages */
 };
 static_assert(sizeof(struct weir_meta) == RTE_CACHE_LINE_SIZE, "one cache line a packet");

@@ -16,6 +16,10 @@ extern const struct weir_node_ops weir_node_origin;    /**< 02: from ourselves *
 extern const struct weir_node_ops weir_node_parse;     /**< 10: what is it, and is it whole */
 extern const struct weir_node_ops weir_node_neigh_in;  /**< 15: ARP and ND */
 extern const struct weir_node_ops weir_node_defrag;    /**< 20: fragments for us */
+extern const struct weir_node_ops weir_node_conntrack; /**< 30: the flow that it belongs to */
+extern const struct weir_node_ops weir_node_balance;   /**< 35: where a new flow goes */
+extern const struct weir_node_ops weir_node_acl;       /**< 40: may a new flow pass? */
+extern const struct weir_node_ops weir_node_nat;       /**< 50: addresses as the flow has them */
 extern const struct weir_node_ops weir_node_route;     /**< 60: the next hop */
 extern const struct weir_node_ops weir_node_local;     /**< 70: for us */
 extern const struct weir_node_ops weir_node_reject;    /**< 75: answers with an error */

@@ -24,6 +24,7 @@ struct weir_neigh_table;
 struct weir_origin;
 struct weir_port;
 struct weir_punt;
+struct weir_tracker;
 
 /** Sizes that an operator may set; each reached one is a counted, named drop. */
 struct weir_limits {
@@ -74,6 +75,7 @@ struct weir_shard {
 	struct weir_neigh_table *neigh; /**< its neighbours; NULL with a callback */
 	struct weir_handoff *handoff;	/**< rings from and to the other workers, NULL if alone */
 	struct weir_punt *punt;		/**< kernel path, NULL if none */
+	struct weir_tracker *tracker;	/**< flows and what goes with them, NULL if none */
 	struct weir_gens *gens;		/**< the system's generations; NULL: none are read */
 	const struct weir_queue *rxqs;	/**< the queues that it polls */
 	uint16_t n_rxqs;		/**< how many of them; 0 while the worker drains */

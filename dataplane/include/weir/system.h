@@ -21,6 +21,7 @@
 #include <weir/why.h>
 
 struct weir_system;
+struct weir_tracker_conf;
 
 /** A port of the system. */
 struct weir_system_port {
@@ -39,6 +40,7 @@ struct weir_system_conf {
 	uint16_t burst;		       /**< 0: the default */
 	uint32_t mbufs;		       /**< 0: by arithmetic */
 	struct weir_limits limits;     /**< of each worker */
+	const struct weir_tracker_conf *tracker; /**< of each worker; NULL: flows are not tracked */
 	const struct weir_system_port *ports; /**< number i is weir's port i */
 	uint16_t n_ports;		      /**< 1 to WEIR_PORTS_MAX */
 	/* either: */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/* The firewall of a running app: what app/ calls. All of it belongs to the control thread. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <weir/app.h>
+#include <weir/firewall.h>
+#include <weir/policy.h>
+#include <weir/rib.h>
+#include <weir/tracker.h>
+#include <weir/why.h>
+
+struct fw;
+struct weir_run;
+
+/* Memory of tables and sets for all workers, for --plan and hugepages. */
+uint64_t fw_bytes(const struct weir_app *app, const void *conf, uint16_t workers);
+
+/* @conf: the app's. */
+int fw_create(struct weir_run *run, const void *conf, struct weir_why *why);
+/* No worker runs, and no policy is held. NULL is allowed. */
+void fw_free(struct fw *fw);
+/* Sizes of each worker's tracker. */
+const struct weir_tracker_conf *fw_sizes(const struct fw *fw);
+
+/*
+ * The policy of a configuration, held once. The tables of @rib know its interfaces; NULL: they are
+ * not placed. Must be followed by fw_in_force() or fw_refused().
+ */
+int fw_policy(struct weir_run *run, const void *conf, const char *file, const struct weir_rib *rib,
+	      struct weir_policy **out, struct weir_why *why);
+/* It is published. */
+void fw_in_force(struct fw *fw);
+/* It is not, and is given back. */
+void fw_refused(struct fw *fw, struct weir_policy *policy);
+
+/* Whether a reload may go from one configuration to the other. */
+int fw_may_follow(const struct weir_firewall_conf *old, const struct weir_firewall_conf *fresh,
+		  const char *file, struct weir_why *why);
+
+/* --check: build the policy without workers; say which rules never match. */
+int fw_check(struct weir_run *run, const void *conf, FILE *to, struct weir_why *why);
+
+/* weirctl's commands. */
+int fw_register(struct weir_run *run);
+/* Tables of metrics. */
+int fw_metrics(struct weir_run *run);

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The sections of a firewall's configuration. */
+
+#include <weir/firewall.h>
+
+#define SECOND UINT64_C(1000000000)
+#define DAY    (86400 * SECOND)
+
+static const char *const default_names[] = {"accept", "drop", "reject", NULL};
+static const char *const action_names[] = {"accept", "drop", "reject", "count", NULL};
+static const char *const per_names[] = {"rule", "source", NULL};
+static const char *const nat_action_names[] = {"none",	     "masquerade", "snat",  "cgnat", "dnat",
+					       "one_to_one", "npt",	   "nat64", NULL};
+
+#define ZONES(key, member, text)                                                          \
+	{                                                                                 \
+		WEIR_CONF_KEY_NAMED(key, struct weir_rule_conf, member),                  \
+			.type = WEIR_CONF_STRING, .many = WEIR_CONF_LIST, .one_ok = true, \
+			.min = 1, .max = WEIR_ZONE_NAME - 1, .max_items = WEIR_ZONES_MAX, \
+			.doc = text                                                       \
+	}
+#define WORDS(of, member, most, text)                                                        \
+	{                                                                                    \
+		WEIR_CONF_KEY(of, member), .type = WEIR_CONF_STRING, .many = WEIR_CONF_LIST, \
+					   .one_ok = true, .min = 1, .max = 127,             \
+					   .max_items = most, .doc = text                    \
+	}
+
+static const struct weir_conf_key zone_keys[] = {
+	{WEIR_CONF_KEY(struct weir_zone_conf, interfaces), .type = WEIR_CONF_STRING,
+	 .many = WEIR_CONF_LIST, .one_ok = true, .required = true, .min = 1, .max = 31,
+	 .max_items = WEIR_IFACES_MAX, .doc = "Names of ports, and of VLANs as PORT.ID."},
+	{WEIR_CONF_KEY(struct weir_zone_conf, antispoof), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "Drop packets whose source is not routed to an interface of this zone."},
+	{WEIR_CONF_KEY(struct weir_zone_conf, source_flows), .type = WEIR_CONF_UINT,
+	 .max = UINT32_MAX, .def = "0",
+	 .doc = "Flows that one source address (IPv6: /64) may have at each worker; 0: no limit."},
+	{WEIR_CONF_KEY(struct weir_zone_conf, flows), .type = WEIR_CONF_UINT, .max = UINT32_MAX,
+	 .def = "0", .doc = "Flows that may begin in this zone at each worker; 0: no limit."},
+};
+
+const struct weir_conf_schema weir_zone_schema = {
+	.name = "zones.NAME",
+	.doc = "Interfaces that rules speak of together.",
+	WEIR_CONF_STRUCT(struct weir_zone_conf, zone_keys),
+	WEIR_CONF_HAS_AT(struct weir_zone_conf),
+};
+
+static const struct weir_conf_key set_keys[] = {
+	{WEIR_CONF_KEY(struct weir_set_section, addresses), .type = WEIR_CONF_PREFIX,
+	 .many = WEIR_CONF_LIST, .one_ok = true, .doc = "Addresses and prefixes."},
+	{WEIR_CONF_KEY(struct weir_set_section, file), .type = WEIR_CONF_STRING, .min = 1,
+	 .max = 4095,
+	 .doc = "A file of more: one address or prefix a line, `#` comments, an optional "
+		"`timeout 10m` behind it."},
+	{WEIR_CONF_KEY(struct weir_set_section, entries), .type = WEIR_CONF_UINT, .min = 1,
+	 .max = WEIR_SET_ENTRIES_MAX, .def = "65536",
+	 .doc = "Entries at most, those that weirctl adds included."},
+};
+
+const struct weir_conf_schema weir_set_schema = {
+	.name = "sets.NAME",
+	.doc = "Addresses and prefixes that rules speak of by one name: one lookup, however many. "
+	       "`weirctl set` changes them while packets pass; a reload keeps such changes unless "
+	       "the section itself has changed.",
+	WEIR_CONF_STRUCT(struct weir_set_section, set_keys),
+	WEIR_CONF_HAS_AT(struct weir_set_section),
+};
+
+static const struct weir_conf_key service_keys[] = {
+	WORDS(struct weir_service_conf, proto, 16,
+	      "Protocols: tcp, udp, icmp, icmp6, sctp, gre, esp, ah, or a number."),
+	WORDS(struct weir_service_conf, sport, 64, "Source ports: `80`, `1000-2000`."),
+	WORDS(struct weir_service_conf, dport, 64, "Destination ports."),
+};
+
+const struct weir_conf_schema weir_service_schema = {
+	.name = "services.NAME",
+	.doc = "Protocols and ports that rules speak of by one name.",
+	WEIR_CONF_STRUCT(struct weir_service_conf, service_keys),
+	WEIR_CONF_HAS_AT(struct weir_service_conf),
+};
+
+static const struct weir_conf_key limit_keys[] = {
+	{WEIR_CONF_KEY(struct weir_limit_conf, rate), .type = WEIR_CONF_RATE, .required = true,
+	 .min = 1, .max = 1000000000, .doc = "First packets of flows a second."},
+	{WEIR_CONF_KEY(struct weir_limit_conf, burst), .type = WEIR_CONF_UINT, .max = UINT32_MAX,
+	 .def = "0", .doc = "Of them at once; 0: those of a second."},
+	{WEIR_CONF_KEY(struct weir_limit_conf, per), .type = WEIR_CONF_ENUM, .names = per_names,
+	 .def = "rule", .doc = "Of all together, or of each source address (IPv6: /64)."},
+	{WEIR_CONF_KEY(struct weir_limit_conf, over), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "Match only what is over the limit, instead of what is within."},
+};
+
+static const struct weir_conf_schema limit_schema = {
+	.name = "firewall.rules[].limit",
+	.doc = "How often a rule matches; what it does not match goes on with the next rule.",
+	WEIR_CONF_STRUCT(struct weir_limit_conf, limit_keys),
+	WEIR_CONF_HAS_AT(struct weir_limit_conf),
+};
+
+static const struct weir_conf_key rule_keys[] = {
+	{WEIR_CONF_KEY(struct weir_rule_conf, name), .type = WEIR_CONF_STRING, .required = true,
+	 .min = 1, .max = 63, .doc = "Unique; counters and logs have it."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, comment), .type = WEIR_CONF_STRING, .max = 255,
+	 .doc = "For people."},
+	ZONES("from", from, "Zones that it comes from. None: all."),
+	ZONES("to", to, "Zones that it goes to; `self` is us. None: all."),
+	WORDS(struct weir_rule_conf, source, 4096,
+	      "Addresses, prefixes, names of sets, `country:DE`. All with `!` in front: none of "
+	      "them."),
+	WORDS(struct weir_rule_conf, destination, 4096, "Likewise, after translation."),
+	WORDS(struct weir_rule_conf, service, 64, "Names of services."),
+	WORDS(struct weir_rule_conf, proto, 16,
+	      "Protocols: tcp, udp, icmp, icmp6, sctp, gre, esp, ah, or a number."),
+	WORDS(struct weir_rule_conf, sport, 64, "Source ports: `80`, `1000-2000`."),
+	WORDS(struct weir_rule_conf, dport, 64, "Destination ports, after translation."),
+	{WEIR_CONF_KEY(struct weir_rule_conf, icmp), .type = WEIR_CONF_STRING, .min = 1, .max = 31,
+	 .doc = "Type of ICMP or ICMPv6: `echo-request`, `8`, `3/4`."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, tcp_flags), .type = WEIR_CONF_STRING, .min = 1,
+	 .max = 63, .doc = "Flags that are set, and with `!` that are not: `syn,!ack`."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, vlan), .type = WEIR_CONF_UINT, .max = 4094,
+	 .def = "0", .doc = "Outer VLAN that it comes by; 0: all."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, dscp), .type = WEIR_CONF_STRING, .min = 1, .max = 15,
+	 .doc = "`ef`, `af11`, `cs1` or 0 to 63."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, action), .type = WEIR_CONF_ENUM,
+	 .names = action_names, .required = true,
+	 .doc = "accept; drop in silence; reject with RST or ICMP; count and go on with the next "
+		"rule."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, limit), .type = WEIR_CONF_RECORD,
+	 .sub = &limit_schema, .doc = "How often it matches."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, mark), .type = WEIR_CONF_UINT, .max = UINT32_MAX,
+	 .def = "0", .doc = "Mark of the flows that it accepts; 0: none."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, set_dscp), .type = WEIR_CONF_STRING, .min = 1,
+	 .max = 15, .doc = "DSCP of all packets of the flows that it accepts."},
+};
+
+static const struct weir_conf_schema rule_schema = {
+	.name = "firewall.rules[]",
+	.doc = "A rule. It is asked about the first packet of a flow (and about each packet to "
+	       "`self`); all that it says of a packet must hold. The first one that matches "
+	       "decides.",
+	WEIR_CONF_STRUCT(struct weir_rule_conf, rule_keys),
+	WEIR_CONF_HAS_AT(struct weir_rule_conf),
+};
+
+static const struct weir_conf_key rules_keys[] = {
+	{WEIR_CONF_KEY_NAMED("default", struct weir_rules_section, policy), .type = WEIR_CONF_ENUM,
+	 .names = default_names, .def = "drop", .doc = "What becomes of what no rule matches."},
+	{WEIR_CONF_KEY(struct weir_rules_section, geo), .type = WEIR_CONF_STRING, .min = 1,
+	 .max = 4095, .doc = "A MaxMind database with countries, for `country:XX`."},
+	{WEIR_CONF_KEY(struct weir_rules_section, rules), .type = WEIR_CONF_RECORD,
+	 .many = WEIR_CONF_LIST, .sub = &rule_schema, .max_items = WEIR_RULES_MAX,
+	 .doc = "First match wins."},
+};
+
+const struct weir_conf_schema weir_rules_schema = {
+	.name = "firewall",
+	.doc = "What may pass.",
+	WEIR_CONF_STRUCT(struct weir_rules_section, rules_keys),
+	WEIR_CONF_HAS_AT(struct weir_rules_section),
+};
+
+#define NAT_ZONES(key, member, text)                                                      \
+	{                                                                                 \
+		WEIR_CONF_KEY_NAMED(key, struct weir_nat_rule_conf, member),              \
+			.type = WEIR_CONF_STRING, .many = WEIR_CONF_LIST, .one_ok = true, \
+			.min = 1, .max = WEIR_ZONE_NAME - 1, .max_items = WEIR_ZONES_MAX, \
+			.doc = text                                                       \
+	}
+
+static const struct weir_conf_key nat_rule_keys[] = {
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, name), .type = WEIR_CONF_STRING, .required = true,
+	 .min = 1, .max = 63, .doc = "Unique."},
+	NAT_ZONES("from", from, "Zones that the flow comes from. None: all."),
+	NAT_ZONES("to", to_zones, "nat.source: zones that the flow goes to. None: all."),
+	WORDS(struct weir_nat_rule_conf, source, 4096, "As in rules, before translation."),
+	WORDS(struct weir_nat_rule_conf, destination, 4096,
+	      "As in rules; nat.destination: before, nat.source: after translation."),
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, proto), .type = WEIR_CONF_STRING, .min = 1,
+	 .max = 15, .doc = "Protocol. None: all."},
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, dport), .type = WEIR_CONF_STRING, .min = 1,
+	 .max = 15, .doc = "Destination ports: `80`, `8000-8010`."},
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, action), .type = WEIR_CONF_ENUM,
+	 .names = nat_action_names, .required = true,
+	 .doc = "nat.source: none, masquerade (as the interface that it leaves by), snat, cgnat, "
+		"one_to_one, npt. nat.destination: none, dnat, one_to_one, nat64."},
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, pool), .type = WEIR_CONF_PREFIX,
+	 .many = WEIR_CONF_LIST, .one_ok = true, .max_items = 1024,
+	 .doc = "Addresses outside: snat, cgnat, nat64; one_to_one and npt: the prefix."},
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, ports), .type = WEIR_CONF_STRING, .min = 1,
+	 .max = 15, .doc = "Ports to be used. Default: 1024-65535."},
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, inside), .type = WEIR_CONF_PREFIX,
+	 .doc = "cgnat: the subscribers; one_to_one, npt: the prefix inside; nat64: the IPv6 "
+		"prefix that IPv4 addresses are in."},
+	{WEIR_CONF_KEY_NAMED("forward", struct weir_nat_rule_conf, to), .type = WEIR_CONF_STRING,
+	 .min = 1, .max = 63, .doc = "dnat: ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT."},
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, block), .type = WEIR_CONF_UINT, .max = 64512,
+	 .def = "1024", .doc = "cgnat: ports of a subscriber."},
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, endpoint_independent), .type = WEIR_CONF_BOOL,
+	 .def = "false",
+	 .doc = "One port outside for all peers of a port inside (RFC 4787); peers may then begin."},
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, hairpin), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "dnat: from the server's own zone too."},
+};
+
+static const struct weir_conf_schema nat_rule_schema = {
+	.name = "nat.source[], nat.destination[]",
+	.doc = "A rule of translation: the first that matches decides, in each of the two lists.",
+	WEIR_CONF_STRUCT(struct weir_nat_rule_conf, nat_rule_keys),
+	WEIR_CONF_HAS_AT(struct weir_nat_rule_conf),
+};
+
+static const struct weir_conf_key nat_keys[] = {
+	{WEIR_CONF_KEY(struct weir_nat_section, source), .type = WEIR_CONF_RECORD,
+	 .many = WEIR_CONF_LIST, .sub = &nat_rule_schema, .max_items = WEIR_NAT_RULES_MAX / 2,
+	 .doc = "From where new flows seem to come."},
+	{WEIR_CONF_KEY(struct weir_nat_section, destination), .type = WEIR_CONF_RECORD,
+	 .many = WEIR_CONF_LIST, .sub = &nat_rule_schema, .max_items = WEIR_NAT_RULES_MAX / 2,
+	 .doc = "Where new flows go."},
+};
+
+const struct weir_conf_schema weir_nat_schema = {
+	.name = "nat",
+	.doc = "Translation of addresses and ports.",
+	WEIR_CONF_STRUCT(struct weir_nat_section, nat_keys),
+};
+
+#define TIMEOUT(member, text, after)                                                              \
+	{                                                                                         \
+		WEIR_CONF_KEY(struct weir_timeouts_conf, member),                                 \
+			.type = WEIR_CONF_DURATION, .min = SECOND, .max = 30 * DAY, .def = after, \
+			.doc = text                                                               \
+	}
+
+static const struct weir_conf_key timeouts_keys[] = {
+	TIMEOUT(closed, "TCP that has ended.", "10s"),
+	TIMEOUT(half_open, "TCP before its handshake is complete.", "30s"),
+	TIMEOUT(unanswered, "Anything else that had no reply yet.", "30s"),
+	TIMEOUT(icmp, "ICMP queries that were answered.", "30s"),
+	TIMEOUT(other, "Other protocols that were answered.", "10m"),
+	TIMEOUT(udp, "UDP that was answered.", "2m"),
+	TIMEOUT(closing, "TCP with a FIN of one side.", "2m"),
+	TIMEOUT(established, "TCP after its handshake.", "124m"),
+};
+
+static const struct weir_conf_schema timeouts_schema = {
+	.name = "conntrack.timeouts",
+	.doc = "How long a flow stays after its last packet. RFC 5382 and 4787 ask for 124 minutes "
+	       "of TCP and 2 of UDP at least.",
+	WEIR_CONF_STRUCT(struct weir_timeouts_conf, timeouts_keys),
+};
+
+static const struct weir_conf_key conntrack_keys[] = {
+	{WEIR_CONF_KEY(struct weir_conntrack_conf, flows), .type = WEIR_CONF_UINT, .min = 1024,
+	 .max = WEIR_FLOWS_MAX, .def = "262144",
+	 .doc = "Flows of all workers together; 128 bytes each, and 22 of index."},
+	{WEIR_CONF_KEY(struct weir_conntrack_conf, extended), .type = WEIR_CONF_UINT, .min = 16,
+	 .max = WEIR_FLOWS_MAX, .def = "16384",
+	 .doc = "Of them, those that need 64 bytes more: IPv6 that is translated."},
+	{WEIR_CONF_KEY(struct weir_conntrack_conf, sources), .type = WEIR_CONF_UINT, .min = 16,
+	 .max = 16777216, .def = "65536", .doc = "Sources that limits can tell apart at a time."},
+	{WEIR_CONF_KEY(struct weir_conntrack_conf, mappings), .type = WEIR_CONF_UINT, .min = 16,
+	 .max = 16777216, .def = "16384",
+	 .doc = "Ports inside that nat rules with endpoint_independent keep a port outside for."},
+	{WEIR_CONF_KEY(struct weir_conntrack_conf, loose), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "Take up TCP connections in their middle, such as those from before a restart."},
+	{WEIR_CONF_KEY(struct weir_conntrack_conf, timeouts), .type = WEIR_CONF_RECORD,
+	 .sub = &timeouts_schema, .doc = "How long flows stay."},
+};
+
+const struct weir_conf_schema weir_conntrack_schema = {
+	.name = "conntrack",
+	.doc = "Connection tracking. Sizes and timeouts need a restart.",
+	WEIR_CONF_STRUCT(struct weir_conntrack_conf, conntrack_keys),
+	WEIR_CONF_HAS_AT(struct weir_conntrack_conf),
+};

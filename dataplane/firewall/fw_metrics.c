@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What a firewall measures: flows of each worker, rules, sets. Read where it is kept, when asked.
+ */
+
+#include "fw_app_priv.h"
+#include "fw_priv.h"
+
+#include <stdio.h>
+#include <weir/metrics.h>
+#include <weir/shard.h>
+
+#include "app/app_priv.h"
+
+#define NUMBER_TEXT 12
+
+enum { F_USED, F_CREATED, F_EXPIRED, F_EVICTED, F_KILLED, F_REFUSED, F_N };
+
+static const struct weir_metric flow_metrics[F_N] = {
+	[F_USED] = {"weir_flows",
+		    WEIR_METRIC_GAUGE,
+		    NULL,
+		    "Flows that the worker knows, by what they are.",
+		    "Near conntrack.flows: raise it, or look for a flood with weirctl flows.",
+		    {"worker", "class"}},
+	[F_CREATED] = {"weir_flows_begun",
+		       WEIR_METRIC_COUNTER,
+		       NULL,
+		       "Flows that were let in.",
+		       "Its rate is that of new connections.",
+		       {"worker"}},
+	[F_EXPIRED] = {"weir_flows_expired",
+		       WEIR_METRIC_COUNTER,
+		       NULL,
+		       "Flows that ended because no packet came for too long.",
+		       "Many that are established: applications keep connections open and silent.",
+		       {"worker", "class"}},
+	[F_EVICTED] = {"weir_flows_evicted",
+		       WEIR_METRIC_COUNTER,
+		       NULL,
+		       "Flows that went to make room for new ones.",
+		       "The table is full: raise conntrack.flows.",
+		       {"worker", "class"}},
+	[F_KILLED] = {"weir_flows_killed",
+		      WEIR_METRIC_COUNTER,
+		      NULL,
+		      "Flows that weirctl or a new policy has ended.",
+		      "After a reload: the policy lets fewer pass.",
+		      {"worker"}},
+	[F_REFUSED] = {"weir_flows_refused",
+		       WEIR_METRIC_COUNTER,
+		       NULL,
+		       "New flows for which there was no entry.",
+		       "Raise conntrack.flows.",
+		       {"worker"}},
+};
+
+enum { RU_PKTS, RU_BYTES, RU_N };
+
+static const struct weir_metric rule_metrics[RU_N] = {
+	[RU_PKTS] = {"weir_rule_packets",
+		     WEIR_METRIC_COUNTER,
+		     "packets",
+		     "Packets of flows that the rule let in, and packets that it turned away.",
+		     "None for long: the rule may be of no use; weirctl explain tells.",
+		     {"rule"}},
+	[RU_BYTES] = {"weir_rule_bytes",
+		      WEIR_METRIC_COUNTER,
+		      "bytes",
+		      "IP bytes of these packets.",
+		      "Its rate tells who fills the link.",
+		      {"rule"}},
+};
+
+enum { SE_ENTRIES, SE_MAX, SE_N };
+
+static const struct weir_metric set_metrics[SE_N] = {
+	[SE_ENTRIES] = {"weir_set_entries",
+			WEIR_METRIC_GAUGE,
+			NULL,
+			"Entries of a set.",
+			"Near the limit: raise sets.NAME.entries.",
+			{"set"}},
+	[SE_MAX] = {"weir_set_entries_limit",
+		    WEIR_METRIC_GAUGE,
+		    NULL,
+		    "Entries that the set has room for.",
+		    "Set by sets.NAME.entries.",
+		    {"set"}},
+};
+
+static int put_classes(struct weir_metrics_sink *sink, const struct weir_metric *m,
+		       const uint64_t *by_class, const char *worker, bool gauge)
+{
+	int rc = 0;
+
+	for (unsigned c = 0; rc == 0 && c < WEIR_FLOW_CLASSES; c++) {
+		const char *labels[] = {worker, weir_flow_class_name((enum weir_flow_class)c)};
+		const uint64_t n = weir_counted(&by_class[c]);
+
+		rc = gauge ? weir_metrics_put_gauge(sink, m, (double)n, labels, 2)
+			   : weir_metrics_put_count(sink, m, n, labels, 2);
+	}
+	return rc;
+}
+
+static int put_worker(struct weir_metrics_sink *sink, const struct weir_flow_stats *s,
+		      const char *worker)
+{
+	int rc = put_classes(sink, &flow_metrics[F_USED], s->in_class, worker, true);
+
+	if (rc == 0)
+		rc = weir_metrics_put_count(sink, &flow_metrics[F_CREATED],
+					    weir_counted(&s->created), &worker, 1);
+	if (rc == 0)
+		rc = put_classes(sink, &flow_metrics[F_EXPIRED], s->expired, worker, false);
+	if (rc == 0)
+		rc = put_classes(sink, &flow_metrics[F_EVICTED], s->evicted, worker, false);
+	if (rc == 0)
+		rc = weir_metrics_put_count(sink, &flow_metrics[F_KILLED], weir_counted(&s->killed),
+					    &worker, 1);
+	if (rc == 0)
+		rc = weir_metrics_put_count(sink, &flow_metrics[F_REFUSED],
+					    weir_counted(&s->refused), &worker, 1);
+	return rc;
+}
+
+static int collect_flows(void *ctx, struct weir_metrics_sink *sink)
+{
+	struct weir_run *run = ctx;
+	int rc = 0;
+
+	for (uint16_t w = 0; rc == 0 && w < weir_system_workers(run->system); w++) {
+		const struct weir_shard *s = weir_engine_shard(weir_system_engine(run->system, w));
+		char worker[NUMBER_TEXT];
+
+		snprintf(worker, sizeof(worker), "%u", w);
+		rc = put_worker(sink, weir_flow_table_stats(s->tracker->flows), worker);
+	}
+	return rc;
+}
+
+static int put_rule(struct weir_metrics_sink *sink, const struct fw *fw, uint32_t slot,
+		    const char *name)
+{
+	uint64_t pkts, bytes, last_ns;
+	int rc;
+
+	fw_slot_sum(fw, slot, &pkts, &bytes, &last_ns);
+	rc = weir_metrics_put_count(sink, &rule_metrics[RU_PKTS], pkts, &name, 1);
+	return rc < 0 ? rc : weir_metrics_put_count(sink, &rule_metrics[RU_BYTES], bytes, &name, 1);
+}
+
+static int collect_rules(void *ctx, struct weir_metrics_sink *sink)
+{
+	struct weir_run *run = ctx;
+	int rc = put_rule(sink, run->fw, 0, "default");
+
+	for (uint32_t i = 1; rc == 0 && i < run->fw->n_slots; i++)
+		if (run->fw->slots[i].name != NULL)
+			rc = put_rule(sink, run->fw, i, run->fw->slots[i].name);
+	return rc;
+}
+
+static int collect_sets(void *ctx, struct weir_metrics_sink *sink)
+{
+	struct weir_run *run = ctx;
+	size_t n;
+	struct fw_set *const *sets = fw_sets(run->fw, &n);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const char *name = weir_set_name(sets[i]->set);
+		struct weir_set_stats st;
+
+		weir_set_stats(sets[i]->set, &st);
+		rc = weir_metrics_put_gauge(sink, &set_metrics[SE_ENTRIES], st.entries, &name, 1);
+		if (rc == 0)
+			rc = weir_metrics_put_gauge(sink, &set_metrics[SE_MAX], st.max, &name, 1);
+	}
+	return rc;
+}
+
+int fw_metrics(struct weir_run *run)
+{
+	int rc = weir_metrics_add(run->metrics, flow_metrics, F_N, collect_flows, run);
+
+	if (rc == 0)
+		rc = weir_metrics_add(run->metrics, rule_metrics, RU_N, collect_rules, run);
+	if (rc == 0)
+		rc = weir_metrics_add(run->metrics, set_metrics, SE_N, collect_sets, run);
+	return rc;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/* What the parts of a firewall's control side share. All of it belongs to the control thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/firewall.h>
+#include <weir/geo.h>
+#include <weir/rib.h>
+#include <weir/set.h>
+#include <weir/tracker.h>
+
+/* Memory that lasts as long as a policy is being made. */
+struct fw_arena {
+	void **block;
+	size_t n, room;
+};
+
+/* Zeroed memory; NULL: out of memory. */
+void *fw_alloc(struct fw_arena *a, size_t n, size_t size);
+void fw_arena_free(struct fw_arena *a);
+
+/* A live set, and what the configuration said when it was filled. */
+struct fw_set {
+	struct weir_set *set;
+	uint64_t said; /* hash of its section and of its file's content */
+	uint32_t refs; /* policies that use it */
+};
+
+/* Counters of rules, by names that outlive a reload. */
+struct fw_slot {
+	char *name;    /* NULL: free */
+	uint64_t said; /* hash of the rule */
+	bool current, fresh;
+	uint64_t base_pkts, base_bytes; /* what the slot had counted for others before */
+};
+
+struct fw {
+	struct weir_run *run;
+	struct fw_slot *slots; /* WEIR_RULES_MAX + 1; 0 is the default policy's */
+	uint32_t n_slots;      /* beyond them all are free */
+	uint32_t slots_before; /* n_slots when a policy was begun */
+	uint32_t slot_hint;    /* where the next rule's is likely to be */
+	uint32_t policies;     /* made so far: their numbers */
+	struct weir_tracker_conf sizes;
+};
+
+/* What a policy holds beside what it says. */
+struct fw_owner {
+	struct fw_set **sets; /* n_sets, in the order of the configuration */
+	size_t n_sets;
+	struct weir_geo *geo;
+};
+
+/* The sets of the policy in force; *n is 0 before the first. */
+struct fw_set *const *fw_sets(const struct fw *fw, size_t *n);
+
+/* What a policy is made from, and what it becomes. */
+struct fw_build {
+	struct fw *fw;
+	struct weir_system *system;
+	const struct weir_firewall_conf *conf;
+	const struct weir_app_conf *app;
+	const char *file;
+	struct fw_arena arena;
+	struct weir_geo *geo;
+	struct weir_policy *policy; /* zones are set */
+	struct fw_set **sets;	    /* in force by then: those of the configuration */
+	size_t n_sets;
+};
+
+/* fw_names.c: words of the configuration. Each says what is wrong as FILE:LINE: sentence. */
+int fw_proto(const struct fw_build *b, uint32_t line, const char *word, uint8_t *out,
+	     struct weir_why *why);
+int fw_range(const struct fw_build *b, uint32_t line, const char *key, const char *word,
+	     struct weir_range *out, struct weir_why *why);
+int fw_ranges(struct fw_build *b, uint32_t line, const char *key,
+	      const struct weir_conf_list *words, const struct weir_range **out, uint32_t *n,
+	      struct weir_why *why);
+int fw_icmp(const struct fw_build *b, uint32_t line, const char *word, bool six, int16_t *type,
+	    int16_t *code, struct weir_why *why);
+int fw_tcp_flags(const struct fw_build *b, uint32_t line, const char *word, uint8_t *flags,
+		 uint8_t *mask, struct weir_why *why);
+int fw_dscp(const struct fw_build *b, uint32_t line, const char *key, const char *word,
+	    uint8_t *out, struct weir_why *why);
+/* Zones as bits; an empty list: 0. */
+int fw_zones(const struct fw_build *b, uint32_t line, const char *key,
+	     const struct weir_conf_list *words, uint32_t *out, struct weir_why *why);
+/* Addresses, prefixes, sets, countries, with or without "!". */
+int fw_addrs(struct fw_build *b, uint32_t line, const char *key, const struct weir_conf_list *words,
+	     struct weir_rule_addrs *out, struct weir_why *why);
+
+/* fw_sets.c: sets that outlive a reload. */
+int fw_sets_open(struct fw_build *b, struct weir_why *why);
+struct fw_set *fw_set_find(struct fw_set *const *sets, size_t n, const char *name);
+void fw_set_release(struct fw_set *s);
+
+/* fw_slots.c: counters of rules. */
+int fw_slot_take(struct fw *fw, const char *name, uint64_t said, uint32_t *slot);
+void fw_slots_begin(struct fw *fw);
+void fw_slots_keep(struct fw *fw);
+void fw_slots_forget(struct fw *fw);
+/* What a slot has counted, over all workers. */
+void fw_slot_sum(const struct fw *fw, uint32_t slot, uint64_t *pkts, uint64_t *bytes,
+		 uint64_t *last_ns);
+
+/* fw_rules.c, fw_nat.c */
+int fw_build_rules(struct fw_build *b, struct weir_why *why);
+int fw_build_nat(struct fw_build *b, struct weir_why *why);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Rules of the configuration as weir_rules_compile() takes them. */
+
+#include "fw_priv.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Protocols of one rule: its own, those of its services. */
+#define VARIANTS_MAX 256
+
+/* A protocol with ports; a rule with several becomes as many rules with one slot. */
+struct variant {
+	uint8_t proto; /* 0: all */
+	const struct weir_conf_list *sports, *dports;
+	uint32_t line; /* where the ports stand */
+};
+
+static int add_variants(const struct fw_build *b, uint32_t line,
+			const struct weir_conf_list *protos, const struct weir_conf_list *sports,
+			const struct weir_conf_list *dports, struct variant *out, unsigned *n,
+			struct weir_why *why)
+{
+	char *const *word;
+
+	if (*n + protos->n + 1 > VARIANTS_MAX)
+		return weir_conf_fail(why, b->file, line,
+				      "its services have more than %d protocols together",
+				      VARIANTS_MAX);
+	if (protos->n == 0)
+		out[(*n)++] = (struct variant){0, sports, dports, line};
+	weir_conf_each (word, protos) {
+		struct variant *v = &out[*n];
+		int rc;
+
+		*v = (struct variant){0, sports, dports, line};
+		rc = fw_proto(b, line, *word, &v->proto, why);
+		if (rc < 0)
+			return rc;
+		(*n)++;
+	}
+	return 0;
+}
+
+static int find_service(const struct fw_build *b, uint32_t line, const char *name,
+			const struct weir_service_conf **out, struct weir_why *why)
+{
+	const struct weir_service_conf *s;
+
+	weir_conf_each (s, &b->conf->services) {
+		if (strcmp(s->name, name) == 0) {
+			*out = s;
+			return 0;
+		}
+	}
+	return weir_conf_fail(why, b->file, line, "service is %s, which services: does not have",
+			      name);
+}
+
+static int collect_variants(const struct fw_build *b, const struct weir_rule_conf *c,
+			    struct variant *out, unsigned *n, struct weir_why *why)
+{
+	const struct weir_service_conf *s = NULL;
+	char *const *name;
+	int rc;
+
+	*n = 0;
+	if (c->service.n == 0)
+		return add_variants(b, c->at.line, &c->proto, &c->sport, &c->dport, out, n, why);
+	if (c->proto.n + c->sport.n + c->dport.n > 0)
+		return weir_conf_fail(
+			why, b->file, c->at.line,
+			"rule %s has service, so it may not have proto, sport and dport", c->name);
+	weir_conf_each (name, &c->service) {
+		rc = find_service(b, c->at.line, *name, &s, why);
+		if (rc == 0)
+			rc = add_variants(b, s->at.line, &s->proto, &s->sport, &s->dport, out, n,
+					  why);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* What a rule matches beside protocols and ports, and what it does. */
+static int fill_rule(struct fw_build *b, const struct weir_rule_conf *c, struct weir_rule *r,
+		     struct weir_why *why)
+{
+	const uint32_t line = c->at.line;
+	uint8_t dscp;
+	int rc;
+
+	*r = (struct weir_rule){
+		.name = c->name,
+		.icmp_type = -1,
+		.icmp_code = -1,
+		.vlan = (uint16_t)c->vlan,
+		.dscp = -1,
+		.action = (enum weir_action)c->action,
+		.has_mark = c->mark != 0,
+		.set_mark = (uint32_t)c->mark,
+		.has_dscp = c->set_dscp != NULL,
+		.line = line,
+	};
+	rc = fw_zones(b, line, "from", &c->from, &r->from_zones, why);
+	if (rc == 0)
+		rc = fw_zones(b, line, "to", &c->to, &r->to_zones, why);
+	if (rc == 0)
+		rc = fw_addrs(b, line, "source", &c->source, &r->src, why);
+	if (rc == 0)
+		rc = fw_addrs(b, line, "destination", &c->destination, &r->dst, why);
+	if (rc == 0 && c->tcp_flags != NULL)
+		rc = fw_tcp_flags(b, line, c->tcp_flags, &r->tcp_flags, &r->tcp_mask, why);
+	if (rc == 0 && c->dscp != NULL) {
+		rc = fw_dscp(b, line, "dscp", c->dscp, &dscp, why);
+		r->dscp = rc == 0 ? (int8_t)dscp : -1;
+	}
+	if (rc == 0 && c->set_dscp != NULL)
+		rc = fw_dscp(b, line, "set_dscp", c->set_dscp, &r->set_dscp, why);
+	if (rc < 0 || c->limit.at.line == 0)
+		return rc;
+	r->limit = c->limit.per == 0 ? c->limit.over ? WEIR_LIMIT_OVER_RULE : WEIR_LIMIT_RULE
+		   : c->limit.over   ? WEIR_LIMIT_OVER_SOURCE
+				     : WEIR_LIMIT_SOURCE;
+	r->limit_pps = c->limit.rate;
+	r->limit_burst = c->limit.burst != 0 ? c->limit.burst : c->limit.rate;
+	return 0;
+}
+
+/* One protocol of a rule. */
+static int fill_variant(struct fw_build *b, const struct weir_rule_conf *c, const struct variant *v,
+			struct weir_rule *r, struct weir_why *why)
+{
+	const bool ports = v->proto == IPPROTO_TCP || v->proto == IPPROTO_UDP ||
+			   v->proto == IPPROTO_SCTP;
+	int rc = 0;
+
+	r->proto = v->proto;
+	if (v->sports->n + v->dports->n > 0 && !ports)
+		return weir_conf_fail(why, b->file, v->line,
+				      "ports need proto: tcp, udp or sctp beside them");
+	if (c->tcp_flags != NULL && v->proto != IPPROTO_TCP)
+		return weir_conf_fail(why, b->file, c->at.line,
+				      "rule %s: tcp_flags needs proto: tcp", c->name);
+	if (c->icmp != NULL && v->proto != IPPROTO_ICMP && v->proto != IPPROTO_ICMPV6)
+		return weir_conf_fail(why, b->file, c->at.line,
+				      "rule %s: icmp needs proto: icmp or icmp6", c->name);
+	if (c->icmp != NULL)
+		rc = fw_icmp(b, c->at.line, c->icmp, v->proto == IPPROTO_ICMPV6, &r->icmp_type,
+			     &r->icmp_code, why);
+	if (rc == 0 && v->sports->n > 0)
+		rc = fw_ranges(b, v->line, "sport", v->sports, &r->sports, &r->n_sports, why);
+	if (rc == 0 && v->dports->n > 0)
+		rc = fw_ranges(b, v->line, "dport", v->dports, &r->dports, &r->n_dports, why);
+	return rc;
+}
+
+static uint64_t mix(uint64_t h, const void *data, size_t bytes)
+{
+	const uint8_t *at = data;
+
+	while (bytes-- > 0)
+		h = (h ^ *at++) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static uint64_t mix_words(uint64_t h, const struct weir_conf_list *words)
+{
+	char *const *word;
+
+	h = mix(h, &words->n, sizeof(words->n));
+	weir_conf_each (word, words)
+		h = mix(h, *word, strlen(*word) + 1);
+	return h;
+}
+
+static uint64_t mix_text(uint64_t h, const char *text)
+{
+	return text == NULL ? mix(h, "", 1) : mix(h, text, strlen(text) + 1);
+}
+
+/* What a rule says, so that its counters stay with it as long as it says that. */
+static uint64_t hash_rule(const struct weir_rule_conf *c)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	h = mix_words(h, &c->from);
+	h = mix_words(h, &c->to);
+	h = mix_words(h, &c->source);
+	h = mix_words(h, &c->destination);
+	h = mix_words(h, &c->service);
+	h = mix_words(h, &c->proto);
+	h = mix_words(h, &c->sport);
+	h = mix_words(h, &c->dport);
+	h = mix_text(h, c->icmp);
+	h = mix_text(h, c->tcp_flags);
+	h = mix_text(h, c->dscp);
+	h = mix_text(h, c->set_dscp);
+	h = mix(h, &c->vlan, sizeof(c->vlan));
+	h = mix(h, &c->action, sizeof(c->action));
+	h = mix(h, &c->mark, sizeof(c->mark));
+	h = mix(h, &c->limit.rate, sizeof(c->limit.rate));
+	h = mix(h, &c->limit.burst, sizeof(c->limit.burst));
+	h = mix(h, &c->limit.per, sizeof(c->limit.per));
+	return mix(h, &c->limit.over, sizeof(c->limit.over));
+}
+
+/* "web", "web/2", "web/3": the rules that one becomes. */
+static const char *variant_name(struct fw_build *b, const char *name, unsigned i)
+{
+	const size_t len = strlen(name) + sizeof("/256");
+	char *text;
+
+	if (i == 0)
+		return name;
+	text = fw_alloc(&b->arena, 1, len);
+	if (text != NULL)
+		snprintf(text, len, "%s/%u", name, i + 1);
+	return text;
+}
+
+static int add_rule(struct fw_build *b, const struct weir_rule_conf *c, struct weir_rule *rules,
+		    uint32_t *n, struct weir_why *why)
+{
+	struct variant variants[VARIANTS_MAX];
+	struct weir_rule common;
+	unsigned n_variants;
+	int rc = fill_rule(b, c, &common, why);
+
+	if (rc == 0)
+		rc = collect_variants(b, c, variants, &n_variants, why);
+	if (rc < 0)
+		return rc;
+	rc = fw_slot_take(b->fw, c->name, hash_rule(c), &common.slot);
+	if (rc < 0)
+		return weir_why(why, rc, "rule %s: no counter is free for it", c->name);
+	for (unsigned i = 0; i < n_variants; i++) {
+		if (*n == WEIR_RULES_MAX)
+			return weir_conf_fail(why, b->file, c->at.line,
+					      "rule %s is one too many: at most %d, one for each "
+					      "protocol of a service",
+					      c->name, WEIR_RULES_MAX);
+		rules[*n] = common;
+		rules[*n].name = variant_name(b, c->name, i);
+		if (rules[*n].name == NULL)
+			return weir_why(why, -ENOMEM, "rules: out of memory");
+		rc = fill_variant(b, c, &variants[i], &rules[*n], why);
+		if (rc < 0)
+			return rc;
+		(*n)++;
+	}
+	return 0;
+}
+
+int fw_build_rules(struct fw_build *b, struct weir_why *why)
+{
+	static const enum weir_action defaults[] = {WEIR_ACTION_ACCEPT, WEIR_ACTION_DROP,
+						    WEIR_ACTION_REJECT};
+	struct weir_system *system = b->system;
+	struct weir_rules_conf conf = {
+		.zones = b->policy->n_zones,
+		.default_action = defaults[b->conf->firewall.policy],
+		.geo = b->geo,
+		.workers = system == NULL ? 1 : weir_system_workers(system),
+		.numa = -1,
+	};
+	const struct weir_rule_conf *c;
+	struct weir_rule *rules = fw_alloc(&b->arena, WEIR_RULES_MAX, sizeof(*rules));
+
+	if (rules == NULL)
+		return weir_why(why, -ENOMEM, "rules: out of memory");
+	conf.rules = rules;
+	weir_conf_each (c, &b->conf->firewall.rules) {
+		const int rc = add_rule(b, c, rules, &conf.n, why);
+
+		if (rc < 0)
+			return rc;
+	}
+	return weir_rules_compile(&conf, &b->policy->rules, why);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Sets that outlive a reload: a set whose section says the same as before is the same set, with all
+ * that weirctl has added to it; any other is filled anew.
+ */
+
+#include "fw_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <weir/clock.h>
+#include <weir/error.h>
+#include <weir/gen.h>
+
+/* FNV-1a: nobody attacks his own configuration. */
+static uint64_t mix(uint64_t h, const void *data, size_t bytes)
+{
+	const uint8_t *at = data;
+
+	while (bytes-- > 0)
+		h = (h ^ *at++) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static uint64_t hash_section(const struct weir_set_section *c)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	const struct weir_prefix *p;
+	struct stat st;
+
+	h = mix(h, &c->entries, sizeof(c->entries));
+	weir_conf_each (p, &c->addresses) {
+		h = mix(h, p->addr.bytes, sizeof(p->addr.bytes));
+		h = mix(h, &p->addr.family, 1);
+		h = mix(h, &p->length, 1);
+	}
+	if (c->file == NULL)
+		return h;
+	h = mix(h, c->file, strlen(c->file));
+	if (stat(c->file, &st) == 0) {
+		h = mix(h, &st.st_size, sizeof(st.st_size));
+		h = mix(h, &st.st_ino, sizeof(st.st_ino));
+		h = mix(h, &st.st_mtim.tv_sec, sizeof(st.st_mtim.tv_sec));
+		h = mix(h, &st.st_mtim.tv_nsec, sizeof(st.st_mtim.tv_nsec));
+	}
+	return h;
+}
+
+struct fw_set *fw_set_find(struct fw_set *const *sets, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(weir_set_name(sets[i]->set), name) == 0)
+			return sets[i];
+	return NULL;
+}
+
+void fw_set_release(struct fw_set *s)
+{
+	if (s == NULL || --s->refs > 0)
+		return;
+	weir_set_free(s->set);
+	free(s);
+}
+
+static void wait_for_workers(void *system)
+{
+	if (system != NULL)
+		weir_gens_synchronize(weir_system_gens(system));
+}
+
+static int fill(struct fw_build *b, const struct weir_set_section *c, struct weir_set *set,
+		struct weir_why *why)
+{
+	const struct weir_prefix *p;
+	int rc = 0;
+
+	weir_conf_each (p, &c->addresses) {
+		rc = weir_set_add(set, p, WEIR_SET_FOREVER);
+		if (rc < 0)
+			return weir_conf_fail(why, b->file, c->at.line,
+					      "sets.%s: %zu addresses do not fit into %" PRIu64
+					      " entries",
+					      c->name, c->addresses.n, c->entries);
+	}
+	if (c->file == NULL)
+		return 0;
+	return weir_set_load_file(set, c->file,
+				  (uint32_t)(weir_run_now_ns(b->fw->run) / WEIR_NS_PER_S), why);
+}
+
+static int open_one(struct fw_build *b, const struct weir_set_section *c, struct fw_set **out,
+		    struct weir_why *why)
+{
+	const uint64_t said = hash_section(c);
+	size_t n_before;
+	struct fw_set *const *before = fw_sets(b->fw, &n_before);
+	struct fw_set *s = fw_set_find(before, n_before, c->name);
+	struct weir_set_conf conf = {
+		.name = c->name,
+		.entries = (uint32_t)c->entries,
+		.numa = -1,
+		.synchronize = wait_for_workers,
+		.ctx = b->system,
+	};
+	int rc;
+
+	if (s != NULL && s->said == said) {
+		s->refs++;
+		*out = s;
+		return 0;
+	}
+	if (getrandom(&conf.secret, sizeof(conf.secret), 0) != sizeof(conf.secret))
+		return weir_why(why, -errno, "sets.%s: no random key: %s", c->name,
+				strerror(errno));
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return weir_why(why, -ENOMEM, "sets.%s: out of memory", c->name);
+	s->refs = 1;
+	s->said = said;
+	rc = weir_set_create(&conf, &s->set, why);
+	if (rc == 0)
+		rc = fill(b, c, s->set, why);
+	if (rc < 0) {
+		fw_set_release(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+int fw_sets_open(struct fw_build *b, struct weir_why *why)
+{
+	const struct weir_set_section *c;
+
+	b->sets = calloc(b->conf->sets.n + 1, sizeof(struct fw_set *));
+	if (b->sets == NULL)
+		return weir_why(why, -ENOMEM, "sets: out of memory");
+	weir_conf_each (c, &b->conf->sets) {
+		const int rc = open_one(b, c, &b->sets[b->n_sets], why);
+
+		if (rc < 0)
+			return rc;
+		b->n_sets++;
+	}
+	return 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/**
+ * @file
+ * What the stages 30 to 50 of one worker share: its flows, its part of the rules' limits and of
+ * translation, counters of rules.
+ */
+
+#include <stdint.h>
+#include <weir/flow.h>
+#include <weir/must_check.h>
+#include <weir/nat.h>
+#include <weir/rules.h>
+#include <weir/why.h>
+
+struct weir_shard;
+
+/** Counters of a rule, of packets of all flows that it let in, and of those that it turned away.
+ * One writer (the worker), read with weir_counted(). */
+struct weir_rule_counter {
+	uint64_t pkts;	  /**< packets */
+	uint64_t bytes;	  /**< IP bytes */
+	uint64_t last_ns; /**< time of the last one, on the clock of passes; 0: none */
+};
+
+/** Sizes, for each worker. */
+struct weir_tracker_conf {
+	struct weir_flow_conf flows; /**< numa and secret are the worker's */
+	uint32_t rule_slots;	     /**< counters of rules; slot 0 is the default policy's */
+	uint32_t limit_sources;	     /**< sources that limits of rules know at a time */
+	uint32_t nat_maps;	     /**< mappings of endpoint-independent translation */
+};
+
+/** Made by the engine, kept in its shard. Fields are the worker's. */
+struct weir_tracker {
+	struct weir_shard *shard;	   /**< whose it is */
+	struct weir_flow_table *flows;	   /**< connections */
+	struct weir_rules_worker *rules;   /**< buckets of limits */
+	struct weir_nat_asker nat;	   /**< chooses ports */
+	struct weir_rule_counter *counter; /**< rule_slots of them */
+	uint32_t rule_slots;		   /**< how many */
+	uint32_t policy;		   /**< number of the policy of the last pass */
+};
+
+/** Memory of a tracker in bytes, for --plan. Any thread. */
+WEIR_MUST_CHECK uint64_t weir_tracker_size(const struct weir_tracker_conf *conf);
+/** Make it. @return 0 or -errno with a sentence. Control thread. */
+WEIR_MUST_CHECK int weir_tracker_create(const struct weir_tracker_conf *conf,
+					struct weir_shard *shard, struct weir_tracker **out,
+					struct weir_why *why);
+/** Free it. NULL is allowed. Control thread. */
+void weir_tracker_free(struct weir_tracker *t);
+
+/** Give back the mapping that a flow holds, if it holds one. The worker's thread. */
+void weir_tracker_give_back(struct weir_tracker *t, struct weir_flow *f);
+
+/** Count a packet of a rule. The worker's thread. */
+static inline void weir_tracker_count(struct weir_tracker *t, uint32_t slot, uint32_t ip_bytes,
+				      uint64_t now_ns)
+{
+	struct weir_rule_counter *c = &t->counter[slot];
+
+	__atomic_store_n(&c->pkts, c->pkts + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->bytes, c->bytes + ip_bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->last_ns, now_ns, __ATOMIC_RELAXED);
+}

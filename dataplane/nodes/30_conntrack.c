@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * 30_conntrack: the flow that a packet belongs to.
+ *
+ * Takes:  NEXT; whole packets of IPv4 and IPv6, reassembled if they came in fragments.
+ * Says:   NEXT with meta.flow set. Packets of a known flow are tracked, counted and marked KNOWN
+ *         (REWRITE if 50_nat has to change them), ICMP errors about its packets RELATED too. The
+ *         first packet of a new flow has a draft. What belongs to no flow and can begin none has
+ *         WEIR_NO_FLOW: 40_acl judges it by itself.
+ *         DROP for what contradicts its flow: FLOW_INVALID, FLOW_ZONE; FLOW_FULL for new ones.
+ * Holds:  the flows of this worker; ends those that have timed out, and answers weirctl.
+ *
+ * A flow whose policy is not that of the pass is not KNOWN: 40_acl judges it again.
+ */
+
+#include <weir/nodes.h>
+
+#include <errno.h>
+#include <rte_branch_prediction.h>
+#include <rte_tcp.h>
+#include <stdlib.h>
+#include <weir/clock.h>
+#include <weir/gen.h>
+#include <weir/policy.h>
+#include <weir/shard.h>
+#include <weir/tracker.h>
+
+#include "packet_priv.h"
+#include "tuple_priv.h"
+
+/* Ended entries looked at in a turn, and the time between turns. */
+#define EXPIRE_MOST 256
+#define EXPIRE_NS   UINT64_C(50000000)
+#define EXPIRE_MORE UINT64_C(1000000)
+
+struct conntrack_node {
+	struct weir_shard *shard;
+	struct weir_tracker *tracker;
+	struct weir_timer timer;
+};
+
+/* The zone that a packet came from. */
+static inline uint8_t zone_in(const struct weir_policy *policy, const struct weir_meta *meta)
+{
+	return meta->iface_in < WEIR_IFACES_MAX ? policy->zone_of[meta->iface_in] : WEIR_NO_ZONE;
+}
+
+/* A draft for a packet that may be the first of a flow. */
+static __rte_noinline enum weir_verdict begin(struct conntrack_node *n, struct rte_mbuf *m,
+					      const struct weir_tuple *tuple)
+{
+	const uint32_t flow = weir_flow_draft(n->tracker->flows, tuple);
+
+	if (unlikely(flow == WEIR_NO_FLOW))
+		return weir_say_drop(m, WEIR_DROP_FLOW_FULL);
+	weir_meta(m)->flow = flow << 1 | WEIR_DIR_ORIG;
+	return WEIR_NEXT;
+}
+
+/* A packet of TCP in its flow: DROP_NONE if it may pass. *renew: the flow is over, begin anew. */
+static inline enum weir_drop track_tcp(struct conntrack_node *n, struct rte_mbuf *m,
+				       struct weir_flow *f, enum weir_dir dir, bool loose,
+				       bool *renew)
+{
+	struct weir_flow_segment segment;
+	enum weir_flow_class cls = f->cls;
+
+	weir_flow_segment(l4(m), l4_there(m), &segment);
+	switch (weir_flow_tcp(f, dir, &segment, loose, &cls)) {
+	case WEIR_FLOW_TCP_OK:
+		if (unlikely(cls != f->cls))
+			weir_flow_set_class(n->tracker->flows, f, cls);
+		return WEIR_DROP_NONE;
+	case WEIR_FLOW_TCP_CHALLENGE: /* the end that it is for answers it (RFC 5961) */
+		return WEIR_DROP_NONE;
+	case WEIR_FLOW_TCP_RENEW:
+		*renew = true;
+		return WEIR_DROP_NONE;
+	default:
+		return WEIR_DROP_FLOW_INVALID;
+	}
+}
+
+/* The class of a flow without states, once it was answered. */
+static enum weir_flow_class answered_class(const struct weir_flow *f)
+{
+	if (f->proto == IPPROTO_UDP)
+		return WEIR_FLOW_UDP;
+	return f->proto == IPPROTO_ICMP || f->proto == IPPROTO_ICMPV6 ? WEIR_FLOW_ICMP
+								      : WEIR_FLOW_OTHER;
+}
+
+static __rte_noinline void first_reply(struct conntrack_node *n, struct weir_flow *f)
+{
+	f->flags |= WEIR_FLOW_REPLIED;
+	if (f->proto != IPPROTO_TCP)
+		weir_flow_set_class(n->tracker->flows, f, answered_class(f));
+}
+
+/* What 50_nat has to do for a flow. */
+#define REWRITES (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT | WEIR_FLOW_SYNPROXY)
+
+static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_mbuf *m,
+					  const struct weir_policy *policy, uint32_t ref,
+					  const struct weir_tuple *tuple, uint64_t now_ns)
+{
+	struct weir_flow_table *flows = n->tracker->flows;
+	struct weir_flow *f = weir_flow_at(flows, ref >> 1);
+	const enum weir_dir dir = ref & 1;
+	struct weir_meta *meta = weir_meta(m);
+	const uint32_t ip_bytes = m->pkt_len - meta->l3_off;
+	bool renew = false;
+
+	/* Ended by an earlier packet of the burst. */
+	if (unlikely(f->flags & (WEIR_FLOW_DEAD | WEIR_FLOW_DRAFT)))
+		return begin(n, m, tuple);
+	if (unlikely(f->zone[dir] != zone_in(policy, meta)))
+		return weir_say_drop(m, WEIR_DROP_FLOW_ZONE);
+	if (f->proto == IPPROTO_TCP) {
+		const enum weir_drop why = track_tcp(n, m, f, dir, policy->loose, &renew);
+
+		if (unlikely(why != WEIR_DROP_NONE))
+			return weir_say_drop(m, why);
+		if (unlikely(renew)) {
+			weir_flow_kill(flows, ref >> 1);
+			return begin(n, m, tuple);
+		}
+	}
+	if (unlikely(dir == WEIR_DIR_REPLY && !(f->flags & WEIR_FLOW_REPLIED)))
+		first_reply(n, f);
+	weir_flow_count(f, dir, ip_bytes, weir_flow_table_now_ms(flows));
+	meta->flow = ref;
+	if (unlikely(f->gen != policy->number))
+		return WEIR_NEXT; /* 40_acl judges it again */
+	meta->flags |= f->flags & REWRITES ? WEIR_META_KNOWN | WEIR_META_REWRITE : WEIR_META_KNOWN;
+	if (unlikely(f->dscp != 0))
+		meta->flags |= WEIR_META_REWRITE;
+	weir_tracker_count(n->tracker, f->rule, ip_bytes, now_ns);
+	return WEIR_NEXT;
+}
+
+/* An ICMP error: it belongs to the flow whose packet it quotes, and goes against that packet. */
+static __rte_noinline enum weir_verdict error_one(struct conntrack_node *n, struct rte_mbuf *m,
+						  const struct weir_policy *policy)
+{
+	struct weir_meta *meta = weir_meta(m);
+	struct weir_tuple quoted;
+	struct weir_flow *f;
+	uint32_t ref;
+
+	meta->flow = WEIR_NO_FLOW;
+	if (!tuple_of_quoted(m, &quoted))
+		return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
+	quoted = weir_tuple_reverse(&quoted);
+	weir_flow_lookup(n->tracker->flows, &quoted, 1, &ref);
+	if (ref == WEIR_NO_FLOW)
+		return WEIR_NEXT; /* it may be about a packet of ours */
+	f = weir_flow_at(n->tracker->flows, ref >> 1);
+	if (f->gen != policy->number)
+		return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
+	meta->flow = ref;
+	meta->flags |= WEIR_META_KNOWN | WEIR_META_RELATED;
+	if (f->flags & REWRITES)
+		meta->flags |= WEIR_META_REWRITE;
+	return WEIR_NEXT;
+}
+
+static void conntrack_process(void *self, struct weir_burst *b)
+{
+	struct conntrack_node *n = self;
+	const struct weir_policy *policy = b->pass->gen->policy;
+	struct weir_flow_table *flows = n->tracker->flows;
+	struct weir_tuple tuple[WEIR_PASS_PKTS];
+	uint32_t ref[WEIR_PASS_PKTS];
+	uint16_t at[WEIR_PASS_PKTS], known = 0;
+
+	weir_flow_table_tick(flows, b->pass->now_ns);
+	n->tracker->nat.now_s = (uint32_t)(b->pass->now_ns / WEIR_NS_PER_S);
+	weir_flow_ask_serve(flows);
+	for (uint16_t i = 0; i < b->n; i++) {
+		const enum tuple_kind kind = tuple_of(b->pkt[i], &tuple[known]);
+
+		if (likely(kind == TUPLE_FLOW)) {
+			at[known++] = i;
+		} else if (kind == TUPLE_ERROR) {
+			b->verdict[i] = (uint8_t)error_one(n, b->pkt[i], policy);
+		} else {
+			weir_meta(b->pkt[i])->flow = WEIR_NO_FLOW;
+			b->verdict[i] = WEIR_NEXT;
+		}
+	}
+	weir_flow_lookup(flows, tuple, known, ref);
+	for (uint16_t i = 0; i < known; i++) {
+		struct rte_mbuf *m = b->pkt[at[i]];
+
+		b->verdict[at[i]] = (uint8_t)(likely(ref[i] != WEIR_NO_FLOW)
+						      ? known_one(n, m, policy, ref[i], &tuple[i],
+								  b->pass->now_ns)
+						      : begin(n, m, &tuple[i]));
+	}
+}
+
+static void conntrack_expire(struct weir_timer *t, uint64_t now_ns)
+{
+	struct conntrack_node *n = container_of(t, struct conntrack_node, timer);
+	unsigned looked;
+
+	weir_flow_table_tick(n->tracker->flows, now_ns);
+	looked = weir_flow_expire(n->tracker->flows, EXPIRE_MOST);
+	weir_wheel_arm(n->shard->wheel, t,
+		       now_ns + (looked == EXPIRE_MOST ? EXPIRE_MORE : EXPIRE_NS));
+}
+
+static void conntrack_free(void *self)
+{
+	struct conntrack_node *n = self;
+
+	if (n == NULL)
+		return;
+	weir_wheel_cancel(n->shard->wheel, &n->timer);
+	free(n);
+}
+
+static int conntrack_create(struct weir_shard *shard, void **self)
+{
+	struct conntrack_node *n;
+
+	if (shard->tracker == NULL)
+		return -EINVAL;
+	n = calloc(1, sizeof(*n));
+	if (n == NULL)
+		return -ENOMEM;
+	n->shard = shard;
+	n->tracker = shard->tracker;
+	n->timer.fire = conntrack_expire;
+	weir_wheel_arm(shard->wheel, &n->timer, EXPIRE_NS);
+	*self = n;
+	return 0;
+}
+
+const struct weir_node_ops weir_node_conntrack = {
+	.name = "conntrack",
+	.stage = 30,
+	.takes = WEIR_NEXT,
+	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_DROP),
+	.source = true, /* it answers weirctl in passes without packets too */
+	.create = conntrack_create,
+	.free = conntrack_free,
+	.process = conntrack_process,
+};

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * 40_acl: may a new flow pass?
+ *
+ * Takes:  NEXT, with meta.flow from 30_conntrack, and in a draft where it goes from 35_balance.
+ * Says:   NEXT of what is KNOWN, and of what a rule accepts: its draft then carries the rule, and
+ *         meta.hop the way that was found. DROP or REJECT of all else, whose draft is given back.
+ * Holds:  nothing. Reads the rules and zones of the pass's policy, and the forwarding tables.
+ *
+ * Four steps over what is not KNOWN, each over all packets, so that lookups come in bulk: the zone
+ * that it goes to, whether its source may come from where it came, the rules, the judgement. Flows
+ * whose policy is old are judged by their first packet as it was, and end if it may not pass.
+ * What goes to or comes from ourselves has no flow: each packet is judged by itself.
+ */
+
+#include <weir/nodes.h>
+
+#include <errno.h>
+#include <rte_branch_prediction.h>
+#include <rte_tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/clock.h>
+#include <weir/gen.h>
+#include <weir/policy.h>
+#include <weir/shard.h>
+#include <weir/tracker.h>
+
+#include "packet_priv.h"
+#include "tuple_priv.h"
+
+/* A packet under judgement. */
+struct acl_case {
+	struct rte_mbuf *m;
+	struct weir_flow *f; /* NULL: none */
+	uint16_t at;	     /* its place in the burst */
+	bool draft;	     /* else the flow was known to an older policy */
+	uint8_t family;	     /* of dst */
+	uint8_t dst[16];     /* where it goes in the end */
+};
+
+struct acl_node {
+	struct weir_shard *shard;
+	struct weir_tracker *tracker;
+	struct acl_case cases[WEIR_PASS_PKTS];
+	struct weir_rule_ask ask[WEIR_PASS_PKTS];
+	uint32_t rule[WEIR_PASS_PKTS];
+	uint64_t hop[WEIR_PASS_PKTS];
+	const uint8_t *addr[WEIR_PASS_PKTS];
+	uint8_t family[WEIR_PASS_PKTS];
+	const struct weir_rules *rules; /* during a burst */
+	uint64_t now_ns;
+};
+
+static uint8_t zone_of(const struct weir_policy *policy, uint16_t iface)
+{
+	return iface < WEIR_IFACES_MAX ? policy->zone_of[iface] : WEIR_NO_ZONE;
+}
+
+/* Next hops of an address of each case, in bulk. */
+static void look_up_hops(const struct weir_l3 *l3, const uint8_t *const *addr,
+			 const uint8_t *family, uint32_t n, uint64_t *hop)
+{
+	uint16_t at4[WEIR_PASS_PKTS], at6[WEIR_PASS_PKTS], n4 = 0, n6 = 0;
+	uint64_t found[WEIR_PASS_PKTS];
+	uint32_t addr4[WEIR_PASS_PKTS];
+	uint8_t addr6[WEIR_PASS_PKTS][16];
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t be;
+
+		if (family[i] == 4) {
+			memcpy(&be, addr[i], sizeof(be));
+			addr4[n4] = rte_be_to_cpu_32(be);
+			at4[n4++] = i;
+		} else {
+			memcpy(addr6[n6], addr[i], sizeof(addr6[0]));
+			at6[n6++] = i;
+		}
+	}
+	rte_fib_lookup_bulk(l3->fib4, addr4, found, n4);
+	for (uint16_t i = 0; i < n4; i++)
+		hop[at4[i]] = found[i];
+	rte_fib6_lookup_bulk(l3->fib6, (void *)addr6, found, n6);
+	for (uint16_t i = 0; i < n6; i++)
+		hop[at6[i]] = found[i];
+}
+
+/* The interface of a next hop; of a group that of its first member: they are of one zone. */
+static uint16_t iface_of(const struct weir_l3 *l3, uint64_t hop)
+{
+	if (l3->hops[hop].kind == WEIR_HOP_GROUP)
+		hop = l3->members[hop][0];
+	return l3->hops[hop].iface;
+}
+
+static bool is_forwarding(enum weir_hop_kind kind)
+{
+	return kind == WEIR_HOP_LINK || kind == WEIR_HOP_GATEWAY || kind == WEIR_HOP_GROUP;
+}
+
+/* What the rules are shown of a packet, or of the first packet of a flow. */
+static void fill_ask(struct acl_node *n, const struct weir_policy *policy, struct acl_case *c,
+		     struct weir_rule_ask *ask)
+{
+	const struct weir_meta *meta = weir_meta(c->m);
+	const uint8_t *ip = (const uint8_t *)ip4(c->m);
+
+	*ask = (struct weir_rule_ask){.from = zone_of(policy, meta->iface_in),
+				      .vlan = meta->vlan[0]};
+	ask->dscp = meta->flags & WEIR_META_IP4 ? ip[1] >> 2
+						: (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
+	if (c->f == NULL) {
+		if (meta->flags & WEIR_META_IP4)
+			tuple_set4(&ask->tuple, ip4(c->m), meta->proto);
+		else
+			tuple_set6(&ask->tuple, ip6(c->m), meta->proto);
+		if (meta->flags & WEIR_META_L4)
+			tuple_ports(&ask->tuple, l4(c->m));
+		c->family = ask->tuple.family;
+		memcpy(c->dst, ask->tuple.dst, sizeof(c->dst));
+	} else {
+		struct weir_tuple replies;
+
+		/* The destination after translation, the source before it. */
+		weir_flow_tuple(n->tracker->flows, c->f, WEIR_DIR_ORIG, &ask->tuple);
+		weir_flow_tuple(n->tracker->flows, c->f, WEIR_DIR_REPLY, &replies);
+		c->family = replies.family;
+		memcpy(c->dst, replies.src, sizeof(c->dst));
+		if (replies.family == ask->tuple.family) { /* else NAT64: rules see it before */
+			memcpy(ask->tuple.dst, replies.src, sizeof(replies.src));
+			ask->tuple.dport = replies.sport;
+		}
+		ask->app = c->f->app;
+		if (!c->draft)
+			ask->from = c->f->zone[WEIR_DIR_ORIG];
+	}
+	if (!(meta->flags & WEIR_META_L4))
+		return;
+	if (meta->proto == IPPROTO_TCP) {
+		ask->tcp_flags = ((const struct rte_tcp_hdr *)l4(c->m))->tcp_flags;
+		if (c->f != NULL && !c->draft)
+			ask->tcp_flags = RTE_TCP_SYN_FLAG;
+	} else if (meta->proto != IPPROTO_UDP) {
+		const struct icmp_head *icmp = l4(c->m);
+
+		ask->icmp_type = icmp->type;
+		ask->icmp_code = icmp->code;
+		if (c->f != NULL && !c->draft)
+			ask->icmp_type = meta->flags & WEIR_META_IP4 ? 8 : ICMP6_ECHO_REQUEST;
+	}
+}
+
+/* Collect what is to be judged; say NEXT of all others. */
+static uint32_t collect(struct acl_node *n, struct weir_burst *b, const struct weir_policy *policy)
+{
+	uint32_t cases = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct weir_meta *meta = weir_meta(b->pkt[i]);
+		struct acl_case *c = &n->cases[cases];
+
+		b->verdict[i] = WEIR_NEXT;
+		if (likely(meta->flags & (WEIR_META_KNOWN | WEIR_META_OURS)))
+			continue;
+		*c = (struct acl_case){.m = b->pkt[i], .at = i};
+		if (meta->flow != WEIR_NO_FLOW) {
+			c->f = weir_flow_at(n->tracker->flows, meta->flow >> 1);
+			c->draft = c->f->flags & WEIR_FLOW_DRAFT;
+		}
+		fill_ask(n, policy, c, &n->ask[cases++]);
+	}
+	return cases;
+}
+
+/* Give back what a packet holds that may not pass. A flow that may not either ends. */
+static void give_up(struct acl_node *n, const struct acl_case *c)
+{
+	if (c->f == NULL)
+		return;
+	if (c->draft)
+		weir_flow_abort(n->tracker->flows, weir_meta(c->m)->flow >> 1);
+	else
+		weir_flow_kill(n->tracker->flows, weir_meta(c->m)->flow >> 1);
+	weir_meta(c->m)->flow = WEIR_NO_FLOW;
+}
+
+static enum weir_verdict turn_away(struct acl_node *n, const struct acl_case *c, enum weir_drop why)
+{
+	give_up(n, c);
+	return weir_say_drop(c->m, why);
+}
+
+/* Where no rule has a say: nothing leads there, or a route forbids it. NEXT: rules decide. */
+static enum weir_verdict check_way(struct acl_node *n, const struct acl_case *c,
+				   enum weir_hop_kind kind)
+{
+	switch (kind) {
+	case WEIR_HOP_NONE:
+	case WEIR_HOP_UNREACHABLE:
+		give_up(n, c);
+		return weir_say_reject(c->m, WEIR_DROP_NO_ROUTE);
+	case WEIR_HOP_PROHIBIT:
+		give_up(n, c);
+		return weir_say_reject(c->m, WEIR_DROP_PROHIBITED);
+	case WEIR_HOP_BLACKHOLE:
+		return turn_away(n, c, WEIR_DROP_BLACKHOLE);
+	default:
+		return WEIR_NEXT;
+	}
+}
+
+/* A draft's first packet: may a flow begin with it? */
+static bool may_begin(struct acl_node *n, const struct weir_policy *policy, struct acl_case *c)
+{
+	struct rte_mbuf *m = c->m;
+	const struct weir_meta *meta = weir_meta(m);
+	struct weir_flow_segment segment;
+	enum weir_flow_class cls = c->f->cls;
+	bool answer = false;
+
+	if (!(meta->flags & WEIR_META_L4))
+		return true;
+	if (meta->proto == IPPROTO_TCP) {
+		weir_flow_segment(l4(m), l4_there(m), &segment);
+		if (weir_flow_tcp(c->f, WEIR_DIR_ORIG, &segment, policy->loose, &cls) !=
+		    WEIR_FLOW_TCP_OK)
+			return false;
+		weir_flow_set_class(n->tracker->flows, c->f, cls);
+		return true;
+	}
+	if (meta->proto == IPPROTO_ICMP || meta->proto == IPPROTO_ICMPV6) {
+		const struct icmp_head *icmp = l4(m);
+
+		if (meta->flags & WEIR_META_IP4)
+			icmp_question4(icmp->type, &answer);
+		else
+			icmp_question6(icmp->type, &answer);
+	}
+	return !answer;
+}
+
+/* Zones, ways, and what is wrong without any rule. Cases that stay close ranks; how many. */
+static uint32_t check_ways(struct acl_node *n, const struct weir_burst *b,
+			   const struct weir_policy *policy, uint32_t cases)
+{
+	const struct weir_l3 *l3 = b->pass->gen->l3;
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < cases; i++) {
+		n->addr[i] = n->cases[i].dst;
+		n->family[i] = n->cases[i].family;
+	}
+	look_up_hops(l3, n->addr, n->family, cases, n->hop);
+	for (uint32_t i = 0; i < cases; i++) {
+		struct acl_case *c = &n->cases[i];
+		const enum weir_hop_kind kind = l3->hops[n->hop[i]].kind;
+		enum weir_verdict v = check_way(n, c, kind);
+
+		n->ask[i].to = is_forwarding(kind) ? zone_of(policy, iface_of(l3, n->hop[i]))
+						   : WEIR_ZONE_SELF;
+		if (v == WEIR_NEXT &&
+		    (n->ask[i].to == WEIR_NO_ZONE || n->ask[i].from == WEIR_NO_ZONE))
+			v = turn_away(n, c, WEIR_DROP_RULE);
+		if (v == WEIR_NEXT && n->ask[i].to == WEIR_ZONE_SELF && c->f != NULL) {
+			give_up(n, c); /* what is for us is judged packet by packet */
+			c->f = NULL;
+		}
+		if (v == WEIR_NEXT && c->f != NULL && c->draft && !may_begin(n, policy, c))
+			v = turn_away(n, c, WEIR_DROP_FLOW_INVALID);
+		if (v == WEIR_NEXT && c->f == NULL && n->ask[i].to != WEIR_ZONE_SELF)
+			v = weir_say_drop(c->m, WEIR_DROP_FLOW_INVALID);
+		b->verdict[c->at] = (uint8_t)v;
+		if (v != WEIR_NEXT)
+			continue;
+		n->ask[left] = n->ask[i];
+		n->cases[left++] = *c;
+	}
+	return left;
+}
+
+/* Strict reverse path: the way back must lead into the zone that the packet came from (RFC 3704
+ * section 2.2). Cases that stay close ranks; how many. */
+static uint32_t check_sources(struct acl_node *n, const struct weir_burst *b,
+			      const struct weir_policy *policy, uint32_t cases)
+{
+	const struct weir_l3 *l3 = b->pass->gen->l3;
+	uint32_t left = 0;
+	bool any = false;
+
+	for (uint32_t i = 0; i < cases; i++) {
+		any |= policy->zone[n->ask[i].from].antispoof;
+		n->addr[i] = n->ask[i].tuple.src;
+		n->family[i] = n->ask[i].tuple.family;
+	}
+	if (!any)
+		return cases;
+	look_up_hops(l3, n->addr, n->family, cases, n->hop);
+	for (uint32_t i = 0; i < cases; i++) {
+		struct acl_case *c = &n->cases[i];
+		const struct weir_hop *hop = &l3->hops[n->hop[i]];
+		const bool on_link = hop->kind == WEIR_HOP_LINK_LOCAL;
+
+		if (policy->zone[n->ask[i].from].antispoof && !on_link &&
+		    (!is_forwarding(hop->kind) ||
+		     zone_of(policy, iface_of(l3, n->hop[i])) != n->ask[i].from)) {
+			b->verdict[c->at] = (uint8_t)turn_away(n, c, WEIR_DROP_SPOOFED);
+			continue;
+		}
+		n->ask[left] = n->ask[i];
+		n->cases[left++] = *c;
+	}
+	return left;
+}
+
+/* Limits of the zone that a flow begins in. */
+static enum weir_drop check_limits(struct acl_node *n, const struct weir_policy *policy,
+				   const struct acl_case *c, uint8_t from)
+{
+	const struct weir_zone *zone = &policy->zone[from];
+
+	if (zone->flows != 0 && weir_flow_zone_count(n->tracker->flows, from) >= zone->flows)
+		return WEIR_DROP_ZONE_FULL;
+	if (zone->source_flows != 0 &&
+	    weir_flow_limit_take(n->tracker->flows, c->f, zone->source_flows) < 0)
+		return WEIR_DROP_FLOW_SOURCE;
+	return WEIR_DROP_NONE;
+}
+
+static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy *policy,
+				    const struct acl_case *c, const struct weir_rule_ask *ask,
+				    const struct weir_rule *rule)
+{
+	struct weir_meta *meta = weir_meta(c->m);
+
+	if (c->f == NULL)
+		return WEIR_NEXT;
+	if (c->draft) {
+		const enum weir_drop why = check_limits(n, policy, c, ask->from);
+
+		if (why != WEIR_DROP_NONE)
+			return turn_away(n, c, why);
+		c->f->zone[WEIR_DIR_ORIG] = ask->from;
+		c->f->zone[WEIR_DIR_REPLY] = ask->to;
+		weir_flow_count(c->f, WEIR_DIR_ORIG, c->m->pkt_len - meta->l3_off,
+				weir_flow_table_now_ms(n->tracker->flows));
+	}
+	c->f->gen = policy->number;
+	c->f->rule = rule == NULL ? 0 : rule->slot;
+	c->f->mark = rule != NULL && rule->has_mark ? rule->set_mark : 0;
+	c->f->dscp = rule != NULL && rule->has_dscp ? WEIR_FLOW_DSCP | rule->set_dscp : 0;
+	meta->flags |= WEIR_META_KNOWN | WEIR_META_REWRITE;
+	return WEIR_NEXT;
+}
+
+static enum weir_verdict judge_one(struct acl_node *n, const struct weir_policy *policy, uint32_t i)
+{
+	const struct acl_case *c = &n->cases[i];
+	const struct weir_rule *rule =
+		n->rule[i] == WEIR_RULE_DEFAULT ? NULL : weir_rules_at(n->rules, n->rule[i]);
+	const enum weir_action action = rule == NULL ? weir_rules_default(n->rules) : rule->action;
+
+	weir_tracker_count(n->tracker, rule == NULL ? 0 : rule->slot,
+			   c->m->pkt_len - weir_meta(c->m)->l3_off, n->now_ns);
+	switch (action) {
+	case WEIR_ACTION_ACCEPT:
+	case WEIR_ACTION_SYNPROXY:
+		return accept_one(n, policy, c, &n->ask[i], rule);
+	case WEIR_ACTION_REJECT:
+		give_up(n, c);
+		return weir_say_reject(c->m, WEIR_DROP_RULE_REJECT);
+	default:
+		return turn_away(n, c, WEIR_DROP_RULE);
+	}
+}
+
+/* A rule that a packet matched on its way to the one that decides. */
+static void count_passed(void *ctx, uint32_t ask, uint32_t rule)
+{
+	struct acl_node *n = ctx;
+	struct rte_mbuf *m = n->cases[ask].m;
+
+	weir_tracker_count(n->tracker, weir_rules_at(n->rules, rule)->slot,
+			   m->pkt_len - weir_meta(m)->l3_off, n->now_ns);
+}
+
+static void acl_process(void *self, struct weir_burst *b)
+{
+	struct acl_node *n = self;
+	const struct weir_policy *policy = b->pass->gen->policy;
+	uint32_t cases = collect(n, b, policy);
+
+	if (likely(cases == 0))
+		return;
+	cases = check_ways(n, b, policy, cases);
+	cases = check_sources(n, b, policy, cases);
+	n->rules = policy->rules;
+	n->now_ns = b->pass->now_ns;
+	weir_rules_ask(policy->rules, n->tracker->rules, n->ask, cases,
+		       (uint32_t)(b->pass->now_ns / WEIR_NS_PER_S), b->pass->now_ns, n->rule,
+		       count_passed, n);
+	for (uint32_t i = 0; i < cases; i++)
+		b->verdict[n->cases[i].at] = (uint8_t)judge_one(n, policy, i);
+}
+
+static void acl_free(void *self)
+{
+	free(self);
+}
+
+static int acl_create(struct weir_shard *shard, void **self)
+{
+	struct acl_node *n;
+
+	if (shard->tracker == NULL)
+		return -EINVAL;
+	n = calloc(1, sizeof(*n));
+	if (n == NULL)
+		return -ENOMEM;
+	n->shard = shard;
+	n->tracker = shard->tracker;
+	*self = n;
+	return 0;
+}
+
+const struct weir_node_ops weir_node_acl = {
+	.name = "acl",
+	.stage = 40,
+	.takes = WEIR_NEXT,
+	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_DROP) | WEIR_MAY(WEIR_REJECT),
+	.create = acl_create,
+	.free = acl_free,
+	.process = acl_process,
+};

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * 50_nat: addresses and ports as the flow has them.
+ *
+ * Takes:  NEXT, of which 40_acl has accepted what is new.
+ * Says:   NEXT of all that is as it will leave; HEADROOM, NAT_UNTRANSLATABLE, ICMP_QUOTE, NAT_FULL
+ *         and FLOW_FULL are drops. REJECT (TTL) of what could not be forwarded, while its sender's
+ *         address is still in it.
+ * Holds:  nothing. Here a draft becomes a flow that lookups find.
+ *
+ * Only what is marked REWRITE is looked at: established flows that are not translated pass.
+ */
+
+#include <weir/nodes.h>
+
+#include <errno.h>
+#include <rte_branch_prediction.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/gen.h>
+#include <weir/policy.h>
+#include <weir/shard.h>
+#include <weir/tracker.h>
+
+#include "rewrite_priv.h"
+
+/* How often another port is looked for, if the one that was chosen is taken by then. */
+#define TRIES 4
+
+struct nat_node {
+	struct weir_shard *shard;
+	struct weir_tracker *tracker;
+	struct icmp_idents idents; /* of IPv4 packets made of IPv6 ones */
+};
+
+/* Addresses of the interface that a flow leaves by; how many. */
+static uint8_t addresses_of_way(const struct weir_l3 *l3, const struct weir_tuple *to,
+				struct weir_addr own[WEIR_IFACE_ADDRS_MAX])
+{
+	const struct weir_hop *hop;
+	uint64_t number = 0;
+
+	if (to->family == 4) {
+		uint32_t dst;
+
+		memcpy(&dst, to->dst, sizeof(dst));
+		dst = rte_be_to_cpu_32(dst);
+		rte_fib_lookup_bulk(l3->fib4, &dst, &number, 1);
+	} else {
+		uint8_t dst[1][16];
+
+		memcpy(dst[0], to->dst, sizeof(dst[0]));
+		rte_fib6_lookup_bulk(l3->fib6, (void *)dst, &number, 1);
+	}
+	if (l3->hops[number].kind == WEIR_HOP_GROUP)
+		number = l3->members[number][0];
+	hop = &l3->hops[number];
+	if (hop->iface >= l3->n_ifaces)
+		return 0;
+	for (uint8_t i = 0; i < l3->ifaces[hop->iface].n_addrs; i++)
+		own[i] = l3->ifaces[hop->iface].addr[i].addr;
+	return l3->ifaces[hop->iface].n_addrs;
+}
+
+/* Choose from where a new flow seems to come. */
+static int choose_source(struct nat_node *n, const struct weir_pass *pass, struct rte_mbuf *m,
+			 struct weir_flow *f)
+{
+	const struct weir_nat *nat = pass->gen->policy->nat;
+	struct weir_nat_where where = {
+		.from = f->zone[WEIR_DIR_ORIG],
+		.to = f->zone[WEIR_DIR_REPLY],
+		.destination_rule = weir_meta(m)->nat_rule,
+	};
+	struct weir_tuple orig, to;
+	uint32_t rule;
+	int rc;
+
+	if (nat == NULL)
+		return 0;
+	weir_flow_tuple(n->tracker->flows, f, WEIR_DIR_ORIG, &orig);
+	weir_flow_tuple(n->tracker->flows, f, WEIR_DIR_REPLY, &to);
+	to = weir_tuple_reverse(&to);
+	where.n_own = addresses_of_way(pass->gen->l3, &to, where.own);
+	weir_tracker_give_back(n->tracker, f);
+	rc = weir_nat_source(nat, &n->tracker->nat, &where, &orig, &to, &rule);
+	if (rc == 0 && n->tracker->nat.mapped)
+		f->flags |= WEIR_FLOW_OWN_PORT;
+	return rc < 0 ? rc : weir_flow_translate(n->tracker->flows, f, &to);
+}
+
+/* Make a draft known. DROP_NONE: *ref is its flow's, which may be another that was quicker. */
+static enum weir_drop commit(struct nat_node *n, const struct weir_pass *pass, struct rte_mbuf *m,
+			     uint32_t *ref)
+{
+	struct weir_flow_table *flows = n->tracker->flows;
+	const uint32_t flow = *ref >> 1;
+	int rc = -EADDRINUSE;
+
+	for (unsigned i = 0; i < TRIES && rc == -EADDRINUSE; i++) {
+		rc = choose_source(n, pass, m, weir_flow_at(flows, flow));
+		if (rc == 0)
+			rc = weir_flow_commit(flows, flow, ref);
+	}
+	if (rc == 0 || rc == -EEXIST)
+		return WEIR_DROP_NONE;
+	weir_flow_abort(flows, flow);
+	return rc == -EADDRNOTAVAIL ? WEIR_DROP_NAT_ADDRESS : WEIR_DROP_NAT_FULL;
+}
+
+static void set_dscp(struct rte_mbuf *m, uint8_t dscp)
+{
+	if (weir_meta(m)->flags & WEIR_META_IP4) {
+		struct rte_ipv4_hdr *ip = ip4(m);
+		const uint8_t tos = (uint8_t)(dscp << 2 | (ip->type_of_service & 3));
+		uint16_t old, fresh;
+
+		memcpy(&old, ip, sizeof(old));
+		ip->type_of_service = tos;
+		memcpy(&fresh, ip, sizeof(fresh));
+		ip->hdr_checksum = weir_csum_update16(ip->hdr_checksum, old, fresh);
+	} else {
+		uint8_t *ip = (uint8_t *)ip6(m);
+
+		ip[0] = (uint8_t)((ip[0] & 0xf0) | dscp >> 2);
+		ip[1] = (uint8_t)((ip[1] & 0x3f) | dscp << 6);
+	}
+}
+
+/* As a packet of this direction leaves. */
+static void leaving_tuple(struct nat_node *n, const struct weir_flow *f, enum weir_dir dir,
+			  struct weir_tuple *to)
+{
+	weir_flow_tuple(n->tracker->flows, f, dir == WEIR_DIR_ORIG ? WEIR_DIR_REPLY : WEIR_DIR_ORIG,
+			to);
+	*to = weir_tuple_reverse(to);
+}
+
+static enum weir_drop translate(struct nat_node *n, struct rte_mbuf *m, const struct weir_flow *f,
+				enum weir_dir dir)
+{
+	struct weir_meta *meta = weir_meta(m);
+	struct weir_tuple to;
+	enum weir_drop why = WEIR_DROP_NONE;
+
+	if (meta->flags & WEIR_META_RELATED) {
+		/* It quotes a packet of the other direction, which its receiver knows as it came.
+		 */
+		weir_flow_tuple(n->tracker->flows, f,
+				dir == WEIR_DIR_ORIG ? WEIR_DIR_REPLY : WEIR_DIR_ORIG, &to);
+		why = rewrite_error(&n->idents, m, &to);
+	} else if (likely(f->family == 4 && !(f->flags & WEIR_FLOW_EXT))) {
+		if (dir == WEIR_DIR_ORIG)
+			rewrite4(m, f->v4.xsrc, f->v4.xdst, f->xsport, f->xdport);
+		else
+			rewrite4(m, f->v4.dst, f->v4.src, f->dport, f->sport);
+	} else {
+		leaving_tuple(n, f, dir, &to);
+		why = rewrite(&n->idents, m, &to);
+	}
+	meta->flags |= WEIR_META_REWRITTEN;
+	return why;
+}
+
+static bool ttl_is_over(struct rte_mbuf *m)
+{
+	return (weir_meta(m)->flags & WEIR_META_IP4 ? ip4(m)->time_to_live : ip6(m)->hop_limits) <=
+	       1;
+}
+
+static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pass,
+				 struct rte_mbuf *m)
+{
+	struct weir_meta *meta = weir_meta(m);
+	struct weir_flow *f = weir_flow_at(n->tracker->flows, meta->flow >> 1);
+	enum weir_drop why;
+
+	if (unlikely(f->flags & WEIR_FLOW_DRAFT)) {
+		uint32_t ref = meta->flow;
+
+		/* Its flow ended in this very pass, and one that may not pass begins there. */
+		if (f->gen != pass->gen->policy->number)
+			return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
+		why = commit(n, pass, m, &ref);
+		if (why != WEIR_DROP_NONE)
+			return weir_say_drop(m, why);
+		meta->flow = ref;
+		f = weir_flow_at(n->tracker->flows, ref >> 1);
+	}
+	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT)) {
+		if (unlikely(ttl_is_over(m)))
+			return weir_say_reject(m, WEIR_DROP_TTL);
+		why = translate(n, m, f, meta->flow & 1);
+		if (unlikely(why != WEIR_DROP_NONE))
+			return weir_say_drop(m, why);
+	}
+	if (unlikely(f->dscp != 0))
+		set_dscp(m, f->dscp & ~WEIR_FLOW_DSCP);
+	return WEIR_NEXT;
+}
+
+static void nat_process(void *self, struct weir_burst *b)
+{
+	struct nat_node *n = self;
+
+	for (uint16_t i = 0; i < b->n; i++)
+		b->verdict[i] = (uint8_t)(unlikely(weir_meta(b->pkt[i])->flags & WEIR_META_REWRITE)
+						  ? nat_one(n, b->pass, b->pkt[i])
+						  : WEIR_NEXT);
+}
+
+static void nat_free(void *self)
+{
+	free(self);
+}
+
+static int nat_create(struct weir_shard *shard, void **self)
+{
+	struct nat_node *n;
+
+	if (shard->tracker == NULL)
+		return -EINVAL;
+	n = calloc(1, sizeof(*n));
+	if (n == NULL)
+		return -ENOMEM;
+	n->shard = shard;
+	n->tracker = shard->tracker;
+	n->idents.key = shard->secret;
+	*self = n;
+	return 0;
+}
+
+const struct weir_node_ops weir_node_nat = {
+	.name = "nat",
+	.stage = 50,
+	.takes = WEIR_NEXT,
+	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_DROP) | WEIR_MAY(WEIR_REJECT),
+	.create = nat_create,
+	.free = nat_free,
+	.process = nat_process,
+};
