@@ -22,7 +22,7 @@
 
 struct geo_db {
 	MMDB_s mmdb;
-	char *path;
+	const char *path; /* the caller's */
 	/* The country of a record by its place: many prefixes share one. */
 	struct {
 		uint32_t offset; /* + 1; 0: free */
@@ -49,34 +49,46 @@ struct record {
 	MMDB_entry_s entry;
 };
 
+uint16_t geo_number(const char *iso_code, size_t len)
+{
+	if (len != 2 || iso_code[0] < 'A' || iso_code[0] > 'Z' || iso_code[1] < 'A' ||
+	    iso_code[1] > 'Z')
+		return WEIR_GEO_NONE;
+	return (uint16_t)(1 + 26 * (iso_code[0] - 'A') + iso_code[1] - 'A');
+}
+
+static int open_file(struct geo_db *db, const char *path, struct weir_why *why)
+{
+	const int rc = geo_check_file(path);
+	int status;
+
+	if (rc == -ENOMEM)
+		return weir_why(why, rc, "%s: out of memory", path);
+	if (rc == -EBADMSG)
+		return weir_why(why, rc, "%s: is no MaxMind database, or not all of one", path);
+	if (rc < 0)
+		return weir_why(why, rc, "%s: cannot be read: %s", path, strerror(-rc));
+	status = MMDB_open(path, MMDB_MODE_MMAP, &db->mmdb);
+	if (status == MMDB_OUT_OF_MEMORY_ERROR)
+		return weir_why(why, -ENOMEM, "%s: out of memory", path);
+	if (status != MMDB_SUCCESS)
+		return weir_why(why, -EBADMSG, "%s: is no MaxMind database: %s", path,
+				MMDB_strerror(status));
+	return 0;
+}
+
 int geo_db_open(const char *path, struct geo_db **out, struct weir_why *why)
 {
 	struct geo_db *db = calloc(1, sizeof(*db));
-	int status;
+	int rc;
 
 	if (db == NULL)
 		return weir_why(why, -ENOMEM, "%s: out of memory", path);
-	db->path = strdup(path);
-	if (db->path == NULL) {
+	db->path = path;
+	rc = open_file(db, path, why);
+	if (rc < 0) {
 		free(db);
-		return weir_why(why, -ENOMEM, "%s: out of memory", path);
-	}
-	errno = 0;
-	status = MMDB_open(path, MMDB_MODE_MMAP, &db->mmdb);
-	if (status != MMDB_SUCCESS) {
-		int rc = -EBADMSG;
-
-		if (status == MMDB_FILE_OPEN_ERROR && errno > 0)
-			rc = -errno;
-		if (status == MMDB_OUT_OF_MEMORY_ERROR)
-			rc = -ENOMEM;
-
-		free(db->path);
-		free(db);
-		if (rc != -EBADMSG)
-			return weir_why(why, rc, "%s: cannot be opened: %s", path, strerror(-rc));
-		return weir_why(why, rc, "%s: is no MaxMind database: %s", path,
-				MMDB_strerror(status));
+		return rc;
 	}
 	*out = db;
 	return 0;
@@ -87,7 +99,6 @@ void geo_db_close(struct geo_db *db)
 	if (db == NULL)
 		return;
 	MMDB_close(&db->mmdb);
-	free(db->path);
 	free(db);
 }
 
@@ -99,20 +110,44 @@ static int corrupt(const struct walk *w, const char *what)
 			weir_prefix_format(&w->way, text), what);
 }
 
+/* The country in a record, NONE if it has no such field, or an error. */
+static int read_country(const struct walk *w, MMDB_entry_s *entry)
+{
+	static const char *const fields[] = {"country", "registered_country"};
+	uint16_t number = WEIR_GEO_NONE;
+	MMDB_entry_data_s data;
+	int status;
+
+	if (!geo_check_record(entry))
+		return corrupt(w, "a record is too deep, too long, or leads out of the file");
+	for (unsigned i = 0; i < 2; i++) {
+		status = MMDB_get_value(entry, &data, fields[i], "iso_code", NULL);
+		if (status == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR)
+			continue;
+		if (status != MMDB_SUCCESS)
+			return corrupt(w, MMDB_strerror(status));
+		if (data.type == MMDB_DATA_TYPE_UTF8_STRING)
+			number = geo_number(data.utf8_string, data.data_size);
+		if (number == WEIR_GEO_NONE)
+			return corrupt(w, "iso_code is not two capital letters");
+		return number;
+	}
+	return WEIR_GEO_NONE;
+}
+
 static int country_of(struct walk *w, MMDB_entry_s *entry)
 {
 	struct geo_db *db = w->db;
 	const uint32_t at = entry->offset & (REMEMBERS - 1);
-	const char *wrong;
 	int country;
 
 	if (db->known[at].offset == entry->offset + 1)
 		return db->known[at].country;
-	country = geo_record_country(entry, &wrong);
-	if (country < 0)
-		return corrupt(w, wrong);
-	db->known[at].offset = entry->offset + 1;
-	db->known[at].country = (uint16_t)country;
+	country = read_country(w, entry);
+	if (country >= 0) {
+		db->known[at].offset = entry->offset + 1;
+		db->known[at].country = (uint16_t)country;
+	}
 	return country;
 }
 

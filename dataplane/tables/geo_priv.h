@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * geo_db.c walks a database, geo_record.c reads its records, geo.c puts what they find into tables.
+ * geo_db.c walks a database that geo_check.c judges, geo.c puts what they find into tables.
  * Control thread only.
  */
 
@@ -21,7 +21,7 @@ struct geo_count {
 
 struct geo_db;
 
-/* Open a file. As weir_geo_create() returns. */
+/* Open a file; its name must live as long. As weir_geo_create() returns. */
 int geo_db_open(const char *path, struct geo_db **out, struct weir_why *why);
 /* NULL is allowed. */
 void geo_db_close(struct geo_db *db);
@@ -33,8 +33,10 @@ int geo_db_walk(struct geo_db *db, uint8_t family,
 		int (*fn)(void *ctx, const struct weir_prefix *prefix, uint16_t country), void *ctx,
 		struct geo_count *count, struct weir_why *why);
 
-/* geo_record.c: the number of the country in a record, WEIR_GEO_NONE, or -EBADMSG and why. */
-int geo_record_country(MMDB_entry_s *entry, const char **wrong);
+/* geo_check.c: whether libmaxminddb may open a file; 0, -EBADMSG, or why it cannot be read. */
+int geo_check_file(const char *path);
+/* Whether it may read a record. */
+bool geo_check_record(const MMDB_entry_s *entry);
 
 /* The number of a country by two capital letters; WEIR_GEO_NONE if they are not. */
 uint16_t geo_number(const char *iso_code, size_t len);

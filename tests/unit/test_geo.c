@@ -375,12 +375,13 @@ static void test_a_file_that_is_no_database_is_named(void)
 
 	begin(4, 24);
 	toy_mmdb_end(&db);
-	CU_ASSERT_STRING_EQUAL(refused(-ENOENT), ": cannot be opened: No such file or directory");
+	CU_ASSERT_STRING_EQUAL(refused(-ENOENT), ": cannot be read: No such file or directory");
 	toy_mmdb_write_bytes(path, (const uint8_t *)"no database", 11);
-	CU_ASSERT_EQUAL(strncmp(refused(-EBADMSG), ": is no MaxMind database: ", 26), 0);
+	CU_ASSERT_STRING_EQUAL(refused(-EBADMSG), ": is no MaxMind database, or not all of one");
 	toy_mmdb_write_bytes(path, (const uint8_t *)"", 0);
-	CU_ASSERT_EQUAL(strncmp(refused(-EBADMSG), ": is no MaxMind database: ", 26), 0);
-	CU_ASSERT_EQUAL(weir_geo_create(folder, -1, &g, &why), -EBADMSG);
+	CU_ASSERT_STRING_EQUAL(refused(-EBADMSG), ": is no MaxMind database, or not all of one");
+	CU_ASSERT(weir_geo_create("/", -1, &g, &why) < 0);
+	CU_ASSERT_EQUAL(strncmp(why.text, "/: cannot be read: ", 19), 0);
 	CU_ASSERT_PTR_NULL(g);
 	weir_geo_free(NULL);
 }
@@ -435,6 +436,30 @@ static void test_a_tree_that_leads_round_or_out_is_refused(void)
 	toy_mmdb_add(&db, "192.0.2.0/24", TOY_MMDB_BROKEN);
 	CU_ASSERT_STRING_EQUAL(refused_database(-EBADMSG),
 			       ": corrupt at 192.0.2.0/23: a record leads out of the file");
+}
+
+/* More nodes than the file has room for, so many that their bytes do not fit 32 bits. */
+static void test_a_tree_that_is_longer_than_its_file_is_refused(void)
+{
+	const uint32_t counts[] = {1000, UINT32_C(0x20000001), UINT32_MAX};
+
+	for (unsigned i = 0; i < 3; i++) {
+		uint8_t *file, *count;
+		size_t bytes;
+
+		begin(6, 32);
+		toy_mmdb_add(&db, "192.0.2.0/24", toy_mmdb_country(&db, "country", "DE"));
+		file = toy_mmdb_bytes(&db, &bytes);
+		toy_mmdb_end(&db);
+		count = memmem(file, bytes, "node_count", 10);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(count);
+		for (unsigned b = 0; b < 4; b++)
+			count[11 + b] = (uint8_t)(counts[i] >> (24 - 8 * b));
+		toy_mmdb_write_bytes(path, file, bytes);
+		CU_ASSERT_STRING_EQUAL(refused(-EBADMSG),
+				       ": is no MaxMind database, or not all of one");
+		free(file);
+	}
 }
 
 /* Arrays in an array in ... before the field that is looked for. */
@@ -564,6 +589,7 @@ WEIR_TESTS("tables/geo", TEST(addresses_of_both_families_have_the_country_of_the
 	   TEST(a_file_that_is_no_database_is_named), TEST(a_database_without_countries_is_refused),
 	   TEST(codes_that_are_not_two_letters_are_refused),
 	   TEST(a_tree_that_leads_round_or_out_is_refused),
+	   TEST(a_tree_that_is_longer_than_its_file_is_refused),
 	   TEST(a_record_of_many_levels_is_refused),
 	   TEST(a_database_that_was_cut_or_changed_anywhere_is_survived),
 	   TEST(without_memory_nothing_is_made))
