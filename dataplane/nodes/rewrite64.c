@@ -145,10 +145,16 @@ static bool may_cross(struct rte_mbuf *m, const struct weir_tuple *to)
 	const struct weir_meta *meta = weir_meta(m);
 	const bool icmp = to->proto == IPPROTO_ICMP || to->proto == IPPROTO_ICMPV6;
 
-	if (to->proto != other_proto(meta->proto) || meta->proto == IPPROTO_AH)
+	if (to->proto != other_proto(meta->proto) || !is_transport(meta->proto))
 		return false;
 	/* The pseudo header of ICMPv6 has a length that no fragment knows. */
 	return !icmp || (meta->flags & (WEIR_META_L4 | WEIR_META_FRAG)) == WEIR_META_L4;
+}
+
+/* Where the packet's payload stands in its datagram. */
+static uint32_t fragment_offset(const struct ip6_walk *w)
+{
+	return w->frag == NULL ? 0 : (uint32_t)(w->frag[2] << 8 | w->frag[3]) & 0xfff8;
 }
 
 enum weir_drop rewrite64(struct icmp_idents *ids, struct rte_mbuf *m, const struct weir_tuple *to)
@@ -161,7 +167,7 @@ enum weir_drop rewrite64(struct icmp_idents *ids, struct rte_mbuf *m, const stru
 	struct ip6_walk w;
 
 	if (!ip6_walk(ip, (uint32_t)meta->l4_off - meta->l3_off, &w) || w.routed || w.has_ah ||
-	    !may_cross(m, to) || sizeof(head) + l4_bytes > UINT16_MAX)
+	    !may_cross(m, to) || sizeof(head) + fragment_offset(&w) + l4_bytes > UINT16_MAX)
 		return WEIR_DROP_NAT_UNTRANSLATABLE;
 	tuple_set6(&was, ip6(m), meta->proto);
 	if (!cross(m, &was, to))
@@ -235,7 +241,8 @@ enum weir_drop rewrite46(struct rte_mbuf *m, const struct weir_tuple *to)
 		return WEIR_DROP_NAT_UNTRANSLATABLE;
 	if (bare)
 		make_udp_csum(m, to);
-	if (!(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)))
+	if (!(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) &&
+	    !(meta->flags & WEIR_META_FRAG))
 		meta->flags |= WEIR_META_MAY_CUT;
 	head_swap(m, head, bytes, true);
 	return WEIR_DROP_NONE;

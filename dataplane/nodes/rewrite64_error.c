@@ -353,7 +353,7 @@ enum weir_drop rewrite_error46(struct rte_mbuf *m, const struct quote *q,
 		return WEIR_DROP_L4_CSUM;
 	body_read(m, q->ip_off, &old);
 	quoted = (const struct rte_ipv4_hdr *)old.at;
-	if (q->was.proto == IPPROTO_AH ||
+	if (!is_transport(q->was.proto) ||
 	    !error46(icmp, rte_be_to_cpu_16(quoted->total_length), &e))
 		return WEIR_DROP_NAT_UNTRANSLATABLE;
 	if (!embed_like(to->dst, q->was.dst, was.src, outer.src))

@@ -8,6 +8,13 @@
 /* An IPv6 header with a fragment header. */
 #define HEAD46_MOST (sizeof(struct rte_ipv6_hdr) + 8u)
 
+/* Whether a protocol of IPv4 is none of IPv6's extension headers, which go no further than IPv6. */
+static inline bool is_transport(uint8_t proto)
+{
+	return proto != IPPROTO_HOPOPTS && proto != IPPROTO_ROUTING && proto != IPPROTO_FRAGMENT &&
+	       proto != IPPROTO_AH && proto != IPPROTO_DSTOPTS;
+}
+
 /* The IPv4 header of an IPv6 packet (RFC 7915 section 5.1). @p ident_be is used if it may be cut.
  */
 void head64(struct rte_ipv4_hdr *h, const uint8_t *ip, const struct ip6_walk *w, uint32_t l4_bytes,
