@@ -165,7 +165,8 @@ unsigned weir_flow_expire(struct weir_flow_table *t, unsigned most)
 	return looks;
 }
 
-/* The most silent of the first few of a class. */
+/* The most silent of the first few of a class. NULL: all had a packet just now, and others of this
+ * pass may still refer to them. */
 static struct weir_flow *most_silent(struct weir_flow_table *t, const struct flow_queue *q)
 {
 	struct weir_flow *best = &t->entries[q->head];
@@ -177,7 +178,7 @@ static struct weir_flow *most_silent(struct weir_flow_table *t, const struct flo
 			best = f;
 		flow = f->next;
 	}
-	return best;
+	return best->last_ms == t->now_ms ? NULL : best;
 }
 
 static void evict(struct weir_flow_table *t, struct weir_flow *f)
@@ -199,7 +200,8 @@ bool flow_evict(struct weir_flow_table *t)
 		if (q->head == FLOW_NONE)
 			continue;
 		f = most_silent(t, q);
-		if (cls != WEIR_FLOW_ESTABLISHED || t->now_ms - f->last_ms >= SILENT_MS) {
+		if (f != NULL &&
+		    (cls != WEIR_FLOW_ESTABLISHED || t->now_ms - f->last_ms >= SILENT_MS)) {
 			evict(t, f);
 			return true;
 		}

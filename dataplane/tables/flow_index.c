@@ -16,45 +16,54 @@
 
 /* Tuples whose cache lines are under way together. */
 #define CHUNK 64
+/* Place of WEIR_FLOW_EXT among the flags. */
+#define EXT_SHIFT 4
+static_assert(WEIR_FLOW_EXT == 1 << EXT_SHIFT, "tested together with the direction");
 
-/* Whether a reference is that of a tuple, as its packets come in. */
+static inline uint16_t load16(const void *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/*
+ * Whether a reference is that of a tuple, as its packets come in. An entry says src, dst, xsrc,
+ * xdst: the reply's source is the last of them, its destination the third; so it is with ports.
+ * The direction is as good as random, so that it is arithmetic and no branch.
+ */
 static inline bool is_of(const struct weir_flow_table *t, uint32_t ref,
 			 const struct weir_tuple *tuple)
 {
 	const struct weir_flow *f = &t->entries[ref >> 1];
 	const unsigned dir = ref & 1;
-	const char *ports = (const char *)&f->sport;
+	const char *ports = (const char *)f + offsetof(struct weir_flow, sport);
+	const char *addrs = (const char *)f;
 	uint64_t differs;
 
-	if (unlikely(dir == WEIR_DIR_REPLY && (f->flags & WEIR_FLOW_EXT))) {
+	if (unlikely(ref & f->flags >> EXT_SHIFT & 1)) {
 		struct weir_tuple reply;
 
 		weir_flow_tuple(t, f, WEIR_DIR_REPLY, &reply);
 		return memcmp(&reply, tuple, sizeof(reply)) == 0; /* it has no padding */
 	}
-	/* src dst xsrc xdst: the reply's source is xdst, its destination xsrc; so are the ports. */
 	differs = (uint32_t)(f->family ^ tuple->family) | (uint32_t)(f->proto ^ tuple->proto) |
 		  (uint32_t)(f->vrf ^ tuple->vrf);
-	if (dir == WEIR_DIR_ORIG)
-		differs |= flow_load32(ports) ^ flow_load32(&tuple->sport);
-	else
-		differs |= (uint32_t)((f->xdport ^ tuple->sport) | (f->xsport ^ tuple->dport));
+	differs |= (uint32_t)(load16(ports + 6 * dir) ^ tuple->sport);
+	differs |= (uint32_t)(load16(ports + 2 + 2 * dir) ^ tuple->dport);
 	if (likely(f->family == 4)) {
-		const char *addrs = (const char *)&f->v4;
-
 		differs |= flow_load32(addrs + 12 * dir) ^ flow_load32(tuple->src);
 		differs |= flow_load32(addrs + 4 + 4 * dir) ^ flow_load32(tuple->dst);
-		return differs == 0;
 	} else {
-		const uint8_t *src = dir == WEIR_DIR_ORIG ? f->v6.src : f->v6.dst;
-		const uint8_t *dst = dir == WEIR_DIR_ORIG ? f->v6.dst : f->v6.src;
+		const char *src = addrs + 16 * dir, *dst = addrs + 16 * (dir ^ 1);
 
 		differs |= flow_load64(src) ^ flow_load64(tuple->src);
 		differs |= flow_load64(src + 8) ^ flow_load64(tuple->src + 8);
 		differs |= flow_load64(dst) ^ flow_load64(tuple->dst);
 		differs |= flow_load64(dst + 8) ^ flow_load64(tuple->dst + 8);
-		return differs == 0;
 	}
+	return differs == 0;
 }
 
 /* Among the references of a bucket. */

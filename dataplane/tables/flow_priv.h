@@ -20,7 +20,7 @@
 #include <weir/flow.h>
 #include <weir/shard.h>
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 #define FLOW_NONE UINT32_MAX /* no entry, in queues and free lists */

@@ -166,7 +166,7 @@ uint32_t weir_flow_draft(struct weir_flow_table *t, const struct weir_tuple *tup
 {
 	struct weir_flow *f;
 
-	if (t->free == FLOW_NONE && !flow_evict(t)) {
+	if (unlikely(tuple->vrf > UINT8_MAX) || (t->free == FLOW_NONE && !flow_evict(t))) {
 		flow_more(&t->stats.refused);
 		return WEIR_NO_FLOW;
 	}

@@ -172,14 +172,18 @@ static void begin_in_middle(struct weir_flow *f, const struct weir_flow_segment 
 	f->flags |= WEIR_FLOW_LOOSE;
 }
 
-/* Whether a segment's data can be new or a window old, of a side that may send them. */
+/*
+ * Whether a segment's data can be new or a window old, of a side that may send them. A FIN may lie
+ * beyond the window, for some stacks send it as soon as they have sent all data; so do the empty
+ * segments behind it, and they may come alone.
+ */
 static bool seq_fits(const struct weir_flow *f, unsigned dir, const struct weir_flow_segment *seg)
 {
 	const uint32_t acked = f->peer[dir].acked;
 	const uint32_t room = window_of(f, !dir);
+	const uint32_t limit = acked + room + (seg->payload_bytes == 0);
 
-	/* A SYN or FIN may lie beyond the window: some stacks send one as soon as all data are. */
-	return !is_before(acked + room, seg->seq + seg->payload_bytes) &&
+	return !is_before(limit, seg->seq + seg->payload_bytes) &&
 	       !is_before(end_of(seg), acked - RTE_MAX(room, BEHIND_MIN));
 }
 
@@ -298,7 +302,7 @@ static enum weir_flow_tcp take_synack(struct weir_flow *f, unsigned dir,
 /*
  * RST: exact, if it has the number that its receiver expects, which is between what it has
  * acknowledged and what was sent; a bystander knows these two (RFC 5961 section 3.2). Of the answer
- * to a SYN the acknowledgement counts (RFC 9293 section 3.10.7.3).
+ * to a SYN the acknowledgement counts (RFC 9293 section 3.10.7.3); it may be sent again.
  */
 static enum weir_flow_tcp take_rst(struct weir_flow *f, unsigned dir,
 				   const struct weir_flow_segment *seg)
@@ -307,7 +311,7 @@ static enum weir_flow_tcp take_rst(struct weir_flow *f, unsigned dir,
 	const bool known = !(dir == WEIR_DIR_REPLY && f->tcp_state == SS); /* own */
 	bool exact = known && (seg->seq == own->end || seg->seq == own->acked);
 
-	if (is_opening(f->tcp_state) && (seg->flags & RTE_TCP_ACK_FLAG))
+	if ((is_opening(f->tcp_state) || f->tcp_state == CL) && (seg->flags & RTE_TCP_ACK_FLAG))
 		exact |= is_within(seg->ack, other->acked, other->end);
 	if (exact) {
 		f->tcp_state = CL;
@@ -397,8 +401,8 @@ enum weir_flow_tcp weir_flow_tcp(struct weir_flow *f, enum weir_dir dir,
 {
 	const enum weir_flow_tcp verdict = take(f, dir, seg, loose);
 
-	if (likely(verdict == WEIR_FLOW_TCP_OK) && dir == WEIR_DIR_REPLY)
-		f->flags |= WEIR_FLOW_REPLIED;
+	if (likely(verdict == WEIR_FLOW_TCP_OK))
+		f->flags |= (uint16_t)(dir * WEIR_FLOW_REPLIED); /* no branch: it is random */
 	*cls = class_of(f);
 	return verdict;
 }

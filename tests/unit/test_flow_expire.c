@@ -224,6 +224,7 @@ static void test_of_a_class_the_oldest_makes_room(void)
 		weir_flow_table_tick(t, 5 * S + i * S);
 		(void)enter_as(t, i, WEIR_FLOW_HALF_OPEN);
 	}
+	weir_flow_table_tick(t, 13 * S);
 	for (unsigned i = 0; i < 8; i++) {
 		(void)enter_as(t, 100 + i, WEIR_FLOW_HALF_OPEN);
 		for (unsigned k = 0; k < 8; k++)
@@ -244,6 +245,23 @@ static void test_a_silent_flow_makes_room_before_a_busy_one_at_the_head(void)
 	(void)enter_as(t, 3, WEIR_FLOW_UDP);
 	CU_ASSERT_TRUE(is_known(t, 1));
 	CU_ASSERT_FALSE(is_known(t, 2));
+	weir_flow_table_free(t);
+}
+
+static void test_flows_with_a_packet_in_this_pass_make_no_room(void)
+{
+	struct weir_flow_table *t = toy_flows(2);
+	const struct weir_tuple tuple = toy_tuple(1000);
+
+	(void)enter_as(t, 1, WEIR_FLOW_UNANSWERED);
+	(void)enter_as(t, 2, WEIR_FLOW_UDP);
+	weir_flow_table_tick(t, 6 * S);
+	weir_flow_count(weir_flow_at(t, 0), WEIR_DIR_ORIG, 1, weir_flow_table_now_ms(t));
+	CU_ASSERT_NOT_EQUAL(weir_flow_draft(t, &tuple), WEIR_NO_FLOW);
+	CU_ASSERT_TRUE(is_known(t, 1));
+	CU_ASSERT_FALSE(is_known(t, 2));
+	CU_ASSERT_EQUAL(weir_flow_draft(t, &tuple), WEIR_NO_FLOW);
+	CU_ASSERT_TRUE(is_known(t, 1));
 	weir_flow_table_free(t);
 }
 
@@ -276,6 +294,7 @@ static void test_room_made_by_a_timeout_counts_as_such(void)
 	CU_ASSERT_EQUAL(weir_flow_table_stats(t)->expired[WEIR_FLOW_UDP], 1);
 	CU_ASSERT_EQUAL(weir_flow_table_stats(t)->evicted[WEIR_FLOW_UDP], 0);
 	weir_flow_at(t, 0)->flags |= WEIR_FLOW_DEAD;
+	weir_flow_table_tick(t, 501 * S);
 	(void)enter_as(t, 3, WEIR_FLOW_UDP);
 	CU_ASSERT_EQUAL(weir_flow_table_stats(t)->killed, 1);
 	weir_flow_table_free(t);
@@ -326,6 +345,7 @@ WEIR_TESTS("dataplane/flow_expire", TEST(each_class_has_its_own_timeout),
 	   TEST(a_full_table_loses_its_lowest_class_first_and_counts_each),
 	   TEST(of_a_class_the_oldest_makes_room),
 	   TEST(a_silent_flow_makes_room_before_a_busy_one_at_the_head),
+	   TEST(flows_with_a_packet_in_this_pass_make_no_room),
 	   TEST(established_flows_that_are_busy_hide_no_silent_one_for_long),
 	   TEST(room_made_by_a_timeout_counts_as_such),
 	   TEST(a_draft_changes_its_class_without_a_queue),
