@@ -64,7 +64,7 @@ static uint64_t bytes4(const struct geo_count *c)
 {
 	const uint64_t entries = (UINT64_C(1) << 24) + 256 * (c->groups + UINT64_C(1));
 
-	return c->prefixes == 0 ? 0 : entries * (is_wide(c) ? 4 : 2) + c->prefixes * UINT64_C(320);
+	return c->prefixes == 0 ? 0 : entries * (is_wide(c) ? 4 : 2) + c->prefixes * UINT64_C(384);
 }
 
 static uint64_t bytes6(const struct geo_count *c)

@@ -9,8 +9,7 @@
  * thread; neighbours of the same country become one prefix. Workers read forwarding tables of
  * rte_fib and rte_lpm6 whose next hops are numbers of countries. The country of an address is
  * country.iso_code of its record, or registered_country.iso_code where the first is missing. What a
- * database says of IPv6 addresses with an IPv4 address in them (::ffff:0:0/96, 2002::/16) by
- * pointing to its IPv4 part is not taken over.
+ * database says of IPv4-mapped and 6to4 addresses, by pointing to its IPv4 part, is not taken over.
  */
 
 #include <stdint.h>
