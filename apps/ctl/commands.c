@@ -27,8 +27,7 @@ const char *str(const json_t *object, const char *key)
 	return s == NULL ? "" : s;
 }
 
-/* Ask without arguments of the command's own; with --json the answer is printed here. */
-static int ask(const struct cli *cli, const char *cmd, json_t *args, json_t **data)
+int cli_show(const struct cli *cli, const char *cmd, json_t *args, json_t **data)
 {
 	const int status = cli_ask(cli, cmd, args, data);
 
@@ -44,7 +43,7 @@ static int ask(const struct cli *cli, const char *cmd, json_t *args, json_t **da
 static int plain(const struct cli *cli, int argc, char **argv, json_t **data)
 {
 	*data = NULL;
-	return argc > 1 ? usage_of(argv[0]) : ask(cli, argv[0], NULL, data);
+	return argc > 1 ? usage_of(argv[0]) : cli_show(cli, argv[0], NULL, data);
 }
 
 static void print_duration(int64_t ns)
@@ -187,7 +186,7 @@ static int cmd_ports(const struct cli *cli, int argc, char **argv)
 			return usage_of(argv[0]);
 		}
 	}
-	status = ask(cli, argv[0], args, &list);
+	status = cli_show(cli, argv[0], args, &list);
 	json_array_foreach (list, i, p) {
 		print_port(cli, p);
 	}
@@ -409,7 +408,7 @@ static int cmd_neigh(const struct cli *cli, int argc, char **argv)
 
 	if (argc > 1)
 		return usage_of(argv[0]);
-	status = ask(cli, "neighbours", NULL, &data);
+	status = cli_show(cli, "neighbours", NULL, &data);
 	return print_and_free(cli, data, status);
 }
 
@@ -421,7 +420,7 @@ static int cmd_metrics(const struct cli *cli, int argc, char **argv)
 
 	if (argc > 2)
 		return usage_of(argv[0]);
-	status = ask(cli, argv[0], json_pack("{s:s}", "format", format), &data);
+	status = cli_show(cli, argv[0], json_pack("{s:s}", "format", format), &data);
 	return print_and_free(cli, data, status);
 }
 
@@ -432,10 +431,10 @@ static int cmd_log_level(const struct cli *cli, int argc, char **argv)
 
 	if (argc > 3)
 		return usage_of(argv[0]);
-	status = ask(cli, argv[0],
-		     json_pack("{s:s*, s:s*}", "level", argc > 1 ? argv[1] : NULL, "module",
-			       argc > 2 ? argv[2] : NULL),
-		     &data);
+	status = cli_show(cli, argv[0],
+			  json_pack("{s:s*, s:s*}", "level", argc > 1 ? argv[1] : NULL, "module",
+				    argc > 2 ? argv[2] : NULL),
+			  &data);
 	return print_and_free(cli, data, status);
 }
 
@@ -481,13 +480,15 @@ static int cmd_explain(const struct cli *cli, int argc, char **argv)
 	json_t *args, *data;
 	int status;
 
+	if (argc > 2 && strchr(argv[1], '=') == NULL && argv[1][0] != '-')
+		return cmd_explain_packet(cli, argc, argv);
 	if (argc == 2 && argv[1][0] != '-')
 		args = json_pack("{s:s}", "dst", argv[1]);
 	else
 		args = words(argc, argv);
 	if (argc < 2 || args == NULL)
 		return usage_of(argv[0]);
-	status = ask(cli, argv[0], args, &data);
+	status = cli_show(cli, argv[0], args, &data);
 	if (data != NULL) {
 		puts(str(data, "text"));
 		table_of(json_object_get(data, "hops"), cli);
@@ -505,7 +506,7 @@ int cmd_other(const struct cli *cli, int argc, char **argv)
 		fprintf(stderr, "usage: weirctl %s [KEY=VALUE ...]\n", argv[0]);
 		return USAGE;
 	}
-	status = ask(cli, argv[0], args, &data);
+	status = cli_show(cli, argv[0], args, &data);
 	return print_and_free(cli, data, status);
 }
 
@@ -541,6 +542,14 @@ const struct command commands[] = {
 	{"neighbours", "", "who has which MAC address (neigh)", cmd_neigh},
 	{"neigh", "", "the same", cmd_neigh},
 	{"explain", "ADDRESS", "where packets for an address go, and why", cmd_explain},
+	{"explain", "from ZONE src ADDRESS dst ADDRESS [proto P] [sport N] [dport N]",
+	 "which rule decides about a packet, and why", cmd_explain},
+	{"rules", "", "rules of the firewall, and what they have counted", cmd_rules},
+	{"flows", "[addr PREFIX] [proto P] [port N] [limit N]", "connections", cmd_flows},
+	{"flows", "kill all | [addr PREFIX] [proto P] [port N]", "end connections", cmd_flows},
+	{"sets", "", "sets of addresses, and how full they are", cmd_sets},
+	{"set", "list|flush NAME", "what is in a set; empty it", cmd_set},
+	{"set", "add|del NAME PREFIX|@FILE... [timeout 10m]", "change a set", cmd_set},
 	{"trace", "[FILTER] [-n COUNT]", "follow packets through the stages", cmd_trace},
 	{"pcap", "WHERE [FILTER] [-w FILE]", "packets of a stage, drop or port", cmd_pcap},
 	{"reload", "", "load the configuration anew", cmd_plain},

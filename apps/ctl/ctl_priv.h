@@ -24,6 +24,8 @@ extern volatile sig_atomic_t interrupted;
 
 /* Ask the server; takes the reference to args. On failure the sentence is on stderr. */
 int cli_ask(const struct cli *cli, const char *cmd, json_t *args, json_t **data);
+/* The same; with --json the answer is printed here, and *data is NULL. */
+int cli_show(const struct cli *cli, const char *cmd, json_t *args, json_t **data);
 /* Print data as it came. */
 void cli_print_json(const json_t *data);
 /* Begin and end of a colour; empty where there is none. */
@@ -42,6 +44,12 @@ extern const struct command commands[];			     /* the last has no name */
 int cmd_top(const struct cli *cli, int argc, char **argv);   /* top.c */
 int cmd_trace(const struct cli *cli, int argc, char **argv); /* watch.c */
 int cmd_pcap(const struct cli *cli, int argc, char **argv);  /* watch.c */
+/* firewall.c */
+int cmd_rules(const struct cli *cli, int argc, char **argv);
+int cmd_flows(const struct cli *cli, int argc, char **argv);
+int cmd_sets(const struct cli *cli, int argc, char **argv);
+int cmd_set(const struct cli *cli, int argc, char **argv);
+int cmd_explain_packet(const struct cli *cli, int argc, char **argv);
 /* Whatever the server has beyond these: words are KEY=VALUE. */
 int cmd_other(const struct cli *cli, int argc, char **argv);
 /* Say how a command is used, on stderr. Returns USAGE. */

@@ -22,11 +22,18 @@ static void on_signal(int number)
 	interrupted = number;
 }
 
+/* Columns of a command's arguments; longer ones have the help on a line of its own. */
+#define ARGUMENTS 32
+
 static void print_usage(FILE *to)
 {
 	fputs("usage: weirctl [-s SOCKET] [--json] COMMAND [ARGUMENTS]\n\n", to);
-	for (const struct command *c = commands; c->name != NULL; c++)
-		fprintf(to, "  %-10s %-32s %s\n", c->name, c->arguments, c->help);
+	for (const struct command *c = commands; c->name != NULL; c++) {
+		fprintf(to, "  %-10s %-*s ", c->name, ARGUMENTS, c->arguments);
+		if (strlen(c->arguments) > ARGUMENTS)
+			fprintf(to, "\n%*s", ARGUMENTS + 14, "");
+		fprintf(to, "%s\n", c->help);
+	}
 	fputs("\n"
 	      "  -s, --socket SOCKET  of the program; else the one in /run/weir\n"
 	      "  -j, --json           print the answer as JSON\n"

@@ -21,10 +21,11 @@ static void fill_sizes(const struct weir_conntrack_conf *c, uint16_t workers,
 		       struct weir_tracker_conf *out)
 {
 	const struct weir_timeouts_conf *t = &c->timeouts;
+	const uint64_t extended = c->extended < c->flows ? c->extended : c->flows;
 
 	*out = (struct weir_tracker_conf){
 		.flows = {.entries = (uint32_t)((c->flows + workers - 1) / workers),
-			  .exts = (uint32_t)((c->extended + workers - 1) / workers),
+			  .exts = (uint32_t)((extended + workers - 1) / workers),
 			  .sources = (uint32_t)c->sources,
 			  .timeout_ns = {t->closed, t->half_open, t->unanswered, t->icmp, t->other,
 					 t->udp, t->closing, t->established},

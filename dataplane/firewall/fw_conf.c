@@ -258,7 +258,7 @@ static const struct weir_conf_key conntrack_keys[] = {
 	 .doc = "Flows of all workers together; 128 bytes each, and 22 of index."},
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, extended), .type = WEIR_CONF_UINT, .min = 16,
 	 .max = WEIR_FLOWS_MAX, .def = "16384",
-	 .doc = "Of them, those that need 64 bytes more: IPv6 that is translated."},
+	 .doc = "Of them, those that need 64 bytes more: IPv6 that is translated. At most all."},
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, sources), .type = WEIR_CONF_UINT, .min = 16,
 	 .max = 16777216, .def = "65536", .doc = "Sources that limits can tell apart at a time."},
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, mappings), .type = WEIR_CONF_UINT, .min = 16,

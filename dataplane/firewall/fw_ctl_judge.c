@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What would become of the first packet of a flow: the steps of 35_balance, 40_acl and the routing
+ * table, one after the other, each of which may end it. Limits are taken as not exceeded.
+ */
+
+#include "fw_ctl_priv.h"
+#include "fw_priv.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <weir/drop.h>
+#include <weir/error.h>
+
+#include "app/app_l3_priv.h"
+#include "app/app_priv.h"
+#include "app/app_show_priv.h"
+
+#define TCP_SYN 2
+
+/* A packet under judgement. */
+struct trial {
+	const struct weir_run *run;
+	const struct weir_policy *policy;
+	struct weir_rule_ask ask;  /* as rules see it */
+	struct weir_addr src, dst; /* dst: after translation */
+	struct weir_tuple leaves;  /* with its destination after translation */
+	uint32_t nat_rule;	   /* which has chosen that, or WEIR_RULE_DEFAULT */
+	struct weir_rib_answer way;
+	json_t *passed; /* rules that did not match */
+};
+
+static struct weir_addr addr_of(const uint8_t *bytes, uint8_t family)
+{
+	struct weir_addr a = {.family = family};
+
+	memcpy(a.bytes, bytes, family == 4 ? 4 : 16);
+	return a;
+}
+
+/* Why a rule did not match; zones by their names. */
+static void note_reason(void *ctx, uint32_t rule, const char *what)
+{
+	const struct trial *t = ctx;
+	const struct weir_rule *r = weir_rules_at(t->policy->rules, rule);
+	char text[64];
+
+	if (r->from_zones != 0 && !(r->from_zones & UINT32_C(1) << t->ask.from)) {
+		snprintf(text, sizeof(text), "it comes from zone %s",
+			 fw_zone_name(t->policy, t->ask.from));
+		what = text;
+	} else if (r->to_zones != 0 && !(r->to_zones & UINT32_C(1) << t->ask.to)) {
+		snprintf(text, sizeof(text), "it goes to zone %s",
+			 fw_zone_name(t->policy, t->ask.to));
+		what = text;
+	}
+	json_array_append_new(t->passed, json_pack("{s:s, s:i, s:s}", "rule", r->name, "line",
+						   (int)r->line, "not", what));
+}
+
+/* A zone by its name, or by that of an interface in it. */
+static int find_zone(const struct weir_run *run, const struct weir_policy *p, const char *name,
+		     uint8_t *out, struct weir_why *why)
+{
+	const uint16_t iface = name == NULL ? WEIR_NO_IFACE
+					    : weir_rib_iface(app_l3_rib(run->l3), name);
+
+	for (unsigned z = 0; name != NULL && z < p->n_zones; z++) {
+		if (strcmp(p->zone[z].name, name) == 0 && z != WEIR_ZONE_SELF) {
+			*out = (uint8_t)z;
+			return 0;
+		}
+	}
+	if (iface < WEIR_IFACES_MAX && p->zone_of[iface] != WEIR_NO_ZONE) {
+		*out = p->zone_of[iface];
+		return 0;
+	}
+	return weir_why(why, -EINVAL,
+			"explain: from is \"%s\", must be a zone or an interface that packets come "
+			"by",
+			name == NULL ? "" : name);
+}
+
+static int read_packet(struct trial *t, const char *proto, const char *src, const char *dst,
+		       json_int_t sport, json_int_t dport, struct weir_why *why)
+{
+	const struct fw_build nowhere = {.file = "explain"};
+	struct weir_tuple *tuple = &t->ask.tuple;
+
+	if (src == NULL || dst == NULL || weir_addr_parse(src, strlen(src), &t->src) < 0 ||
+	    weir_addr_parse(dst, strlen(dst), &t->dst) < 0 || t->src.family != t->dst.family)
+		return weir_why(why, -EINVAL,
+				"explain: src and dst must be addresses of the same family");
+	if (sport < 0 || sport > UINT16_MAX || dport < 0 || dport > UINT16_MAX)
+		return weir_why(why, -ERANGE, "explain: ports must be 0 to 65535");
+	*tuple = (struct weir_tuple){.family = t->src.family,
+				     .sport = htons((uint16_t)sport),
+				     .dport = htons((uint16_t)dport)};
+	memcpy(tuple->src, t->src.bytes, sizeof(tuple->src));
+	memcpy(tuple->dst, t->dst.bytes, sizeof(tuple->dst));
+	t->ask.to = WEIR_NO_ZONE;
+	t->ask.tcp_flags = TCP_SYN;
+	t->ask.icmp_type = tuple->family == 4 ? 8 : 128; /* echo requests */
+	return fw_proto(&nowhere, 0, proto == NULL ? "tcp" : proto, &tuple->proto, why);
+}
+
+/* 35_balance: where it really goes. */
+static void translate(struct trial *t)
+{
+	struct weir_nat_asker nobody = {.now_s = fw_now_s(t->run)};
+
+	t->leaves = t->ask.tuple;
+	t->nat_rule = WEIR_RULE_DEFAULT;
+	if (t->policy->nat == NULL ||
+	    !weir_nat_destination(t->policy->nat, &nobody, t->ask.from, &t->leaves, &t->nat_rule))
+		return;
+	t->dst = addr_of(t->leaves.dst, t->leaves.family);
+	if (t->leaves.family != t->ask.tuple.family)
+		return; /* NAT64: rules see it before */
+	memcpy(t->ask.tuple.dst, t->leaves.dst, sizeof(t->leaves.dst));
+	t->ask.tuple.dport = t->leaves.dport;
+}
+
+/* The zone of the interface that an address is reached by; *forwards: there is one. */
+static uint8_t zone_of_way(const struct trial *t, const struct weir_rib_answer *a, bool *forwards)
+{
+	const struct weir_hop *hop = a->hop.kind == WEIR_HOP_GROUP ? &a->member[0] : &a->hop;
+
+	*forwards = hop->kind == WEIR_HOP_LINK || hop->kind == WEIR_HOP_GATEWAY;
+	if (!*forwards)
+		return WEIR_ZONE_SELF;
+	return hop->iface < WEIR_IFACES_MAX ? t->policy->zone_of[hop->iface] : WEIR_NO_ZONE;
+}
+
+/* What ends it before any rule is asked; WEIR_DROP_NONE: nothing does. */
+static enum weir_drop check_way(struct trial *t)
+{
+	struct weir_rib_answer back;
+	bool forwards;
+
+	weir_rib_explain(app_l3_rib(t->run->l3), &t->dst, &t->way);
+	switch (t->way.hop.kind) {
+	case WEIR_HOP_NONE:
+	case WEIR_HOP_UNREACHABLE:
+		return WEIR_DROP_NO_ROUTE;
+	case WEIR_HOP_PROHIBIT:
+		return WEIR_DROP_PROHIBITED;
+	case WEIR_HOP_BLACKHOLE:
+		return WEIR_DROP_BLACKHOLE;
+	default:
+		t->ask.to = zone_of_way(t, &t->way, &forwards);
+	}
+	if (t->ask.to == WEIR_NO_ZONE)
+		return WEIR_DROP_RULE;
+	if (!t->policy->zone[t->ask.from].antispoof)
+		return WEIR_DROP_NONE;
+	weir_rib_explain(app_l3_rib(t->run->l3), &t->src, &back);
+	if (back.hop.kind == WEIR_HOP_LINK_LOCAL)
+		return WEIR_DROP_NONE;
+	return zone_of_way(t, &back, &forwards) == t->ask.from && forwards ? WEIR_DROP_NONE
+									   : WEIR_DROP_SPOOFED;
+}
+
+static json_t *verdict_json(const char *action, enum weir_drop why)
+{
+	json_t *j = json_pack("{s:s}", "action", action);
+
+	if (why != WEIR_DROP_NONE) {
+		json_object_set_new(j, "drop", json_string(weir_drop_text(why)->label));
+		json_object_set_new(j, "meaning", json_string(weir_drop_text(why)->meaning));
+	}
+	return j;
+}
+
+/* 40_acl: the rule that decides. */
+static json_t *ask_rules(struct trial *t)
+{
+	const struct weir_rules *rules = t->policy->rules;
+	const uint32_t rule = weir_rules_explain(rules, &t->ask, fw_now_s(t->run), note_reason, t);
+	const struct weir_rule *r = rule == WEIR_RULE_DEFAULT ? NULL : weir_rules_at(rules, rule);
+	const enum weir_action action = r == NULL ? weir_rules_default(rules) : r->action;
+	json_t *j = verdict_json(fw_action_name(action), action == WEIR_ACTION_DROP ? WEIR_DROP_RULE
+							 : action == WEIR_ACTION_REJECT
+								 ? WEIR_DROP_RULE_REJECT
+								 : WEIR_DROP_NONE);
+
+	json_object_set_new(j, "rule", json_string(r == NULL ? "default" : r->name));
+	if (r != NULL)
+		json_object_set_new(j, "line", json_integer(r->line));
+	return j;
+}
+
+static json_t *judge(struct trial *t)
+{
+	enum weir_drop why;
+	json_t *j;
+
+	translate(t);
+	why = check_way(t);
+	if (why == WEIR_DROP_NONE)
+		j = ask_rules(t);
+	else
+		j = verdict_json(why == WEIR_DROP_NO_ROUTE || why == WEIR_DROP_PROHIBITED ? "reject"
+											  : "drop",
+				 why);
+	json_object_set_new(j, "file", json_string(app_conf_name(t->run)));
+	json_object_set_new(j, "from", json_string(fw_zone_name(t->policy, t->ask.from)));
+	if (t->ask.to != WEIR_NO_ZONE)
+		json_object_set_new(j, "to", json_string(fw_zone_name(t->policy, t->ask.to)));
+	json_object_set_new(j, "route", json_string(t->way.text));
+	json_object_set_new(j, "leaves", fw_tuple_json(&t->leaves));
+	if (t->nat_rule != WEIR_RULE_DEFAULT)
+		json_object_set_new(j, "nat",
+				    json_string(weir_nat_name(t->policy->nat, t->nat_rule)));
+	json_object_set(j, "passed", t->passed);
+	return j;
+}
+
+int fw_ctl_judge(void *ctx, const struct weir_ctl_request *rq, json_t **reply, struct weir_why *why)
+{
+	struct weir_run *run = ctx;
+	struct trial t = {.run = run, .policy = fw_policy_now(run)};
+	const char *from = NULL, *src = NULL, *dst = NULL, *proto = NULL;
+	json_int_t sport = 0, dport = 0;
+	int rc = app_args(rq, why, "{s?s, s?s, s?s, s?s, s?I, s?I}", "from", &from, "src", &src,
+			  "dst", &dst, "proto", &proto, "sport", &sport, "dport", &dport);
+
+	if (rc == 0)
+		rc = find_zone(run, t.policy, from, &t.ask.from, why);
+	if (rc == 0)
+		rc = read_packet(&t, proto, src, dst, sport, dport, why);
+	if (rc < 0)
+		return rc;
+	t.passed = json_array();
+	*reply = judge(&t);
+	json_decref(t.passed);
+	return 0;
+}
