@@ -37,6 +37,12 @@ static uint8_t other_proto(uint8_t proto)
 	return proto == IPPROTO_ICMPV6 ? IPPROTO_ICMP : proto;
 }
 
+/* Whether routers of IPv4 may fragment it, so that it needs an identification. */
+static bool may_be_cut(const struct ip6_walk *w, uint32_t l4_bytes)
+{
+	return w->frag == NULL && sizeof(struct rte_ipv4_hdr) + l4_bytes <= DF_ABOVE_BYTES;
+}
+
 void head64(struct rte_ipv4_hdr *h, const uint8_t *ip, const struct ip6_walk *w, uint32_t l4_bytes,
 	    const struct weir_tuple *to, uint16_t ident_be)
 {
@@ -48,7 +54,7 @@ void head64(struct rte_ipv4_hdr *h, const uint8_t *ip, const struct ip6_walk *w,
 
 		fragment = (uint16_t)(at >> 3 | (at & 1 ? RTE_IPV4_HDR_MF_FLAG : 0));
 		memcpy(&ident_be, w->frag + 6, sizeof(ident_be)); /* the last bits of it */
-	} else if (bytes > DF_ABOVE_BYTES) {
+	} else if (!may_be_cut(w, l4_bytes)) {
 		fragment = RTE_IPV4_HDR_DF_FLAG;
 		ident_be = 0; /* RFC 6864: of no meaning then */
 	}
@@ -164,7 +170,9 @@ enum weir_drop rewrite64(struct icmp_idents *ids, struct rte_mbuf *m, const stru
 	const uint32_t l4_bytes = l4_there(m);
 	struct rte_ipv4_hdr head;
 	struct weir_tuple was;
+	uint16_t ident_be = 0;
 	struct ip6_walk w;
+	uint32_t addr[2];
 
 	if (!ip6_walk(ip, (uint32_t)meta->l4_off - meta->l3_off, &w) || w.routed || w.has_ah ||
 	    !may_cross(m, to) || sizeof(head) + fragment_offset(&w) + l4_bytes > UINT16_MAX)
@@ -172,11 +180,11 @@ enum weir_drop rewrite64(struct icmp_idents *ids, struct rte_mbuf *m, const stru
 	tuple_set6(&was, ip6(m), meta->proto);
 	if (!cross(m, &was, to))
 		return WEIR_DROP_NAT_UNTRANSLATABLE;
-	head64(&head, ip, &w, l4_bytes, to, 0);
-	if (w.frag == NULL && !(head.fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG))) {
-		head.packet_id = icmp_ident_be(ids, head.src_addr, head.dst_addr);
-		head.hdr_checksum = weir_csum_update16(head.hdr_checksum, 0, head.packet_id);
-	}
+	memcpy(addr, to->src, sizeof(addr[0]));
+	memcpy(addr + 1, to->dst, sizeof(addr[1]));
+	if (may_be_cut(&w, l4_bytes))
+		ident_be = icmp_ident_be(ids, addr[0], addr[1]);
+	head64(&head, ip, &w, l4_bytes, to, ident_be);
 	head_swap(m, &head, sizeof(head), false);
 	return WEIR_DROP_NONE;
 }

@@ -215,7 +215,7 @@ static inline const char *wire_judge_ip(const uint8_t *ip, uint32_t n, bool quot
 	if (n < (v4 ? 20 : 40))
 		return "IP header cut short";
 	head = v4 ? (ip[0] & 15) * 4u : 40;
-	total = v4 ? ip[2] << 8 | ip[3] : (ip[4] << 8 | ip[5]) + 40u;
+	total = v4 ? (uint32_t)(ip[2] << 8 | ip[3]) : (ip[4] << 8 | ip[5]) + 40u;
 	proto = v4 ? ip[9] : ip[6];
 	if (v4 && toy_add(0, ip, head) != 0xffff)
 		return quoted ? "IPv4 checksum, quoted" : "IPv4 checksum";
