@@ -142,6 +142,8 @@ bool weir_set_find(const struct weir_set *s, const struct weir_addr *addr, uint3
 	struct probe p = {.family = addr->family, .length = addr->family == 4 ? 33 : 129};
 	const uint8_t *bytes = addr->bytes;
 
+	if (addr->family != 4 && addr->family != 6)
+		return false;
 	while (next_length(s, addr->family, p.length, &p.length)) {
 		set_mask(addr->family, p.length, p.mask);
 		if (find_maybe(s, &p, &bytes, 1) == 0 || find_exact(s, &p, &bytes, 1, now_s) == 0)

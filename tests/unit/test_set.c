@@ -259,6 +259,7 @@ static void test_what_cannot_be_made_or_added_is_refused(void)
 	p = (struct weir_prefix){{6, {1}}, 129};
 	CU_ASSERT_EQUAL(weir_set_add(made, &p, FOREVER), -EINVAL);
 	CU_ASSERT_EQUAL(entries(made), 0);
+	CU_ASSERT_FALSE(weir_set_find(made, &(const struct weir_addr){0}, 1, &p));
 	weir_set_free(made);
 	weir_set_free(NULL);
 }
@@ -489,7 +490,7 @@ static void test_the_filter_lets_few_addresses_through_that_are_not_there(void)
 #define ALWAYS	64
 #define OTHERS	1900 /* with ALWAYS nearly all that fits: entries are moved about */
 #define NOW_S	100
-#define FLUSHES 200
+#define FLUSHES 100
 
 struct reader {
 	struct weir_set *set;
