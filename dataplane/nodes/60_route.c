@@ -8,7 +8,7 @@
  *         and the TTL one lower (that of our own packets stays);
  *         REJECT if the TTL ran out, nothing leads there or it is too long;
  *         DROP if a route says so, or if it may not be forwarded;
- *         HELD for what was fragmented (IPv4, and IPv6 of ours): its fragments are
+ *         HELD for what was fragmented (IPv4, IPv6 of ours or made of IPv4): its fragments are
  *         02_origin's, for OUT.
  * Holds:  nothing. Reads the forwarding tables of the pass's generation.
  *
@@ -31,6 +31,9 @@
 /* Packets ahead whose header is fetched, as in 10_parse. */
 #define AHEAD	  4
 #define IP6_BYTES sizeof(struct rte_ipv6_hdr)
+
+/* RFC 8200 section 5. */
+#define IP6_MTU_LEAST 1280
 
 /* A packet of 64 KiB in fragments for an MTU of 576 (RFC 791: every host takes those). */
 #define FRAGMENTS_MAX 128
@@ -360,6 +363,24 @@ static inline enum weir_drop link_source6(const struct rte_ipv6_hdr *ip)
 	return WEIR_DROP_NONE;
 }
 
+/*
+ * Longer than the link, or than what every path of IPv6 takes if its sender, who speaks IPv4,
+ * cannot be told of a shorter one (RFC 7915 section 4). What came in fragments may leave so.
+ */
+static __rte_noinline enum weir_verdict route_long6(struct weir_shard *s, struct rte_mbuf *m,
+						    uint16_t mtu)
+{
+	const uint32_t flags = weir_meta(m)->flags;
+
+	if (!(flags & (WEIR_META_OURS | WEIR_META_DEFRAGGED | WEIR_META_MAY_CUT))) {
+		weir_meta(m)->reject_mtu = mtu; /* RFC 8201 */
+		return weir_say_reject(m, WEIR_DROP_FRAG_NEEDED);
+	}
+	if (!(flags & WEIR_META_OURS))
+		ip6(m)->hop_limits--;
+	return fragment6(s, m, flags & WEIR_META_MAY_CUT ? RTE_MIN(mtu, IP6_MTU_LEAST) : mtu);
+}
+
 static inline enum weir_verdict route_one6(struct weir_shard *s, const struct weir_l3 *l3,
 					   struct rte_mbuf *m, uint16_t number)
 {
@@ -380,16 +401,10 @@ static inline enum weir_verdict route_one6(struct weir_shard *s, const struct we
 		if (unlikely(ip->hop_limits <= 1))
 			return weir_say_reject(m, WEIR_DROP_TTL);
 	}
-	if (unlikely(rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip) > hop->mtu) &&
-	    !is_one_frame_in_the_end(m)) {
-		if (flags & (WEIR_META_OURS | WEIR_META_DEFRAGGED)) {
-			if (!(flags & WEIR_META_OURS))
-				ip->hop_limits--;
-			return fragment6(s, m, hop->mtu);
-		}
-		weir_meta(m)->reject_mtu = hop->mtu; /* RFC 8201 */
-		return weir_say_reject(m, WEIR_DROP_FRAG_NEEDED);
-	}
+	if (unlikely(rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip) >
+		     (flags & WEIR_META_MAY_CUT ? IP6_MTU_LEAST : hop->mtu)) &&
+	    !is_one_frame_in_the_end(m))
+		return route_long6(s, m, hop->mtu);
 	if (likely(!(flags & WEIR_META_OURS)))
 		ip->hop_limits--;
 	return WEIR_OUT;

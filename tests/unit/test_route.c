@@ -332,9 +332,9 @@ static struct rte_mbuf *big_packet(struct rte_mempool *pool, uint16_t ip_bytes, 
 	return m;
 }
 
-static void test_long_ipv6_of_ours_is_fragmented_under_one_secret_id(void)
+static void long_ipv6_is_fragmented(const char *name, uint32_t flag, uint32_t most_bytes)
 {
-	struct rte_mempool *pool = make_pool("frag6", 63);
+	struct rte_mempool *pool = make_pool(name, 63);
 	struct rte_ipv6_hdr *ip;
 	struct rte_mbuf *m;
 	unsigned at = 0;
@@ -348,7 +348,8 @@ static void test_long_ipv6_of_ours_is_fragmented_under_one_secret_id(void)
 				    .payload_len = RTE_BE16(3500),
 				    .proto = IPPROTO_ICMPV6,
 				    .hop_limits = 64};
-	weir_meta(m)->flags = WEIR_META_IP6 | WEIR_META_OURS;
+	weir_meta(m)->flags = WEIR_META_IP6 | flag;
+	ip6_src(ip)[0] = 0x20;
 	CU_ASSERT_EQUAL(route_one6(&shard, &toy_l3, m, GATEWAY), WEIR_HELD);
 	CU_ASSERT_EQUAL_FATAL(n_sent, 3);
 	for (unsigned i = 0; i < n_sent; i++) {
@@ -358,7 +359,7 @@ static void test_long_ipv6_of_ours_is_fragmented_under_one_secret_id(void)
 			rte_pktmbuf_mtod(sent[i], struct rte_ipv6_hdr *)->payload_len);
 
 		CU_ASSERT_EQUAL(sent[i]->pkt_len, bytes + 40u);
-		CU_ASSERT(sent[i]->pkt_len <= 1400);
+		CU_ASSERT(sent[i]->pkt_len <= most_bytes);
 		CU_ASSERT_EQUAL(ext->next_header, IPPROTO_ICMPV6);
 		CU_ASSERT_EQUAL(rte_be_to_cpu_16(ext->frag_data) & RTE_IPV6_EHDR_FO_MASK, at);
 		CU_ASSERT_EQUAL(rte_be_to_cpu_16(ext->frag_data) & 1, i < n_sent - 1);
@@ -371,6 +372,23 @@ static void test_long_ipv6_of_ours_is_fragmented_under_one_secret_id(void)
 	n_sent = 0;
 	CU_ASSERT_EQUAL(rte_mempool_avail_count(pool), 63);
 	rte_mempool_free(pool);
+}
+
+static void test_long_ipv6_of_ours_is_fragmented_under_one_secret_id(void)
+{
+	long_ipv6_is_fragmented("frag6", WEIR_META_OURS, 1400);
+}
+
+/* Its sender could not be told of a shorter path: it has not said that it must not be cut. */
+static void test_long_ipv6_that_was_ipv4_is_fragmented_for_the_least_mtu(void)
+{
+	struct toy_mbuf t;
+
+	long_ipv6_is_fragmented("frag46", WEIR_META_MAY_CUT, 1280);
+	toy6(&t, 64, 1240);
+	t.meta.flags |= WEIR_META_MAY_CUT;
+	CU_ASSERT_EQUAL(judge6(&t, GATEWAY), WEIR_OUT);
+	CU_ASSERT_EQUAL(ip6(&t.m)->hop_limits, 63);
 }
 
 static void test_long_ipv4_is_fragmented_and_nothing_is_lost(void)
@@ -490,5 +508,6 @@ WEIR_TESTS("node/route", TEST(forwarding_lowers_ttl_and_keeps_the_checksum_right
 	   TEST(fragments_of_a_flow_take_one_member),
 	   TEST(long_ipv4_is_fragmented_and_nothing_is_lost),
 	   TEST(long_ipv6_of_ours_is_fragmented_under_one_secret_id),
+	   TEST(long_ipv6_that_was_ipv4_is_fragmented_for_the_least_mtu),
 	   TEST(without_buffers_nothing_is_sent_of_a_long_packet),
 	   TEST(bursts_of_both_families_go_by_the_tables))
