@@ -101,8 +101,7 @@ static bool has_icmp(const struct weir_rule *r)
 	return r->icmp_type >= 0 || r->icmp_code >= 0;
 }
 
-/* The protocols that a rule matches, 0 for all. @return how many; 0: none. */
-static unsigned protos(const struct weir_rule *r, uint8_t family, uint8_t out[3])
+unsigned rules_protos(const struct weir_rule *r, uint8_t family, uint8_t out[3])
 {
 	const uint8_t icmp = family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	unsigned n = 0;
@@ -128,7 +127,7 @@ static void measure(const struct weir_rule *r, uint8_t family, bool src, bool ds
 {
 	uint8_t unused[3];
 
-	n[AXIS_PROTO] = r->family == 0 || r->family == family ? protos(r, family, unused) : 0;
+	n[AXIS_PROTO] = r->family == 0 || r->family == family ? rules_protos(r, family, unused) : 0;
 	n[AXIS_SRC] = src ? r->src.n_prefixes : 1;
 	n[AXIS_DST] = dst ? r->dst.n_prefixes : 1;
 	n[AXIS_FIRST] = r->n_sports > 0 ? r->n_sports : 1;
@@ -192,7 +191,7 @@ static void fill(struct entry *e, const struct weir_rule *r, uint8_t family, boo
 	struct rte_acl_field *f = e->field, *behind = e->field + after(family);
 	uint8_t proto[3] = {0};
 
-	protos(r, family, proto);
+	rules_protos(r, family, proto);
 	set_exact(&f[AT_PROTO], proto[at[AXIS_PROTO]] == 0 ? -1 : proto[at[AXIS_PROTO]], UINT8_MAX);
 	set_exact(&f[AT_VLAN], r->vlan == 0 ? -1 : r->vlan, UINT16_MAX);
 	if (src)

@@ -65,6 +65,7 @@ static void choose_classify(struct rte_acl_ctx *acl)
 	rte_vect_set_max_simd_bitwidth(bits);
 }
 
+/* -E2BIG: rte_acl had not enough memory, or would need more than its eight tries. */
 static int build(const struct weir_rules *rs, const struct rules_entries *e,
 		 const struct placed *placed, uint32_t n, struct rte_acl_ctx **out)
 {
@@ -91,7 +92,7 @@ static int build(const struct weir_rules *rs, const struct rules_entries *e,
 		rc = rte_acl_build(acl, &config);
 	if (rc < 0) {
 		rte_acl_free(acl);
-		return rc;
+		return rc == -ENOMEM || rc == -ERANGE ? -E2BIG : rc;
 	}
 	choose_classify(acl);
 	*out = acl;
@@ -161,14 +162,16 @@ static int make_one(struct job *job, const struct placed *placed, uint32_t n)
 	return rc;
 }
 
-/* One part, or halves if rte_acl would need more than its eight tries. */
+/* One part, or halves if that is too big. */
 static int make_part(struct job *job, const struct placed *placed, uint32_t n)
 {
 	const uint32_t half = n / 2;
 	int rc = make_one(job, placed, n);
 
-	if (half == 0 || (rc != -ENOMEM && rc != -ERANGE))
+	if (rc != -E2BIG)
 		return rc;
+	if (half == 0)
+		return -ENOMEM;
 	rc = make_part(job, placed, half);
 	if (rc == 0)
 		rc = make_part(job, placed + half, n - half);

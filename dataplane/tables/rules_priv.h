@@ -15,6 +15,7 @@
  *	rules_limit.c    token buckets
  *	rules_explain.c  the slow matcher, which shares nothing with all that
  *	rules_check.c    rules that never match
+ *	rules_cover.c    whether a rule matches all that another one does
  */
 
 #include <endian.h>
@@ -140,6 +141,8 @@ struct rules_entries {
 	uint8_t *bytes; /* n of rules_entry_bytes() */
 };
 
+/* The protocols that a rule matches in a family, 0 for all. @return how many; 0: none. */
+unsigned rules_protos(const struct weir_rule *r, uint8_t family, uint8_t out[3]);
 /* Bytes of an entry, by family. */
 size_t rules_entry_bytes(uint8_t family);
 /* The fields of an entry, by family. */
@@ -207,6 +210,18 @@ int rules_judge(const struct weir_rules_conf *conf, struct weir_why *why);
 int rules_copy(struct weir_rules *rs, const struct weir_rule *rules, uint32_t n);
 /* Collect the limits of rs->rules. 0, -ENOSPC or -ENOMEM. */
 int rules_limit_collect(struct weir_rules *rs, struct weir_why *why);
+
+/* Families as bits. */
+static inline unsigned rules_family_bit(uint8_t family)
+{
+	return family == 4 ? 1 : 2;
+}
+/* Families of which packets can match a rule at all. */
+unsigned rules_families(const struct weir_rule *r);
+/* Whether it is between zones that there are. */
+bool rules_has_zones(const struct weir_rules *rs, uint32_t rule);
+/* Whether the first rule matches all that the second does, limits and order apart. */
+bool rules_covers(const struct weir_rules *rs, uint32_t big_rule, uint32_t small_rule);
 
 /* The buckets of a worker. */
 struct rules_buckets;

@@ -2,7 +2,7 @@
 #pragma once
 
 /* EAL for a test: ordinary memory, no device, nothing left behind. Begun once, by the first test.
- * WEIR_TEST_LONG=1, with which some tests are much larger, gives it more memory. */
+ */
 
 #include "test.h"
 
@@ -10,12 +10,17 @@
 #include <weir/eal.h>
 #include <weir/pool.h>
 
+/* A test that needs more memory says so before it includes this. */
+#ifndef TOY_EAL_MIB
+#define TOY_EAL_MIB 64
+#endif
+
 static inline void toy_eal(void)
 {
 	static bool up;
-	const uint64_t memory_mib = getenv("WEIR_TEST_LONG") == NULL ? 64 : 2048;
-	const struct weir_eal_conf conf = {
-		.program = "weir-test", .hugepages = WEIR_HUGEPAGES_NONE, .memory_mib = memory_mib};
+	const struct weir_eal_conf conf = {.program = "weir-test",
+					   .hugepages = WEIR_HUGEPAGES_NONE,
+					   .memory_mib = TOY_EAL_MIB};
 	struct weir_why why = {0};
 
 	if (!up && weir_eal_init(&conf, &why) < 0) {

@@ -4,6 +4,11 @@
 /* Rules and packets for tests: short to write, compiled in one call, asked one at a time. */
 
 #include "test.h"
+
+#include <stdlib.h>
+
+/* Tries take much more than rules. */
+#define TOY_EAL_MIB (getenv("WEIR_TEST_LONG") == NULL ? 512 : 4096)
 #include "toy_eal.h"
 
 #include <arpa/inet.h>

@@ -231,9 +231,11 @@ weir_rules_explain(const struct weir_rules *rs, const struct weir_rule_ask *ask,
 		   void (*why_not)(void *ctx, uint32_t rule, const char *what), void *ctx);
 
 /**
- * Rules that can never match: all that they match is taken by an earlier rule that ends the search,
- * or nothing can match them. Bounded work: pairs that cannot overlap are not compared.
- * @return how many there are; the first @p room are written. Control thread.
+ * Rules that can never match: one earlier rule that ends the search takes all that they match, or
+ * nothing can match them. What only several rules together take is not found, nor what a negated
+ * list, or a set's entries, would have to tell.
+ * @return how many there are, the first @p room of which are written; or -ENOMEM. Control thread;
+ *         takes seconds for tens of thousands of rules.
  */
-WEIR_MUST_CHECK uint32_t weir_rules_check(const struct weir_rules *rs,
-					  struct weir_rules_finding *out, uint32_t room);
+WEIR_MUST_CHECK int weir_rules_check(const struct weir_rules *rs, struct weir_rules_finding *out,
+				     uint32_t room);
