@@ -97,6 +97,8 @@ static int check_parts(struct weir_dpi *d, const struct weir_dpi_conf *conf, str
 			if (hs_expression_info(rule->part[k].regex, rule->part[k].flags, &info,
 					       &error) != HS_SUCCESS)
 				rc = refuse(d, conf, rule, error->message, why);
+			else
+				d->at_end |= info->matches_at_eod != 0;
 			hs_free_compile_error(error);
 			free(info);
 		}
@@ -284,6 +286,17 @@ static int copy_sets(struct weir_dpi *d, const struct weir_dpi_conf *conf, struc
 	return dpi_domains_make(&d->domains, conf, why);
 }
 
+/* What workers will clone. */
+static int make_scratch(struct weir_dpi *d, struct weir_why *why)
+{
+	for (unsigned m = 0; m < DPI_MODES; m++)
+		if (d->db[m] != NULL && hs_alloc_scratch(d->db[m], &d->scratch) != HS_SUCCESS)
+			return weir_why(why, -ENOMEM, "out of memory for patterns");
+	if (d->scratch != NULL)
+		hs_scratch_size(d->scratch, &d->scratch_bytes);
+	return 0;
+}
+
 static void take_stock(struct weir_dpi *d)
 {
 	size_t bytes = 0;
@@ -312,6 +325,8 @@ static int build(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct we
 		rc = check_parts(d, conf, why);
 	if (rc == 0)
 		rc = build_databases(d, conf, why);
+	if (rc == 0)
+		rc = make_scratch(d, why);
 	if (rc == 0)
 		rc = copy_sets(d, conf, why);
 	return rc;
@@ -344,6 +359,7 @@ void weir_dpi_free(struct weir_dpi *d)
 {
 	if (d == NULL)
 		return;
+	hs_free_scratch(d->scratch);
 	free_databases(d);
 	dpi_rules_clear(&d->rules);
 	dpi_domains_clear(&d->domains);

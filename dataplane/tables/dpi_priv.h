@@ -139,6 +139,9 @@ struct dpi_set {
 
 struct weir_dpi {
 	hs_database_t *db[DPI_MODES]; /* NULL: no pattern is of this mode */
+	hs_scratch_t *scratch;	      /* for both, to be cloned for workers; NULL: no pattern */
+	size_t scratch_bytes;
+	bool at_end; /* a pattern may match where a stream ends */
 	struct dpi_rules rules;
 	uint32_t *by_id; /* rules in the order of their numbers */
 	struct dpi_domains domains;

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dpi_scan: payload meets hyperscan.
+ *
+ * Takes: the next bytes of a stream, or a datagram. Says: what was found, through dpi_found().
+ * A match counts if the rule is of this direction and these ports; as those are the same for a
+ * whole stream, a pattern that is reported once need not be looked for again.
+ */
+#include "dpi_worker_priv.h"
+
+static bool is_in(const struct dpi_ports *ports, uint16_t port)
+{
+	for (uint32_t i = 0; i < ports->n; i++)
+		if (port >= ports->range[i].lo && port <= ports->range[i].hi)
+			return true;
+	return ports->n == 0;
+}
+
+static bool is_for(const struct dpi_rule *rule, const struct weir_dpi_flow *flow, enum weir_dir dir)
+{
+	const uint16_t sport = dir == WEIR_DIR_ORIG ? flow->sport : flow->dport;
+	const uint16_t dport = dir == WEIR_DIR_ORIG ? flow->dport : flow->sport;
+
+	if ((rule->dirs & 1u << dir) == 0)
+		return false;
+	return (is_in(&rule->sport, sport) && is_in(&rule->dport, dport)) ||
+	       (rule->either_way && is_in(&rule->sport, dport) && is_in(&rule->dport, sport));
+}
+
+int dpi_on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+		 void *ctx)
+{
+	const struct dpi_look *look = ctx;
+	const struct dpi_rule *rule = &look->d->rules.rule[id];
+
+	if (is_for(rule, &look->st->flow, look->dir))
+		dpi_found(look, &(struct dpi_found){.id = rule->id,
+						    .by = WEIR_DPI_BY_PATTERN,
+						    .action = rule->action,
+						    .app = rule->app,
+						    .end = to,
+						    .message = rule->message});
+	return look->verdict->action != WEIR_DPI_PASS; /* then the rest does not matter */
+}
+
+/* Of these bytes, those that the budget has room for; the last ones end the way. */
+static uint32_t within_budget(const struct dpi_look *look, uint32_t bytes)
+{
+	struct dpi_way *way = look->way;
+
+	if (likely(bytes <= way->left_bytes))
+		return bytes;
+	weir_count(&look->w->counters.over_budget, 1);
+	return (uint32_t)way->left_bytes;
+}
+
+static void spend(const struct dpi_look *look, uint32_t bytes)
+{
+	look->way->seen_bytes += bytes;
+	if (look->way->left_bytes != WEIR_DPI_UNLIMITED)
+		look->way->left_bytes -= bytes;
+	weir_count(&look->w->counters.bytes, bytes);
+}
+
+static bool failed(const struct dpi_look *look, hs_error_t rc)
+{
+	if (likely(rc == HS_SUCCESS || rc == HS_SCAN_TERMINATED))
+		return false;
+	weir_count(&look->w->counters.failed, 1);
+	return true;
+}
+
+static bool scan_stream(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
+{
+	const size_t number = (size_t)(look->st - look->w->state);
+	hs_stream_t *stream = look->side->stream[WEIR_DIRS * number + look->dir];
+
+	if (!look->way->open) {
+		if (failed(look, hs_reset_stream(stream, 0, look->side->scratch, NULL, NULL)))
+			return false;
+		look->way->open = true;
+	}
+	return !failed(look, hs_scan_stream(stream, (const char *)p, bytes, 0, look->side->scratch,
+					    dpi_on_match, (void *)(uintptr_t)look));
+}
+
+void dpi_scan(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
+{
+	const uint32_t n = within_budget(look, bytes);
+	struct dpi_state *st = look->st;
+	bool more = n == bytes;
+
+	spend(look, n);
+	if (st->sniffing && look->dir == WEIR_DIR_ORIG)
+		dpi_sniff(look, p, n);
+	if (look->verdict->action == WEIR_DPI_PASS && look->side->stream != NULL && n > 0)
+		more &= scan_stream(look, p, n);
+	if (!more && st->sniffing && look->dir == WEIR_DIR_ORIG)
+		dpi_sniff_end(look, WEIR_SNIFF_NEED_MORE);
+	more &= look->side->stream != NULL || (look->dir == WEIR_DIR_ORIG && st->sniffing);
+	if (!more)
+		dpi_way_end(look->w, st, look->dir);
+}
+
+/* Inspect a datagram in one piece. */
+static void scan_datagram(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
+{
+	const hs_database_t *db = look->d->db[DPI_BLOCK];
+	const uint32_t n = within_budget(look, bytes);
+
+	spend(look, n);
+	if (look->dir == WEIR_DIR_ORIG)
+		dpi_sniff_datagram(look, p, n);
+	if (look->verdict->action == WEIR_DPI_PASS && db != NULL && n > 0)
+		failed(look, hs_scan(db, (const char *)p, n, 0, look->side->scratch, dpi_on_match,
+				     (void *)(uintptr_t)look));
+	if (n < bytes)
+		dpi_way_end(look->w, look->st, look->dir);
+}
+
+struct weir_dpi_verdict weir_dpi_datagram(struct weir_dpi_worker *w, const struct weir_dpi *d,
+					  uint32_t state, enum weir_dir dir,
+					  const struct rte_mbuf *m, uint32_t off, uint32_t bytes)
+{
+	struct weir_dpi_verdict v = {.action = WEIR_DPI_PASS};
+	const uint8_t *p = NULL;
+	struct dpi_look look;
+
+	if (likely(bytes <= DPI_DATAGRAM_BYTES))
+		p = rte_pktmbuf_read(m, off, bytes, w->flat);
+	if (unlikely(p == NULL || !dpi_look_begin(&look, w, d, state, dir))) {
+		weir_count(&w->counters.failed, 1);
+		return v;
+	}
+	v.app = look.st->verdict.app;
+	look.verdict = &v;
+	if (bytes > 0 && !look.way->done) {
+		weir_count(&w->counters.datagrams, 1);
+		scan_datagram(&look, p, bytes);
+		look.st->verdict.app = v.app;
+	}
+	v.done = dpi_is_done(look.st);
+	return v;
+}
