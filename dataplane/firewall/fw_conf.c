@@ -49,7 +49,8 @@ const struct weir_conf_schema weir_zone_schema = {
 
 static const struct weir_conf_key set_keys[] = {
 	{WEIR_CONF_KEY(struct weir_set_section, addresses), .type = WEIR_CONF_PREFIX,
-	 .many = WEIR_CONF_LIST, .one_ok = true, .doc = "Addresses and prefixes."},
+	 .many = WEIR_CONF_LIST, .one_ok = true,
+	 .doc = "Prefixes; of a single address /32 or /128."},
 	{WEIR_CONF_KEY(struct weir_set_section, file), .type = WEIR_CONF_STRING, .min = 1,
 	 .max = 4095,
 	 .doc = "A file of more: one address or prefix a line, `#` comments, an optional "
@@ -185,10 +186,12 @@ static const struct weir_conf_key nat_rule_keys[] = {
 	{WEIR_CONF_KEY(struct weir_nat_rule_conf, action), .type = WEIR_CONF_ENUM,
 	 .names = nat_action_names, .required = true,
 	 .doc = "nat.source: none, masquerade (as the interface that it leaves by), snat, cgnat, "
-		"one_to_one, npt. nat.destination: none, dnat, one_to_one, nat64."},
+		"one_to_one, npt. nat.destination: none, dnat, one_to_one, npt, nat64. one_to_one and "
+		"npt in both lists hold for both directions."},
 	{WEIR_CONF_KEY(struct weir_nat_rule_conf, pool), .type = WEIR_CONF_PREFIX,
 	 .many = WEIR_CONF_LIST, .one_ok = true, .max_items = 1024,
-	 .doc = "Addresses outside: snat, cgnat, nat64; one_to_one and npt: the prefix."},
+	 .doc = "Prefixes outside, of a single address /32 or /128: snat, cgnat, nat64; one_to_one and "
+		"npt: the one prefix."},
 	{WEIR_CONF_KEY(struct weir_nat_rule_conf, ports), .type = WEIR_CONF_STRING, .min = 1,
 	 .max = 15, .doc = "Ports to be used. Default: 1024-65535."},
 	{WEIR_CONF_KEY(struct weir_nat_rule_conf, inside), .type = WEIR_CONF_PREFIX,

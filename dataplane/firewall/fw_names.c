@@ -321,3 +321,40 @@ int fw_addrs(struct fw_build *b, uint32_t line, const char *key, const struct we
 	out->negate = negated != 0;
 	return 0;
 }
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct fw_name *x = a, *y = b;
+	const int order = strcmp(x->name, y->name);
+
+	return order != 0 ? order : x->line < y->line ? -1 : x->line > y->line;
+}
+
+int fw_names_differ(const struct fw_build *b, const char *what, struct fw_name *names, size_t n,
+		    struct weir_why *why)
+{
+	qsort(names, n, sizeof(*names), compare_names);
+	for (size_t i = 1; i < n; i++)
+		if (strcmp(names[i - 1].name, names[i].name) == 0)
+			return weir_conf_fail(why, b->file, names[i].line,
+					      "%s %s: the one in line %u has this name already",
+					      what, names[i].name, names[i - 1].line);
+	return 0;
+}
+
+bool fw_is_about(const struct weir_why *why, const char *what, const char *name)
+{
+	const size_t w = strlen(what), n = strlen(name);
+
+	return why != NULL && strncmp(why->text, what, w) == 0 && why->text[w] == ' ' &&
+	       strncmp(why->text + w + 1, name, n) == 0 &&
+	       (why->text[w + 1 + n] == ':' || why->text[w + 1 + n] == ' ');
+}
+
+int fw_at_line(const struct fw_build *b, uint32_t line, int rc, struct weir_why *why)
+{
+	const struct weir_why told = *why;
+
+	weir_conf_fail(why, b->file, line, "%s", told.text);
+	return rc;
+}

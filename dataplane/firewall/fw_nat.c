@@ -15,8 +15,9 @@ static const enum weir_nat_kind kinds[] = {WEIR_NAT_NONE,  WEIR_NAT_MASQUERADE, 
 #define SOURCE_KINDS                                                          \
 	(1 << WEIR_NAT_NONE | 1 << WEIR_NAT_MASQUERADE | 1 << WEIR_NAT_SNAT | \
 	 1 << WEIR_NAT_CGNAT | 1 << WEIR_NAT_ONE_TO_ONE | 1 << WEIR_NAT_NPT6)
-#define DESTINATION_KINDS \
-	(1 << WEIR_NAT_NONE | 1 << WEIR_NAT_DNAT | 1 << WEIR_NAT_ONE_TO_ONE | 1 << WEIR_NAT_NAT64)
+#define DESTINATION_KINDS                                                                          \
+	(1 << WEIR_NAT_NONE | 1 << WEIR_NAT_DNAT | 1 << WEIR_NAT_ONE_TO_ONE | 1 << WEIR_NAT_NPT6 | \
+	 1 << WEIR_NAT_NAT64)
 
 /* ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT */
 static int parse_forward(const struct fw_build *b, uint32_t line, const char *word,
@@ -95,18 +96,30 @@ static int fill_list(struct fw_build *b, const struct weir_conf_list *list, unsi
 		     const struct weir_nat_rule **out, uint32_t *n, struct weir_why *why)
 {
 	struct weir_nat_rule *rules = fw_alloc(&b->arena, list->n, sizeof(*rules));
+	struct fw_name *names = fw_alloc(&b->arena, list->n, sizeof(*names));
 	const struct weir_nat_rule_conf *c;
 
-	if (rules == NULL)
+	if (rules == NULL || names == NULL)
 		return weir_why(why, -ENOMEM, "nat: out of memory");
 	weir_conf_each (c, list) {
-		const int rc = fill_rule(b, c, allowed, &rules[(*n)++], why);
+		const int rc = fill_rule(b, c, allowed, &rules[*n], why);
 
 		if (rc < 0)
 			return rc;
+		names[(*n)++] = (struct fw_name){c->name, c->at.line};
 	}
 	*out = rules;
-	return 0;
+	return fw_names_differ(b, "nat rule", names, *n, why);
+}
+
+/* The compiler names the rule, but not where it stands. */
+static int place(const struct fw_build *b, const struct weir_nat_rule *rules, uint32_t n, int rc,
+		 struct weir_why *why)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (fw_is_about(why, "translation rule", rules[i].name))
+			return fw_at_line(b, rules[i].line, rc, why);
+	return rc;
 }
 
 int fw_build_nat(struct fw_build *b, struct weir_why *why)
@@ -121,5 +134,10 @@ int fw_build_nat(struct fw_build *b, struct weir_why *why)
 	if (rc == 0)
 		rc = fill_list(b, &b->conf->nat.source, SOURCE_KINDS, &conf.source, &conf.n_source,
 			       why);
-	return rc < 0 ? rc : weir_nat_compile(&conf, &b->policy->nat, why);
+	if (rc < 0)
+		return rc;
+	rc = weir_nat_compile(&conf, &b->policy->nat, why);
+	if (rc < 0)
+		rc = place(b, conf.destination, conf.n_destination, rc, why);
+	return rc < 0 ? place(b, conf.source, conf.n_source, rc, why) : 0;
 }

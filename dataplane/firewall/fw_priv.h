@@ -92,6 +92,19 @@ int fw_zones(const struct fw_build *b, uint32_t line, const char *key,
 int fw_addrs(struct fw_build *b, uint32_t line, const char *key, const struct weir_conf_list *words,
 	     struct weir_rule_addrs *out, struct weir_why *why);
 
+/* A name, and where it stands. */
+struct fw_name {
+	const char *name;
+	uint32_t line;
+};
+/* Refuse a name that is there twice; sorts them. */
+int fw_names_differ(const struct fw_build *b, const char *what, struct fw_name *names, size_t n,
+		    struct weir_why *why);
+/* Whether a sentence is about this one: compilers know "rule NAME", but not where it stands. */
+bool fw_is_about(const struct weir_why *why, const char *what, const char *name);
+/* Put file and line in front of a sentence; @rc is returned. */
+int fw_at_line(const struct fw_build *b, uint32_t line, int rc, struct weir_why *why);
+
 /* fw_sets.c: sets that outlive a reload. */
 int fw_sets_open(struct fw_build *b, struct weir_why *why);
 struct fw_set *fw_set_find(struct fw_set *const *sets, size_t n, const char *name);

@@ -255,6 +255,30 @@ static int add_rule(struct fw_build *b, const struct weir_rule_conf *c, struct w
 	return 0;
 }
 
+static int check_names(struct fw_build *b, struct weir_why *why)
+{
+	const struct weir_conf_list *list = &b->conf->firewall.rules;
+	struct fw_name *names = fw_alloc(&b->arena, list->n, sizeof(*names));
+	const struct weir_rule_conf *c;
+	size_t n = 0;
+
+	if (names == NULL)
+		return weir_why(why, -ENOMEM, "rules: out of memory");
+	weir_conf_each (c, list)
+		names[n++] = (struct fw_name){c->name, c->at.line};
+	return fw_names_differ(b, "rule", names, n, why);
+}
+
+static int compile(struct fw_build *b, const struct weir_rules_conf *conf, struct weir_why *why)
+{
+	const int rc = weir_rules_compile(conf, &b->policy->rules, why);
+
+	for (uint32_t i = 0; rc < 0 && i < conf->n; i++)
+		if (fw_is_about(why, "rule", conf->rules[i].name))
+			return fw_at_line(b, conf->rules[i].line, rc, why);
+	return rc;
+}
+
 int fw_build_rules(struct fw_build *b, struct weir_why *why)
 {
 	static const enum weir_action defaults[] = {WEIR_ACTION_ACCEPT, WEIR_ACTION_DROP,
@@ -270,14 +294,14 @@ int fw_build_rules(struct fw_build *b, struct weir_why *why)
 	const struct weir_rule_conf *c;
 	struct weir_rule *rules = fw_alloc(&b->arena, WEIR_RULES_MAX, sizeof(*rules));
 
+	int rc;
+
 	if (rules == NULL)
 		return weir_why(why, -ENOMEM, "rules: out of memory");
 	conf.rules = rules;
-	weir_conf_each (c, &b->conf->firewall.rules) {
-		const int rc = add_rule(b, c, rules, &conf.n, why);
-
-		if (rc < 0)
-			return rc;
-	}
-	return weir_rules_compile(&conf, &b->policy->rules, why);
+	rc = check_names(b, why);
+	weir_conf_each (c, &b->conf->firewall.rules)
+		if (rc == 0)
+			rc = add_rule(b, c, rules, &conf.n, why);
+	return rc < 0 ? rc : compile(b, &conf, why);
 }
