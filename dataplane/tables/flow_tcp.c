@@ -177,7 +177,8 @@ static void begin_in_middle(struct weir_flow *f, const struct weir_flow_segment 
  * beyond the window, for some stacks send it as soon as they have sent all data; so do the empty
  * segments behind it, and they may come alone.
  */
-static bool seq_fits(const struct weir_flow *f, unsigned dir, const struct weir_flow_segment *seg)
+static __rte_always_inline bool seq_fits(const struct weir_flow *f, unsigned dir,
+					 const struct weir_flow_segment *seg)
 {
 	const uint32_t acked = f->peer[dir].acked;
 	const uint32_t room = window_of(f, !dir);
@@ -188,7 +189,8 @@ static bool seq_fits(const struct weir_flow *f, unsigned dir, const struct weir_
 }
 
 /* Whether a side can acknowledge that: RFC 5961 section 5. */
-static bool ack_fits(const struct weir_flow *f, unsigned dir, const struct weir_flow_segment *seg)
+static __rte_always_inline bool ack_fits(const struct weir_flow *f, unsigned dir,
+					 const struct weir_flow_segment *seg)
 {
 	const struct weir_flow_peer *other = &f->peer[!dir];
 	const uint32_t window = window_of(f, dir);
@@ -209,7 +211,8 @@ static uint16_t fin_flag(unsigned dir)
 }
 
 /* Whether a side ends where it said before: nothing follows a FIN, and a FIN follows all. */
-static bool end_fits(const struct weir_flow *f, unsigned dir, const struct weir_flow_segment *seg)
+static __rte_always_inline bool end_fits(const struct weir_flow *f, unsigned dir,
+					 const struct weir_flow_segment *seg)
 {
 	const uint32_t end = end_of(seg), known = f->peer[dir].end;
 
@@ -219,7 +222,8 @@ static bool end_fits(const struct weir_flow *f, unsigned dir, const struct weir_
 }
 
 /* Learn from a segment that fits. */
-static void advance(struct weir_flow *f, unsigned dir, const struct weir_flow_segment *seg)
+static __rte_always_inline void advance(struct weir_flow *f, unsigned dir,
+					const struct weir_flow_segment *seg)
 {
 	struct weir_flow_peer *own = &f->peer[dir], *other = &f->peer[!dir];
 	const uint32_t end = end_of(seg);
@@ -325,8 +329,8 @@ static enum weir_flow_tcp take_rst(struct weir_flow *f, unsigned dir,
 }
 
 /* ACK and FIN. */
-static enum weir_flow_tcp take_data(struct weir_flow *f, unsigned dir,
-				    const struct weir_flow_segment *seg, unsigned next)
+static __rte_always_inline enum weir_flow_tcp
+take_data(struct weir_flow *f, unsigned dir, const struct weir_flow_segment *seg, unsigned next)
 {
 	if (unlikely(f->tcp_state == NO))
 		begin_in_middle(f, seg);
@@ -350,8 +354,8 @@ static enum weir_flow_tcp take_new(const struct weir_flow *f, unsigned dir,
 	return WEIR_FLOW_TCP_RENEW;
 }
 
-static enum weir_flow_tcp take(struct weir_flow *f, unsigned dir,
-			       const struct weir_flow_segment *seg, bool loose)
+static __rte_noinline enum weir_flow_tcp take(struct weir_flow *f, unsigned dir,
+					      const struct weir_flow_segment *seg, bool loose)
 {
 	const unsigned kind = kind_of_flags[seg->flags & FLAGS_JUDGED];
 	unsigned next;
@@ -399,7 +403,12 @@ enum weir_flow_tcp weir_flow_tcp(struct weir_flow *f, enum weir_dir dir,
 				 const struct weir_flow_segment *seg, bool loose,
 				 enum weir_flow_class *cls)
 {
-	const enum weir_flow_tcp verdict = take(f, dir, seg, loose);
+	/* What nearly all segments are takes no detour by the table, which would say the same. */
+	const bool ordinary = f->tcp_state == ES &&
+			      (seg->flags & FLAGS_JUDGED) == RTE_TCP_ACK_FLAG &&
+			      seg->payload_bytes <= PAYLOAD_MAX;
+	const enum weir_flow_tcp verdict = likely(ordinary) ? take_data(f, dir, seg, ES)
+							    : take(f, dir, seg, loose);
 
 	if (likely(verdict == WEIR_FLOW_TCP_OK))
 		f->flags |= (uint16_t)(dir * WEIR_FLOW_REPLIED); /* no branch: it is random */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * What does a flow cost? TSC cycles for each packet of a burst of 64 random flows out of 1,000,
- * 64,000 and a million, half of them in the reply's direction: to find it, to find and track and
- * count it, to find it in DPDK's rte_hash with the same keys (which gives a number, not the entry);
- * and to begin and end a new flow beside so many others. One after the other in each round; the
- * tuples of a burst are made untimed, as a parser leaves them in the first-level cache.
+ * What does a flow cost? TSC cycles for each packet of a burst (--burst, 64) of random flows out of
+ * 1,000, 64,000 and a million, half of them in the reply's direction: to find it, to find and track
+ * and count it, to find it in DPDK's rte_hash with the same keys (which gives a number, not the
+ * entry); and to begin and end a new flow beside so many others. One after the other in each round;
+ * the tuples of a burst are made untimed, as a parser leaves them in the first-level cache.
  */
 
 #include "flow_priv.h"
@@ -20,8 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BURST	   64
-#define BURSTS	   64 /* in one sample */
+#define BURST_MAX  128
+#define PACKETS	   65536 /* in one sample: enough to have the flows in their caches again */
 #define ROUNDS_MAX 1024
 
 enum op { FIND, TRACK, RTE_HASH, NEW, HASH, SIPHASH, OPS };
@@ -50,10 +50,11 @@ struct world {
 	struct weir_flow_table *flows;
 	struct rte_hash *hash;
 	uint32_t random;
-	struct weir_tuple tuple[BURST];
-	struct key4 key4[BURST];
-	const void *key[BURST];
-	uint32_t ref[BURST];
+	struct weir_tuple tuple[BURST_MAX];
+	struct key4 key4[BURST_MAX];
+	const void *key[BURST_MAX];
+	uint32_t ref[BURST_MAX];
+	unsigned burst;
 	uint64_t sum; /* so that nothing is left out */
 };
 
@@ -105,7 +106,7 @@ static void make_key(struct world *w, unsigned i)
 
 static void make_burst(struct world *w, enum op op)
 {
-	for (unsigned i = 0; i < BURST; i++) {
+	for (unsigned i = 0; i < w->burst; i++) {
 		const uint32_t lot = next_random(w);
 		const uint32_t n = (uint32_t)((uint64_t)lot * w->n >> 32);
 
@@ -150,10 +151,10 @@ static void enter(struct world *w, uint32_t n)
 	}
 }
 
-static void build(struct world *w, unsigned family, uint32_t n)
+static void build(struct world *w, unsigned family, uint32_t n, unsigned burst)
 {
 	const struct weir_flow_conf conf = {
-		.entries = n + BURST,
+		.entries = n + BURST_MAX,
 		.timeout_ns = WEIR_FLOW_TIMEOUTS,
 		.numa = -1,
 		.secret = {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344)}};
@@ -167,7 +168,7 @@ static void build(struct world *w, unsigned family, uint32_t n)
 	struct weir_why why = {0};
 
 	snprintf(name, sizeof(name), "perf%u_%u", family, n);
-	*w = (struct world){.family = family, .n = n, .random = 2463534242};
+	*w = (struct world){.family = family, .n = n, .burst = burst, .random = 2463534242};
 	if (weir_flow_table_create(&conf, &w->flows, &why) < 0)
 		perf_die(why.text, -ENOMEM);
 	w->hash = rte_hash_create(&parameters);
@@ -179,7 +180,7 @@ static void build(struct world *w, unsigned family, uint32_t n)
 
 static void find(struct world *w)
 {
-	weir_flow_lookup(w->flows, w->tuple, BURST, w->ref);
+	weir_flow_lookup(w->flows, w->tuple, (uint16_t)w->burst, w->ref);
 }
 
 static void track(struct world *w)
@@ -187,7 +188,7 @@ static void track(struct world *w)
 	const uint32_t now_ms = weir_flow_table_now_ms(w->flows);
 
 	find(w);
-	for (unsigned i = 0; i < BURST; i++) {
+	for (unsigned i = 0; i < w->burst; i++) {
 		struct weir_flow *f = weir_flow_at(w->flows, w->ref[i] >> 1);
 		const enum weir_dir dir = w->ref[i] & 1;
 		enum weir_flow_class cls;
@@ -200,13 +201,13 @@ static void track(struct world *w)
 
 static void begin_and_end(struct world *w)
 {
-	for (unsigned i = 0; i < BURST; i++) {
+	for (unsigned i = 0; i < w->burst; i++) {
 		const uint32_t flow = weir_flow_draft(w->flows, &w->tuple[i]);
 
 		if (weir_flow_commit(w->flows, flow, &w->ref[i]) < 0)
 			perf_die("a new flow is refused", -EEXIST);
 	}
-	for (unsigned i = 0; i < BURST; i++)
+	for (unsigned i = 0; i < w->burst; i++)
 		weir_flow_kill(w->flows, w->ref[i] >> 1);
 }
 
@@ -222,7 +223,7 @@ static uint64_t siphash(const struct weir_flow_table *t, const struct weir_tuple
 
 static void run_op(struct world *w, enum op op)
 {
-	int32_t at[BURST];
+	int32_t at[BURST_MAX];
 
 	switch (op) {
 	case FIND:
@@ -232,29 +233,35 @@ static void run_op(struct world *w, enum op op)
 		track(w);
 		break;
 	case RTE_HASH:
-		if (rte_hash_lookup_bulk(w->hash, w->key, BURST, at) < 0)
-			perf_die("rte_hash does not look up", -EINVAL);
-		for (unsigned i = 0; i < BURST; i++)
+		for (unsigned i = 0; i < w->burst; i += RTE_HASH_LOOKUP_BULK_MAX)
+			if (rte_hash_lookup_bulk(
+				    w->hash, &w->key[i],
+				    RTE_MIN(w->burst - i, (unsigned)RTE_HASH_LOOKUP_BULK_MAX),
+				    &at[i]) < 0)
+				perf_die("rte_hash does not look up", -EINVAL);
+		for (unsigned i = 0; i < w->burst; i++)
 			w->ref[i] = (uint32_t)at[i];
 		break;
 	case NEW:
 		begin_and_end(w);
 		break;
 	case HASH:
-		for (unsigned i = 0; i < BURST; i++)
+		for (unsigned i = 0; i < w->burst; i++)
 			w->sum += flow_hash(w->flows, &w->tuple[i]);
 		break;
 	default:
-		for (unsigned i = 0; i < BURST; i++)
+		for (unsigned i = 0; i < w->burst; i++)
 			w->sum += siphash(w->flows, &w->tuple[i]);
 	}
 }
 
 static double sample(struct world *w, enum op op)
 {
+	/* Of what takes long less, so that a sample fits between two interruptions. */
+	const unsigned bursts = PACKETS / (op == NEW ? 8 : 1) / w->burst;
 	uint64_t cycles = 0;
 
-	for (unsigned b = 0; b < BURSTS; b++) {
+	for (unsigned b = 0; b < bursts; b++) {
 		uint64_t begin;
 
 		make_burst(w, op);
@@ -262,11 +269,11 @@ static double sample(struct world *w, enum op op)
 		begin = rte_rdtsc_precise();
 		run_op(w, op);
 		cycles += rte_rdtsc_precise() - begin;
-		for (unsigned i = 0; op <= RTE_HASH && i < BURST; i++)
+		for (unsigned i = 0; op <= RTE_HASH && i < w->burst; i++)
 			if (w->ref[i] == UINT32_MAX)
 				perf_die("a flow is not found", -ENOENT);
 	}
-	return (double)cycles / BURSTS / BURST - empty_cycles / BURST;
+	return (double)cycles / bursts / w->burst - empty_cycles / w->burst;
 }
 
 static void measure_nothing(void)
@@ -284,7 +291,7 @@ static void run(unsigned f, const struct perf_options *o)
 	static struct world worlds[RTE_DIM(sizes)];
 
 	for (unsigned s = 0; s < RTE_DIM(sizes); s++)
-		build(&worlds[s], families[f], sizes[s]);
+		build(&worlds[s], families[f], sizes[s], o->burst);
 	for (unsigned round = 0; round < o->rounds; round++)
 		for (unsigned s = 0; s < RTE_DIM(sizes); s++)
 			for (unsigned op = 0; op < OPS; op++)
@@ -295,16 +302,16 @@ static void run(unsigned f, const struct perf_options *o)
 	}
 }
 
-static void print_table(unsigned f, unsigned rounds)
+static void print_table(unsigned f, const struct perf_options *o)
 {
-	printf("IPv%u: TSC cycles a packet, minimum (median) of %u rounds\n\n%-20s", families[f],
-	       rounds, "flows");
+	printf("IPv%u: TSC cycles a packet at bursts of %u, minimum (median) of %u rounds\n\n%-20s",
+	       families[f], o->burst, o->rounds, "flows");
 	for (unsigned s = 0; s < RTE_DIM(sizes); s++)
 		printf(" %16u", sizes[s]);
 	for (unsigned op = 0; op < OPS; op++) {
 		printf("\n%-20s", op_names[op]);
 		for (unsigned s = 0; s < RTE_DIM(sizes); s++) {
-			const double median = perf_median(samples[f][s][op], rounds);
+			const double median = perf_median(samples[f][s][op], o->rounds);
 
 			printf(" %7.1f (%6.1f)", samples[f][s][op][0], median);
 		}
@@ -316,8 +323,9 @@ static void print_json(const struct perf_options *o)
 {
 	const char *comma = "";
 
-	printf("{\"benchmark\": \"flow\", \"rounds\": %u, \"hugepages\": %s, \"figures\": [",
-	       o->rounds, o->huge ? "true" : "false");
+	printf("{\"benchmark\": \"flow\", \"rounds\": %u, \"burst\": %u, \"hugepages\": %s, "
+	       "\"figures\": [",
+	       o->rounds, o->burst, o->huge ? "true" : "false");
 	for (unsigned f = 0; f < RTE_DIM(families); f++)
 		for (unsigned s = 0; s < RTE_DIM(sizes); s++)
 			for (unsigned op = 0; op < OPS; op++) {
@@ -336,11 +344,11 @@ static void print_json(const struct perf_options *o)
 
 int main(int argc, char **argv)
 {
-	struct perf_options o = {.core = 1, .rounds = 200, .huge = true};
+	struct perf_options o = {.core = 1, .rounds = 40, .huge = true, .burst = 64};
 
 	perf_options(&o, argc, argv);
-	if (o.rounds > ROUNDS_MAX)
-		perf_die("--rounds", -ERANGE);
+	if (o.rounds > ROUNDS_MAX || o.burst == 0)
+		perf_die("--rounds or --burst", -ERANGE);
 	perf_eal(&o, "perf_flow");
 	measure_nothing();
 	for (unsigned f = 0; f < RTE_DIM(families); f++) {
@@ -348,7 +356,7 @@ int main(int argc, char **argv)
 			continue;
 		run(f, &o);
 		if (!o.json)
-			print_table(f, o.rounds);
+			print_table(f, &o);
 	}
 	if (o.json)
 		print_json(&o);
