@@ -108,16 +108,20 @@ static int say_findings(const struct weir_policy *policy, const char *file, FILE
 			struct weir_why *why)
 {
 	struct weir_rules_finding *f = calloc(FINDINGS, sizeof(*f));
-	uint32_t n;
+	int n;
 
 	if (f == NULL)
 		return weir_why(why, -ENOMEM, "firewall: out of memory");
 	n = weir_rules_check(policy->rules, f, FINDINGS);
-	for (uint32_t i = 0; i < n && i < FINDINGS; i++)
+	if (n < 0) {
+		free(f);
+		return weir_why(why, n, "firewall: out of memory");
+	}
+	for (int i = 0; i < n && i < FINDINGS; i++)
 		fprintf(to, "%s:%u: warning: %s\n", file,
 			weir_rules_at(policy->rules, f[i].rule)->line, f[i].text);
 	if (n > FINDINGS)
-		fprintf(to, "%s: warning: %u more rules can never match\n", file, n - FINDINGS);
+		fprintf(to, "%s: warning: %d more rules can never match\n", file, n - FINDINGS);
 	free(f);
 	return 0;
 }

@@ -27,6 +27,7 @@
 #include <weir/tracker.h>
 
 #include "packet_priv.h"
+#include "tables/flow_plain_priv.h"
 #include "tuple_priv.h"
 
 /* Ended entries looked at in a turn, and the time between turns. */
@@ -106,7 +107,7 @@ static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_m
 					  const struct weir_tuple *tuple, uint64_t now_ns)
 {
 	struct weir_flow_table *flows = n->tracker->flows;
-	struct weir_flow *f = weir_flow_at(flows, ref >> 1);
+	struct weir_flow *f = &flows->entries[ref >> 1];
 	const enum weir_dir dir = ref & 1;
 	struct weir_meta *meta = weir_meta(m);
 	const uint32_t ip_bytes = m->pkt_len - meta->l3_off;
@@ -117,7 +118,7 @@ static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_m
 		return begin(n, m, tuple);
 	if (unlikely(f->zone[dir] != zone_in(policy, meta)))
 		return weir_say_drop(m, WEIR_DROP_FLOW_ZONE);
-	if (f->proto == IPPROTO_TCP) {
+	if (f->proto == IPPROTO_TCP && !flow_plain_tcp(f, dir, l4(m), l4_there(m))) {
 		const enum weir_drop why = track_tcp(n, m, f, dir, policy->loose, &renew);
 
 		if (unlikely(why != WEIR_DROP_NONE))
@@ -129,7 +130,7 @@ static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_m
 	}
 	if (unlikely(dir == WEIR_DIR_REPLY && !(f->flags & WEIR_FLOW_REPLIED)))
 		first_reply(n, f);
-	weir_flow_count(f, dir, ip_bytes, weir_flow_table_now_ms(flows));
+	weir_flow_count(f, dir, ip_bytes, flows->now_ms);
 	meta->flow = ref;
 	if (unlikely(f->gen != policy->number))
 		return WEIR_NEXT; /* 40_acl judges it again */

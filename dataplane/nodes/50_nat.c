@@ -200,10 +200,24 @@ static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pas
 	return WEIR_NEXT;
 }
 
+/* What the commits of this burst will read, if it is known by now where the flows go. */
+static void fetch_drafts(struct nat_node *n, const struct weir_burst *b)
+{
+	if (b->pass->gen->policy->nat != NULL)
+		return;
+	for (uint16_t i = 0; i < b->n; i++) {
+		const struct weir_meta *meta = weir_meta(b->pkt[i]);
+
+		if (unlikely(meta->flags & WEIR_META_REWRITE))
+			weir_flow_prefetch(n->tracker->flows, meta->flow >> 1);
+	}
+}
+
 static void nat_process(void *self, struct weir_burst *b)
 {
 	struct nat_node *n = self;
 
+	fetch_drafts(n, b);
 	for (uint16_t i = 0; i < b->n; i++)
 		b->verdict[i] = (uint8_t)(unlikely(weir_meta(b->pkt[i])->flags & WEIR_META_REWRITE)
 						  ? nat_one(n, b->pass, b->pkt[i])

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 
 /* Where the parts of the piece begin. */
 struct layout {
@@ -172,6 +173,10 @@ uint32_t weir_flow_draft(struct weir_flow_table *t, const struct weir_tuple *tup
 	}
 	f = &t->entries[t->free];
 	t->free = f->next;
+	if (t->free != FLOW_NONE) { /* the next draft's */
+		rte_prefetch0(&t->entries[t->free]);
+		rte_prefetch0(t->entries[t->free].bytes);
+	}
 	memset(f, 0, sizeof(*f));
 	if (tuple->family == 4) {
 		memcpy(&f->v4.src, tuple->src, sizeof(f->v4.src));
@@ -278,6 +283,14 @@ static int enter(struct weir_flow_table *t, uint32_t flow, const uint64_t hash[W
 	if (rc < 0)
 		flow_remove(t, hash[WEIR_DIR_ORIG], flow << 1 | WEIR_DIR_ORIG);
 	return rc;
+}
+
+void weir_flow_prefetch(const struct weir_flow_table *t, uint32_t flow)
+{
+	struct weir_tuple replies;
+
+	weir_flow_tuple(t, &t->entries[flow], WEIR_DIR_REPLY, &replies);
+	rte_prefetch0(flow_first(t, flow_hash(t, &replies)));
 }
 
 int weir_flow_commit(struct weir_flow_table *t, uint32_t flow, uint32_t *ref)

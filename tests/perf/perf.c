@@ -18,14 +18,16 @@ static void usage(const char *program)
 {
 	fprintf(stderr,
 		"usage: %s [--core N] [--rounds N] [--huge | --no-huge] [--json] [--spread N]\n"
-		"       [--family 4 | 6] [--burst N]\n"
+		"       [--family 4 | 6] [--burst N] [--dump FOLDER] [--only CASE]\n"
 		"  --core N    the core to run on\n"
 		"  --rounds N  samples of each figure, of which the minimum and median are shown\n"
 		"  --huge      packet buffers and tables in hugepages; --no-huge: in 4 KiB pages\n"
 		"  --json      print one JSON object\n"
 		"  --spread N  perf_router: destinations lie in N routes (all)\n"
-		"  --family N  perf_router: only IPv4 or IPv6 (both)\n"
-		"  --burst N   perf_router: only this burst (16, 32, 64, 128)\n",
+		"  --family N  perf_router, perf_rules: only IPv4 or IPv6 (both)\n"
+		"  --burst N   perf_router: only this burst (16, 32, 64, 128)\n"
+		"  --dump F    perf_rules: write rules and packets for dpdk-test-acl into a folder\n"
+		"  --only C    perf_firewall: this case alone\n",
 		program);
 	exit(2);
 }
@@ -51,6 +53,8 @@ void perf_options(struct perf_options *o, int argc, char **argv)
 		{"spread", required_argument, NULL, 's'},
 		{"family", required_argument, NULL, 'f'},
 		{"burst", required_argument, NULL, 'b'},
+		{"dump", required_argument, NULL, 'd'},
+		{"only", required_argument, NULL, 'o'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -68,6 +72,10 @@ void perf_options(struct perf_options *o, int argc, char **argv)
 			o->burst = number(optarg, 128, argv[0]);
 		else if (c == 's')
 			o->spread = number(optarg, 1000000, argv[0]);
+		else if (c == 'd')
+			o->dump = optarg;
+		else if (c == 'o')
+			o->only = optarg;
 		else if (c == 'j')
 			o->json = true;
 		else

@@ -10,12 +10,14 @@
 /* The command line; a benchmark sets its defaults first. */
 struct perf_options {
 	unsigned core;
-	unsigned rounds; /* samples of each figure */
-	bool huge;	 /* with hugepages */
-	bool json;	 /* one JSON object instead of tables */
-	unsigned spread; /* perf_router: destinations lie in so many routes; 0: in all */
-	unsigned family; /* perf_router: only this one; 0: both */
-	unsigned burst;	 /* perf_router: only this one; 0: all */
+	unsigned rounds;  /* samples of each figure */
+	bool huge;	  /* with hugepages */
+	bool json;	  /* one JSON object instead of tables */
+	unsigned spread;  /* perf_router: destinations lie in so many routes; 0: in all */
+	unsigned family;  /* perf_router, perf_rules: only this one; 0: both */
+	unsigned burst;	  /* perf_router: only this one; 0: all */
+	const char *only; /* perf_firewall: the name of a case; NULL: all */
+	const char *dump; /* perf_rules: folder for what dpdk-test-acl reads; NULL: none */
 };
 
 /* Read the command line; prints usage and exits with status 2 for what it does not know. */

@@ -237,6 +237,9 @@ WEIR_MUST_CHECK uint32_t weir_flow_draft(struct weir_flow_table *t, const struct
 /** Give a draft back; nothing if the flow is known. */
 void weir_flow_abort(struct weir_flow_table *t, uint32_t flow);
 
+/** Fetch what weir_flow_commit() of a draft will read, some packets ahead of it. */
+void weir_flow_prefetch(const struct weir_flow_table *t, uint32_t flow);
+
 /**
  * Make a draft known by both its tuples.
  * @param ref set to the flow's reference; on -EEXIST to that of the flow which has the first tuple

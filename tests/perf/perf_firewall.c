@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What does weir-firewall's path cost? 64-byte packets of established TCP connections (random ones
+ * of 1,024, 65,536 and 1,048,576), and of UDP flows that each packet begins, among 1,000 rules;
+ * each untranslated and with its source translated. Figures are TSC cycles a packet from port to
+ * port in memory (firewall_path.c), and the least of each stage by its own statistics.
+ */
+
+#include "firewall_path.h"
+#include "perf.h"
+
+#include <inttypes.h>
+#include <rte_cycles.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REFILLS	   32 /* of FIREWALL_PKTS packets in one sample */
+#define ROUNDS_MAX 1024
+#define BURST	   64
+
+static const struct {
+	const char *name;
+	enum firewall_load load;
+	uint32_t flows;
+	double most; /* cycles, by issue 4; 0: none */
+} cases[] = {
+	{"known_1k", FIREWALL_KNOWN, 1024, 0},	    {"known_64k", FIREWALL_KNOWN, 65536, 110},
+	{"known_1m", FIREWALL_KNOWN, 1048576, 170}, {"known_nat_64k", FIREWALL_KNOWN_NAT, 65536, 0},
+	{"new", FIREWALL_NEW, 1048576, 1000},	    {"new_nat", FIREWALL_NEW_NAT, 1048576, 0},
+};
+#define CASES RTE_DIM(cases)
+
+static double samples[CASES][ROUNDS_MAX];
+static double stages[CASES][WEIR_STAGES];
+
+static double sample(struct firewall *f)
+{
+	uint64_t cycles = 0;
+
+	for (unsigned refill = 0; refill < REFILLS; refill++) {
+		uint64_t begin;
+
+		firewall_refill(f);
+		begin = rte_rdtsc_precise();
+		if (firewall_pass(f) != FIREWALL_PKTS)
+			perf_die("packets were lost on the way", -EIO);
+		cycles += rte_rdtsc_precise() - begin;
+	}
+	return (double)cycles / REFILLS / FIREWALL_PKTS;
+}
+
+/* The least of each stage's cycles a packet since `before`. */
+static void keep_least(const struct weir_graph *g, const struct weir_stage_stats *before,
+		       double *least)
+{
+	for (unsigned i = 0; i < weir_graph_stages(g); i++) {
+		struct weir_stage_stats st;
+		double cycles;
+
+		weir_graph_stats(g, i, &st);
+		if (st.timed_pkts == before[i].timed_pkts)
+			continue;
+		cycles = (double)(st.timed_cycles - before[i].timed_cycles) /
+			 (double)(st.timed_pkts - before[i].timed_pkts);
+		if (least[i] == 0 || cycles < least[i])
+			least[i] = cycles;
+	}
+}
+
+static void run(struct firewall **f, const struct perf_options *o)
+{
+	struct weir_stage_stats before[WEIR_STAGES];
+
+	for (unsigned round = 0; round < o->rounds; round++) {
+		for (unsigned c = 0; c < CASES; c++) {
+			const struct weir_graph *g;
+
+			if (f[c] == NULL)
+				continue;
+			g = weir_engine_graph(firewall_engine(f[c]));
+
+			for (unsigned i = 0; i < weir_graph_stages(g); i++)
+				weir_graph_stats(g, i, &before[i]);
+			samples[c][round] = sample(f[c]);
+			keep_least(g, before, stages[c]);
+		}
+	}
+}
+
+/* All cases have the same stages. */
+static const struct weir_graph *any_graph(struct firewall **f)
+{
+	for (unsigned c = 0; c < CASES; c++)
+		if (f[c] != NULL)
+			return weir_engine_graph(firewall_engine(f[c]));
+	perf_die("--only names no case", -EINVAL);
+}
+
+static void print_tables(struct firewall **f, unsigned rounds)
+{
+	const struct weir_graph *g = any_graph(f);
+
+	printf("TSC cycles a packet at bursts of %d, %u rules, %u rounds\n\n%-14s", BURST,
+	       FIREWALL_RULES, rounds, "");
+	for (unsigned c = 0; c < CASES; c++)
+		printf(" %13s", cases[c].name);
+	for (unsigned which = 0; which < 3; which++) {
+		static const char *const names[] = {"path, minimum", "path, median", "allowed"};
+
+		printf("\n%-14s", names[which]);
+		for (unsigned c = 0; c < CASES; c++) {
+			const double median = perf_median(samples[c], rounds);
+
+			printf(" %13.1f", which == 0   ? samples[c][0]
+					  : which == 1 ? median
+						       : cases[c].most);
+		}
+	}
+	for (unsigned i = 0; i < weir_graph_stages(g); i++) {
+		printf("\n  %02u_%-9s", weir_graph_node(g, i)->stage, weir_graph_node(g, i)->name);
+		for (unsigned c = 0; c < CASES; c++)
+			printf(" %13.1f", stages[c][i]);
+	}
+	printf("\n");
+}
+
+static void print_json(struct firewall **f, const struct perf_options *o)
+{
+	const struct weir_graph *g = any_graph(f);
+
+	printf("{\"benchmark\": \"firewall\", \"rounds\": %u, \"hugepages\": %s, \"tsc_hz\": %" PRIu64
+	       ", \"burst\": %d, \"rules\": %u, \"rows\": [",
+	       o->rounds, o->huge ? "true" : "false", rte_get_tsc_hz(), BURST, FIREWALL_RULES);
+	for (unsigned c = 0; c < CASES; c++) {
+		const double median = perf_median(samples[c], o->rounds);
+
+		printf("%s\n  {\"case\": \"%s\", \"flows\": %u, \"min\": %.2f, \"median\": %.2f, "
+		       "\"allowed\": %.0f, \"stages\": {",
+		       c > 0 ? "," : "", cases[c].name, cases[c].flows, samples[c][0], median,
+		       cases[c].most);
+		for (unsigned i = 0; i < weir_graph_stages(g); i++)
+			printf("%s\"%02u_%s\": %.2f", i > 0 ? ", " : "",
+			       weir_graph_node(g, i)->stage, weir_graph_node(g, i)->name,
+			       stages[c][i]);
+		printf("}}");
+	}
+	printf("\n]}\n");
+}
+
+int main(int argc, char **argv)
+{
+	struct perf_options o = {.core = 1, .rounds = 40, .huge = true};
+	struct firewall *f[CASES] = {NULL};
+
+	perf_options(&o, argc, argv);
+	if (o.rounds > ROUNDS_MAX)
+		perf_die("--rounds is too large", -ERANGE);
+	perf_eal(&o, "perf_firewall");
+	for (unsigned c = 0; c < CASES; c++)
+		if (o.only == NULL || strcmp(o.only, cases[c].name) == 0)
+			f[c] = firewall_create(cases[c].load, cases[c].flows, BURST);
+	run(f, &o);
+	if (o.json)
+		print_json(f, &o);
+	else
+		print_tables(f, o.rounds);
+	for (unsigned c = 0; c < CASES; c++)
+		if (f[c] != NULL)
+			firewall_free(f[c]);
+	return 0;
+}
