@@ -51,6 +51,7 @@ struct acl_node {
 	uint8_t family[WEIR_PASS_PKTS];
 	const struct weir_rules *rules; /* during a burst */
 	uint64_t now_ns;
+	uint16_t begun[WEIR_ZONES_MAX]; /* drafts of the burst that were let in, by zone */
 };
 
 static uint8_t zone_of(const struct weir_policy *policy, uint16_t iface)
@@ -320,7 +321,8 @@ static enum weir_drop check_limits(struct acl_node *n, const struct weir_policy 
 {
 	const struct weir_zone *zone = &policy->zone[from];
 
-	if (zone->flows != 0 && weir_flow_zone_count(n->tracker->flows, from) >= zone->flows)
+	if (zone->flows != 0 &&
+	    weir_flow_zone_count(n->tracker->flows, from) + n->begun[from] >= zone->flows)
 		return WEIR_DROP_ZONE_FULL;
 	if (zone->source_flows != 0 &&
 	    weir_flow_limit_take(n->tracker->flows, c->f, zone->source_flows) < 0)
@@ -341,6 +343,7 @@ static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy
 
 		if (why != WEIR_DROP_NONE)
 			return turn_away(n, c, why);
+		n->begun[ask->from]++;
 		c->f->zone[WEIR_DIR_ORIG] = ask->from;
 		c->f->zone[WEIR_DIR_REPLY] = ask->to;
 		weir_flow_count(c->f, WEIR_DIR_ORIG, c->m->pkt_len - meta->l3_off,
@@ -397,6 +400,7 @@ static void acl_process(void *self, struct weir_burst *b)
 	cases = check_sources(n, b, policy, cases);
 	n->rules = policy->rules;
 	n->now_ns = b->pass->now_ns;
+	memset(n->begun, 0, sizeof(n->begun));
 	weir_rules_ask(policy->rules, n->tracker->rules, n->ask, cases,
 		       (uint32_t)(b->pass->now_ns / WEIR_NS_PER_S), b->pass->now_ns, n->rule,
 		       count_passed, n);
