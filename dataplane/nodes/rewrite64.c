@@ -29,14 +29,6 @@
 #define OPTION_SSRR  137
 #define OPTION_FIRST 4 /* where a route's pointer begins */
 
-/* The protocol in the other family. */
-static uint8_t other_proto(uint8_t proto)
-{
-	if (proto == IPPROTO_ICMP)
-		return IPPROTO_ICMPV6;
-	return proto == IPPROTO_ICMPV6 ? IPPROTO_ICMP : proto;
-}
-
 /* Whether routers of IPv4 may fragment it, so that it needs an identification. */
 static bool may_be_cut(const struct ip6_walk *w, uint32_t l4_bytes)
 {

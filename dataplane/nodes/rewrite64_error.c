@@ -201,35 +201,51 @@ static void body_add(struct body *b, const void *from, uint32_t bytes)
 	b->bytes += n;
 }
 
-/*
- * The body in the other family: the quoted packet with @p head, and extensions behind it if both
- * kinds of error can have them. False: what is quoted cannot be translated.
- */
-static bool body_cross(const struct body *was, const struct quote *q, const struct weir_tuple *to,
-		       const void *head, uint32_t head_bytes, uint32_t extensions, struct error *e,
-		       struct body *is)
+/* The way of what is quoted into the other family. */
+struct crossing {
+	const struct quote *q;
+	const struct weir_tuple *to;
+	const void *head;	/* its new IP header, */
+	uint32_t head_bytes;	/* of so many bytes */
+	uint32_t extensions_at; /* in the old body; 0: there are none */
+};
+
+static bool quote_cross(const struct crossing *x, const struct body *was, uint32_t quoted_bytes,
+			struct body *is)
 {
-	const uint32_t old_head = q->l4_off - q->ip_off;
-	const bool extended = extensions >= EXTENDED_LEAST && extensions < was->bytes && e->unit;
-	const uint32_t quoted = extensions >= old_head && extensions < was->bytes ? extensions
-										  : was->bytes;
-	static const uint8_t zeros[EXTENDED_LEAST + 8];
+	const uint32_t old_head = x->q->l4_off - x->q->ip_off;
+	const uint32_t l4_bytes = x->q->l4_bytes;
 
 	is->bytes = 0;
-	body_add(is, head, head_bytes);
-	body_add(is, was->at + old_head, quoted - old_head);
-	if (!l4_rewrite(&(struct l4_edit){
-		    .at = is->at + head_bytes,
-		    .there = is->bytes - head_bytes,
-		    .proto = q->was.proto,
-		    .to_proto = to->proto,
-		    .sport_be = to->sport,
-		    .dport_be = to->dport,
-		    .pseudo = weir_csum_change32(pseudo_sum(&q->was, q->l4_bytes),
-						 pseudo_sum(to, q->l4_bytes)),
-	    }))
+	body_add(is, x->head, x->head_bytes);
+	body_add(is, was->at + old_head, quoted_bytes - old_head);
+	return l4_rewrite(&(struct l4_edit){
+		.at = is->at + x->head_bytes,
+		.there = is->bytes - x->head_bytes,
+		.proto = x->q->was.proto,
+		.to_proto = x->to->proto,
+		.sport_be = x->to->sport,
+		.dport_be = x->to->dport,
+		.pseudo = weir_csum_change32(pseudo_sum(&x->q->was, l4_bytes),
+					     pseudo_sum(x->to, l4_bytes)),
+	});
+}
+
+/*
+ * The body in the other family: the quoted packet, and extensions behind it if both kinds of error
+ * can have them. False: what is quoted cannot be translated.
+ */
+static bool body_cross(const struct crossing *x, const struct body *was, struct error *e,
+		       struct body *is)
+{
+	static const uint8_t zeros[EXTENDED_LEAST + 8];
+	const bool extended = x->extensions_at >= EXTENDED_LEAST && x->extensions_at < was->bytes &&
+			      x->extensions_at >= x->q->l4_off - x->q->ip_off;
+	const uint32_t quoted = extended ? x->extensions_at : was->bytes;
+
+	if (!quote_cross(x, was, quoted, is))
 		return false;
-	if (!extended)
+	if (!extended || e->unit == 0)
 		return true;
 	if (is->bytes < EXTENDED_LEAST)
 		body_add(is, zeros, EXTENDED_LEAST - is->bytes);
@@ -294,11 +310,17 @@ enum weir_drop rewrite_error64(struct icmp_idents *ids, struct rte_mbuf *m, cons
 	if (!is_right(m, &was))
 		return WEIR_DROP_L4_CSUM;
 	body_read(m, q->ip_off, &old);
-	if (!ip6_walk(old.at, old.bytes, &quoted) || quoted.has_ah ||
+	if (to->proto != other_proto(q->was.proto) || !is_transport(q->was.proto) ||
+	    !ip6_walk(old.at, old.bytes, &quoted) || quoted.has_ah ||
 	    !error64(icmp, quoted.frag != NULL ? 28 : 20, &e))
 		return WEIR_DROP_NAT_UNTRANSLATABLE;
 	head64(&head, old.at, &quoted, q->l4_bytes, to, 0);
-	if (!body_cross(&old, q, to, &head, sizeof(head), extensions_at(icmp, true), &e, &fresh))
+	if (!body_cross(&(struct crossing){.q = q,
+					   .to = to,
+					   .head = &head,
+					   .head_bytes = sizeof(head),
+					   .extensions_at = extensions_at(icmp, true)},
+			&old, &e, &fresh))
 		return WEIR_DROP_NAT_UNTRANSLATABLE;
 	if (!put_error(m, &e, &fresh, &outer))
 		return WEIR_DROP_HEADROOM;
@@ -353,14 +375,19 @@ enum weir_drop rewrite_error46(struct rte_mbuf *m, const struct quote *q,
 		return WEIR_DROP_L4_CSUM;
 	body_read(m, q->ip_off, &old);
 	quoted = (const struct rte_ipv4_hdr *)old.at;
-	if (!is_transport(q->was.proto) ||
+	if (to->proto != other_proto(q->was.proto) || !is_transport(q->was.proto) ||
 	    !error46(icmp, rte_be_to_cpu_16(quoted->total_length), &e))
 		return WEIR_DROP_NAT_UNTRANSLATABLE;
 	if (!embed_like(to->dst, q->was.dst, was.src, outer.src))
 		memcpy(outer.src, to->dst, sizeof(outer.src));
 	memcpy(outer.dst, to->src, sizeof(outer.dst));
 	bytes = head46(head, quoted, q->l4_bytes, to);
-	if (!body_cross(&old, q, to, head, bytes, extensions_at(icmp, false), &e, &fresh))
+	if (!body_cross(&(struct crossing){.q = q,
+					   .to = to,
+					   .head = head,
+					   .head_bytes = bytes,
+					   .extensions_at = extensions_at(icmp, false)},
+			&old, &e, &fresh))
 		return WEIR_DROP_NAT_UNTRANSLATABLE;
 	if (!head_fits(m, sizeof(struct rte_ipv6_hdr)) || !put_error(m, &e, &fresh, &outer))
 		return WEIR_DROP_HEADROOM;

@@ -8,6 +8,14 @@
 /* An IPv6 header with a fragment header. */
 #define HEAD46_MOST (sizeof(struct rte_ipv6_hdr) + 8u)
 
+/* The protocol in the other family. */
+static inline uint8_t other_proto(uint8_t proto)
+{
+	if (proto == IPPROTO_ICMP)
+		return IPPROTO_ICMPV6;
+	return proto == IPPROTO_ICMPV6 ? IPPROTO_ICMP : proto;
+}
+
 /* Whether a protocol of IPv4 is none of IPv6's extension headers, which go no further than IPv6. */
 static inline bool is_transport(uint8_t proto)
 {

@@ -29,7 +29,7 @@
 #define WEIR_NAT_RULES_MAX 4096
 /** Prefixes of a rule's pool at most. */
 #define WEIR_NAT_POOL_MAX 256
-/** Ports that are looked at for a new flow before it is given up. */
+/** Ports in use that are looked at for a new flow before it is given up, besides its own. */
 #define WEIR_NAT_TRIES 64
 
 /** What a rule of translation does. */
@@ -69,7 +69,9 @@ struct weir_nat_rule {
 	struct weir_addr to; /**< DNAT */
 	uint16_t to_port;    /**< DNAT: first port, as dports.lo; 0: the same */
 	uint16_t block;	     /**< CGNAT: ports of a subscriber */
-	bool endpoint_independent; /**< the same port for all peers of an inside port (RFC 4787) */
+	/** The same port for all peers of an inside port (RFC 4787); with several workers, for
+	 * those whose packets come to the same one. */
+	bool endpoint_independent;
 	/** DNAT: from all zones, not only from_zones; a source that is not in those, or is in the
 	 * zone of its destination, is translated to an address of the interface that it leaves by.
 	 */
