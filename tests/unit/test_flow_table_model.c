@@ -24,7 +24,7 @@ struct slow {
 	struct weir_tuple orig, to;
 	enum weir_flow_class cls;
 	uint8_t zone;
-	uint32_t last_ms;
+	uint64_t last_ms; /* does not wrap, as that of the table does */
 	bool ext;
 };
 
@@ -166,7 +166,7 @@ static void begin_draft(void)
 				   .draft = true,
 				   .orig = t,
 				   .to = t,
-				   .last_ms = (uint32_t)now_ms,
+				   .last_ms = now_ms,
 				   .zone = (uint8_t)any(4),
 				   .cls = t.proto == IPPROTO_TCP ? WEIR_FLOW_HALF_OPEN
 								 : WEIR_FLOW_UNANSWERED};
@@ -262,7 +262,7 @@ static void change(uint32_t flow)
 	slow[flow].cls = (enum weir_flow_class)any(WEIR_FLOW_CLASSES);
 	weir_flow_set_class(table, f, slow[flow].cls);
 	weir_flow_count(f, WEIR_DIR_ORIG, 1, weir_flow_table_now_ms(table));
-	slow[flow].last_ms = (uint32_t)now_ms;
+	slow[flow].last_ms = now_ms;
 }
 
 static void expire(void)
