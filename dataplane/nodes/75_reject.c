@@ -354,14 +354,15 @@ static void reset(struct reject_node *n, struct rte_mbuf *m, const struct weir_i
 }
 
 /*
- * Give a packet that 50_nat has translated the addresses back that its sender knows. False: its flow
- * has gone meanwhile, so nobody knows them.
+ * Give a packet that 50_nat has translated the addresses back that its sender knows. False: its
+ * flow has gone meanwhile, so nobody knows them.
  */
 static bool put_back(struct reject_node *n, struct rte_mbuf *m)
 {
 	const struct weir_flow_table *flows = n->shard->tracker->flows;
 	const uint32_t ref = weir_meta(m)->flow;
 	const struct weir_flow *flow = weir_flow_at(flows, ref >> 1);
+	const int longer_by = sizeof(struct rte_ipv6_hdr) - sizeof(struct rte_ipv4_hdr);
 	struct weir_tuple came, left, is;
 
 	weir_flow_tuple(flows, flow, ref & 1, &came);
@@ -369,6 +370,10 @@ static bool put_back(struct reject_node *n, struct rte_mbuf *m)
 	left = weir_tuple_reverse(&left);
 	if (tuple_of(m, &is) != TUPLE_FLOW || memcmp(&is, &left, sizeof(is)) != 0)
 		return false;
+	/* What fits the link as the other family fits it with another header (RFC 7915 4.2, 5.2).
+	 */
+	if (came.family != left.family)
+		weir_meta(m)->reject_mtu += came.family == 4 ? -longer_by : longer_by;
 	return rewrite(&n->idents, m, &came) == WEIR_DROP_NONE;
 }
 
