@@ -185,8 +185,13 @@ static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pas
 		why = commit(n, pass, m, &ref);
 		if (why != WEIR_DROP_NONE)
 			return weir_say_drop(m, why);
-		meta->flow = ref;
 		f = weir_flow_at(n->tracker->flows, ref >> 1);
+		/* An earlier packet of the burst has begun it; this one was counted in its draft.
+		 */
+		if (ref >> 1 != meta->flow >> 1)
+			weir_flow_count(f, ref & 1, m->pkt_len - meta->l3_off,
+					weir_flow_table_now_ms(n->tracker->flows));
+		meta->flow = ref;
 	}
 	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT)) {
 		if (unlikely(ttl_is_over(m)))
