@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* 50_nat: packets leave as their flow has it, with right checksums, in both directions. */
+
+#include "toy_firewall.h"
+
+#include "failalloc.h"
+
+#define NAT(nat)                                    \
+	WORLD_PORTS "firewall: {default: accept}\n" \
+		    "conntrack: {flows: 1024}\n"    \
+		    "nat:\n" nat
+#define MASQUERADE NAT("  source: [{name: m, from: lan, to: wan, action: masquerade}]\n")
+
+/* Whether an IPv4 packet is from and to these, and its checksums are right. */
+static void expect_ip4(const struct toy_mbuf *t, const char *src, uint16_t sport, const char *dst,
+		       uint16_t dport)
+{
+	const uint8_t *at = t->buf + t->m.data_off + t->meta.l3_off;
+	const struct rte_ipv4_hdr *ip = (const void *)at;
+	const struct rte_udp_hdr *udp = (const void *)(at + 20);
+
+	CU_ASSERT_EQUAL(memcmp(&ip->src_addr, toy_addr(src).bytes, 4), 0);
+	CU_ASSERT_EQUAL(memcmp(&ip->dst_addr, toy_addr(dst).bytes, 4), 0);
+	CU_ASSERT_EQUAL(rte_ipv4_cksum(ip), 0);
+	if (ip->next_proto_id == IPPROTO_ICMP)
+		return;
+	if (sport != 0)
+		CU_ASSERT_EQUAL(rte_be_to_cpu_16(udp->src_port), sport);
+	CU_ASSERT_EQUAL(rte_be_to_cpu_16(udp->dst_port), dport);
+	CU_ASSERT_EQUAL(rte_ipv4_udptcp_cksum_verify(ip, udp), 0);
+}
+
+static uint16_t source_port(const struct toy_mbuf *t)
+{
+	const uint8_t *l4 = t->buf + t->m.data_off + t->meta.l4_off;
+
+	return (uint16_t)(l4[0] << 8 | l4[1]);
+}
+
+static void test_a_masqueraded_flow_leaves_and_comes_back_right(void)
+{
+	static const uint8_t protos[] = {IPPROTO_UDP, IPPROTO_TCP};
+	struct toy_mbuf t;
+
+	toy_begin(MASQUERADE);
+	for (unsigned i = 0; i < 2; i++) {
+		struct toy_ip go = toy_tcp("10.0.0.2", 1000, "8.8.8.8", 53, SYN, 1, 0);
+		struct toy_ip back = toy_tcp("8.8.8.8", 53, "192.0.2.1", 0, SYN | ACK, 8, 2);
+
+		go.proto = back.proto = protos[i];
+		CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_NEXT);
+		expect_ip4(&t, "192.0.2.1", 0, "8.8.8.8", 53);
+		CU_ASSERT_TRUE(t.meta.flags & WEIR_META_REWRITTEN);
+		back.dport = source_port(&t);
+		CU_ASSERT_TRUE(back.dport >= 1024);
+		CU_ASSERT_EQUAL(toy_walk(toy_come(&t, WAN, &back)), WEIR_NEXT);
+		expect_ip4(&t, "8.8.8.8", 53, "10.0.0.2", 1000);
+	}
+	CU_ASSERT_EQUAL(toy_flows(), 2);
+	toy_end();
+}
+
+static void test_a_forwarded_port_answers_as_who_was_asked(void)
+{
+	const struct toy_ip go = toy_udp("8.8.8.8", 9, "192.0.2.1", 80);
+	const struct toy_ip back = toy_udp("10.0.0.2", 8080, "8.8.8.8", 9);
+	struct toy_mbuf t;
+
+	toy_begin(NAT("  destination: [{name: f, from: wan, destination: 192.0.2.1, proto: udp, "
+		      "dport: 80, action: dnat, forward: '10.0.0.2:8080'}]\n"));
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, WAN, &go)), WEIR_NEXT);
+	expect_ip4(&t, "8.8.8.8", 9, "10.0.0.2", 8080);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &back)), WEIR_NEXT);
+	expect_ip4(&t, "192.0.2.1", 80, "8.8.8.8", 9);
+	toy_end();
+}
+
+static void test_what_is_not_translated_passes_untouched(void)
+{
+	const struct toy_ip go = toy_udp("8.8.8.8", 9, "10.0.0.2", 80);
+	struct toy_mbuf t;
+
+	toy_begin(MASQUERADE);
+	for (unsigned i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(toy_walk(toy_come(&t, WAN, &go)), WEIR_NEXT);
+		expect_ip4(&t, "8.8.8.8", 9, "10.0.0.2", 80);
+		CU_ASSERT_FALSE(t.meta.flags & WEIR_META_REWRITTEN);
+	}
+	toy_end();
+}
+
+static void test_a_dscp_is_set_on_each_packet_in_both_families(void)
+{
+	const struct toy_ip go[] = {toy_udp("10.0.0.2", 1, "8.8.8.8", 2),
+				    toy_udp("2001:db8:1::2", 1, "2001:db8:2::2", 2)};
+	struct toy_mbuf t;
+
+	toy_begin(WORLD_PORTS "firewall: {rules: [{name: r, action: accept, set_dscp: af21}]}\n");
+	for (unsigned i = 0; i < 4; i++) {
+		const uint8_t *at;
+
+		CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go[i % 2])), WEIR_NEXT);
+		at = t.buf + t.m.data_off + t.meta.l3_off;
+		if (i % 2) {
+			CU_ASSERT_EQUAL((at[0] & 15) << 2 | at[1] >> 6, 18);
+			CU_ASSERT_EQUAL(at[0] >> 4, 6);
+		} else {
+			CU_ASSERT_EQUAL(at[1] >> 2, 18);
+			CU_ASSERT_EQUAL(rte_ipv4_cksum((const void *)at), 0);
+		}
+	}
+	CU_ASSERT_EQUAL(toy_flows(), 2);
+	toy_end();
+}
+
+static void test_a_ttl_that_runs_out_is_rejected_before_translation(void)
+{
+	struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 53);
+	struct toy_mbuf t;
+
+	toy_begin(MASQUERADE);
+	go.ttl = 1;
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_REJECT);
+	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_TTL);
+	expect_ip4(&t, "10.0.0.2", 1000, "8.8.8.8", 53);
+	toy_end();
+}
+
+static void test_an_interface_without_an_address_of_the_family_is_named(void)
+{
+	const struct toy_ip go = toy_udp("2001:db8:1::2", 1, "2001:db8:2::2", 2);
+
+	toy_begin(MASQUERADE);
+	toy_expect(LAN, &go, WEIR_DROP, WEIR_DROP_NAT_ADDRESS);
+	CU_ASSERT_EQUAL(toy_flows(), 0);
+	toy_end();
+}
+
+static void test_a_pool_without_a_free_port_is_named(void)
+{
+	struct toy_ip go = toy_udp("10.0.0.2", 1, "8.8.8.8", 2);
+
+	toy_begin(NAT("  source: [{name: s, from: lan, action: snat, pool: 192.0.2.9/32, ports: "
+		      "5000-5001}]\n"));
+	for (; go.sport <= 2; go.sport++)
+		toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	toy_expect(LAN, &go, WEIR_DROP, WEIR_DROP_NAT_FULL);
+	go.dst = "8.8.4.4"; /* another peer: the same ports are free towards it */
+	toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	CU_ASSERT_EQUAL(toy_flows(), 3);
+	toy_end();
+}
+
+/* An ICMP error about a packet as it left, of which so many bytes are quoted. */
+static struct toy_ip error_about(const struct toy_mbuf *left, uint16_t bytes)
+{
+	return (struct toy_ip){.proto = IPPROTO_ICMP,
+			       .src = "8.8.4.4",
+			       .dst = "192.0.2.1",
+			       .icmp_type = 3,
+			       .data = left->buf + left->m.data_off + left->meta.l3_off,
+			       .data_bytes = bytes};
+}
+
+static void test_an_error_about_a_translated_packet_quotes_it_as_it_came(void)
+{
+	const struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 53);
+	struct toy_mbuf left, t;
+	struct toy_ip error;
+	const struct rte_ipv4_hdr *quoted;
+
+	toy_begin(MASQUERADE);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&left, LAN, &go)), WEIR_NEXT);
+	error = error_about(&left, 28);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, WAN, &error)), WEIR_NEXT);
+	expect_ip4(&t, "8.8.4.4", 0, "10.0.0.2", 0);
+	quoted = (const void *)(t.buf + t.m.data_off + t.meta.l4_off + 8);
+	CU_ASSERT_EQUAL(memcmp(&quoted->src_addr, toy_addr("10.0.0.2").bytes, 4), 0);
+	CU_ASSERT_EQUAL(rte_ipv4_cksum(quoted), 0);
+	CU_ASSERT_EQUAL(((const struct rte_udp_hdr *)(quoted + 1))->src_port, RTE_BE16(1000));
+	toy_end();
+}
+
+static void test_an_error_that_lies_about_what_it_quotes_is_named(void)
+{
+	const struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 53);
+	struct toy_mbuf left;
+	struct toy_ip error;
+
+	toy_begin(MASQUERADE);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&left, LAN, &go)), WEIR_NEXT);
+	left.buf[left.m.data_off + left.meta.l3_off + 3] =
+		19; /* total length: less than the header */
+	error = error_about(&left, 28);
+	toy_expect(WAN, &error, WEIR_DROP, WEIR_DROP_ICMP_QUOTE);
+	toy_end();
+}
+
+#define NAT64                                                                    \
+	NAT("  destination: [{name: sixfour, from: lan, action: nat64, inside: " \
+	    "'64:ff9b::/96', destination: '64:ff9b::/96', pool: 192.0.2.9/32}]\n")
+
+static void test_ipv6_becomes_ipv4_and_back_if_there_is_room_in_front(void)
+{
+	const struct toy_ip go = toy_udp("2001:db8:1::2", 1000, "64:ff9b::808:808", 53);
+	struct toy_ip back = toy_udp("8.8.8.8", 53, "192.0.2.9", 0);
+	struct toy_mbuf t;
+	struct rte_mbuf *m;
+
+	toy_begin(NAT64);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_NEXT);
+	CU_ASSERT_TRUE(t.meta.flags & WEIR_META_IP4);
+	expect_ip4(&t, "192.0.2.9", 0, "8.8.8.8", 53);
+	back.dport = source_port(&t);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, WAN, &back)), WEIR_NEXT);
+	CU_ASSERT_TRUE(t.meta.flags & WEIR_META_IP6);
+	m = toy_come(&t, WAN, &back);
+	memmove(t.buf, t.buf + m->data_off, m->data_len);
+	m->data_off = 0;
+	CU_ASSERT_EQUAL(toy_walk(m), WEIR_DROP);
+	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_HEADROOM);
+	toy_end();
+}
+
+/* Put a loose source route that has not come to its end behind an IPv4 header (RFC 791). */
+static void add_source_route(struct toy_mbuf *t)
+{
+	uint8_t *frame = (uint8_t *)rte_pktmbuf_prepend(&t->m, 8);
+	struct rte_ipv4_hdr *ip;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(frame);
+	memmove(frame, frame + 8, 14 + 20);
+	memcpy(frame + 14 + 20, (const uint8_t[8]){131, 7, 4, 8, 8, 4, 4, 0}, 8);
+	t->meta.l4_off += 8;
+	ip = (void *)(frame + 14);
+	ip->version_ihl = 0x47;
+	ip->total_length = rte_cpu_to_be_16((uint16_t)(t->m.pkt_len - 14));
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+}
+
+static void test_a_source_route_cannot_be_translated(void)
+{
+	const struct toy_ip go = toy_udp("2001:db8:1::2", 1000, "64:ff9b::808:808", 53);
+	struct toy_ip back = toy_udp("8.8.8.8", 53, "192.0.2.9", 0);
+	struct toy_mbuf t;
+
+	toy_begin(NAT64);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_NEXT);
+	back.dport = source_port(&t);
+	toy_come(&t, WAN, &back);
+	add_source_route(&t);
+	CU_ASSERT_EQUAL(toy_walk(&t.m), WEIR_DROP);
+	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_NAT_UNTRANSLATABLE);
+	toy_end();
+}
+
+static void test_without_a_tracker_or_memory_there_is_no_node(void)
+{
+	struct weir_shard bare = {.workers = 1};
+	void *self = NULL;
+
+	toy_begin(WORLD_PORTS);
+	CU_ASSERT_EQUAL(weir_node_nat.create(&bare, &self), -EINVAL);
+	failalloc_at(1);
+	CU_ASSERT_EQUAL(weir_node_nat.create(&world.shard, &self), -ENOMEM);
+	failalloc_at(0);
+	CU_ASSERT_PTR_NULL(self);
+	weir_node_nat.free(NULL);
+	toy_end();
+}
+
+WEIR_TESTS("node/nat", TEST(a_masqueraded_flow_leaves_and_comes_back_right),
+	   TEST(a_forwarded_port_answers_as_who_was_asked),
+	   TEST(what_is_not_translated_passes_untouched),
+	   TEST(a_dscp_is_set_on_each_packet_in_both_families),
+	   TEST(a_ttl_that_runs_out_is_rejected_before_translation),
+	   TEST(an_interface_without_an_address_of_the_family_is_named),
+	   TEST(a_pool_without_a_free_port_is_named),
+	   TEST(an_error_about_a_translated_packet_quotes_it_as_it_came),
+	   TEST(an_error_that_lies_about_what_it_quotes_is_named),
+	   TEST(ipv6_becomes_ipv4_and_back_if_there_is_room_in_front),
+	   TEST(a_source_route_cannot_be_translated),
+	   TEST(without_a_tracker_or_memory_there_is_no_node))
