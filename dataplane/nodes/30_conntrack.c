@@ -59,7 +59,7 @@ static __rte_noinline enum weir_verdict begin(struct conntrack_node *n, struct r
 	return WEIR_NEXT;
 }
 
-/* A packet of TCP in its flow: DROP_NONE if it may pass. *renew: the flow is over, begin anew. */
+/* A packet of TCP in its flow: DROP_NONE if it may pass. *renew: the flow is over. */
 static inline enum weir_drop track_tcp(struct conntrack_node *n, struct rte_mbuf *m,
 				       struct weir_flow *f, enum weir_dir dir, bool loose,
 				       bool *renew)
@@ -94,38 +94,39 @@ static enum weir_flow_class answered_class(const struct weir_flow *f)
 
 static __rte_noinline void first_reply(struct conntrack_node *n, struct weir_flow *f)
 {
+	if (f->proto == IPPROTO_TCP)
+		return; /* weir_flow_tcp() says when */
 	f->flags |= WEIR_FLOW_REPLIED;
-	if (f->proto != IPPROTO_TCP)
-		weir_flow_set_class(n->tracker->flows, f, answered_class(f));
+	weir_flow_set_class(n->tracker->flows, f, answered_class(f));
 }
 
 /* What 50_nat has to do for a flow. */
 #define REWRITES (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT | WEIR_FLOW_SYNPROXY)
 
+/* A packet of a flow; *anew: the flow is over, and the packet begins another one. */
 static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_mbuf *m,
 					  const struct weir_policy *policy, uint32_t ref,
-					  const struct weir_tuple *tuple, uint64_t now_ns)
+					  uint64_t now_ns, bool *anew)
 {
 	struct weir_flow_table *flows = n->tracker->flows;
 	struct weir_flow *f = &flows->entries[ref >> 1];
 	const enum weir_dir dir = ref & 1;
 	struct weir_meta *meta = weir_meta(m);
 	const uint32_t ip_bytes = m->pkt_len - meta->l3_off;
-	bool renew = false;
 
-	/* Ended by an earlier packet of the burst. */
-	if (unlikely(f->flags & (WEIR_FLOW_DEAD | WEIR_FLOW_DRAFT)))
-		return begin(n, m, tuple);
+	*anew = f->flags & WEIR_FLOW_DEAD; /* by an earlier packet of the burst */
+	if (unlikely(*anew))
+		return WEIR_NEXT;
 	if (unlikely(f->zone[dir] != zone_in(policy, meta)))
 		return weir_say_drop(m, WEIR_DROP_FLOW_ZONE);
 	if (f->proto == IPPROTO_TCP && !flow_plain_tcp(f, dir, l4(m), l4_there(m))) {
-		const enum weir_drop why = track_tcp(n, m, f, dir, policy->loose, &renew);
+		const enum weir_drop why = track_tcp(n, m, f, dir, policy->loose, anew);
 
 		if (unlikely(why != WEIR_DROP_NONE))
 			return weir_say_drop(m, why);
-		if (unlikely(renew)) {
-			weir_flow_kill(flows, ref >> 1);
-			return begin(n, m, tuple);
+		if (unlikely(*anew)) { /* its entry stays until no packet of the pass is of it */
+			f->flags |= WEIR_FLOW_DEAD;
+			return WEIR_NEXT;
 		}
 	}
 	if (unlikely(dir == WEIR_DIR_REPLY && !(f->flags & WEIR_FLOW_REPLIED)))
@@ -174,7 +175,7 @@ static void conntrack_process(void *self, struct weir_burst *b)
 	struct weir_flow_table *flows = n->tracker->flows;
 	struct weir_tuple tuple[WEIR_PASS_PKTS];
 	uint32_t ref[WEIR_PASS_PKTS];
-	uint16_t at[WEIR_PASS_PKTS], known = 0;
+	uint16_t at[WEIR_PASS_PKTS], known = 0, fresh[WEIR_PASS_PKTS], n_fresh = 0;
 
 	weir_flow_table_tick(flows, b->pass->now_ns);
 	n->tracker->nat.now_s = (uint32_t)(b->pass->now_ns / WEIR_NS_PER_S);
@@ -193,13 +194,19 @@ static void conntrack_process(void *self, struct weir_burst *b)
 	}
 	weir_flow_lookup(flows, tuple, known, ref);
 	for (uint16_t i = 0; i < known; i++) {
-		struct rte_mbuf *m = b->pkt[at[i]];
+		bool anew = true;
 
-		b->verdict[at[i]] = (uint8_t)(likely(ref[i] != WEIR_NO_FLOW)
-						      ? known_one(n, m, policy, ref[i], &tuple[i],
-								  b->pass->now_ns)
-						      : begin(n, m, &tuple[i]));
+		if (likely(ref[i] != WEIR_NO_FLOW))
+			b->verdict[at[i]] = (uint8_t)known_one(n, b->pkt[at[i]], policy, ref[i],
+							       b->pass->now_ns, &anew);
+		fresh[n_fresh] = i;
+		n_fresh += anew;
 	}
+	/* Behind all that is known, for a draft may evict a flow that is silent as far as we know.
+	 */
+	for (uint16_t i = 0; i < n_fresh; i++)
+		b->verdict[at[fresh[i]]] =
+			(uint8_t)begin(n, b->pkt[at[fresh[i]]], &tuple[fresh[i]]);
 }
 
 static void conntrack_expire(struct weir_timer *t, uint64_t now_ns)

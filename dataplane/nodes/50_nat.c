@@ -179,9 +179,6 @@ static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pas
 	if (unlikely(f->flags & WEIR_FLOW_DRAFT)) {
 		uint32_t ref = meta->flow;
 
-		/* Its flow ended in this very pass, and one that may not pass begins there. */
-		if (f->gen != pass->gen->policy->number)
-			return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
 		why = commit(n, pass, m, &ref);
 		if (why != WEIR_DROP_NONE)
 			return weir_say_drop(m, why);
