@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A ruleset as it was read, whichever tool wrote it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from importer.box import Box, Untranslated
+
+ALTERNATIVES_MAX = 1000
+NO_LOG = "log has no equivalent"
+
+# Types and hooks of base chains that have an equivalent.
+HOOKED = {
+    ("filter", "forward"),
+    ("filter", "input"),
+    ("filter", "output"),
+    ("nat", "prerouting"),
+    ("nat", "postrouting"),
+}
+
+
+class Unusable(Exception):
+    """The input is broken, or the command line is: nothing can be written."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a packet: accept, drop, reject, count, return, jump, goto, or a translation."""
+
+    kind: str
+    chain: str = ""  # of jump and goto: its key
+    to: str = ""  # dnat
+    pool: tuple[str, ...] = ()  # snat, one_to_one
+    inside: str = ""  # one_to_one
+    ports: str = ""  # snat, masquerade
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Some of the packets that a rule matches, and their fate."""
+
+    box: Box
+    verdict: Verdict
+
+
+@dataclass
+class Rule:
+    where: str  # "ip filter FORWARD, line 12"
+    name: str  # "forward-12", for weir
+    branches: list[Branch] = field(default_factory=list)
+    text: str = ""  # as the source has it, where it has one
+    comment: str = ""
+    remarks: list[str] = field(default_factory=list)  # what needed no translation
+    lost: list[str] = field(default_factory=list)  # what could have none
+
+
+@dataclass
+class Chain:
+    key: str
+    where: str
+    rules: list[Rule] = field(default_factory=list)
+    kind: str = ""  # filter, nat, route; "": no base chain
+    hook: str = ""
+    family: str = "ip"  # ip, ip6, inet
+    priority: int = 0
+    policy: str = "accept"
+
+    def is_foreign(self) -> bool:
+        """Whether it is called where weir has no rules."""
+        return self.hook != "" and (
+            (self.kind, self.hook) not in HOOKED or self.family not in ("ip", "ip6", "inet")
+        )
+
+
+@dataclass
+class Ruleset:
+    chains: dict[str, Chain] = field(default_factory=dict)
+    sets: Mapping[str, list[str]] = field(default_factory=dict)  # prefixes by the names of sets
+    known: tuple[int, ...] = (4, 6)  # families that it speaks of
+    tool: str = ""
+
+
+class Report:
+    """What could not be translated: each thing once."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+        self._said: set[str] = set()
+
+    def lost(self, where: str, what: str) -> None:
+        sentence = "".join(c if c.isprintable() else "?" for c in f"{where}: {what}.")
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self.sentences.append(sentence)
+
+
+def product(boxes: list[Box], others: list[Box]) -> list[Box]:
+    """Both at once: each of the one with each of the other."""
+    if len(boxes) * len(others) > ALTERNATIVES_MAX:
+        raise Untranslated(f"it has more than {ALTERNATIVES_MAX} combinations of elements")
+    met = (one.meet(other) for one in boxes for other in others)
+    return [box for box in met if box is not None]
