@@ -195,6 +195,8 @@ static void dress_fragment(struct rte_mbuf *f, const struct weir_meta *of, uint1
 	struct weir_meta *meta = weir_meta(f);
 
 	*meta = *of;
+	/* A new packet, which only goes forward: the whole may have been put together here. */
+	meta->laps = 0;
 	meta->l3_off = 0;
 	meta->l4_off = l4_off;
 	meta->flags = (meta->flags & ~(uint32_t)WEIR_META_L4) | WEIR_META_FRAG;
