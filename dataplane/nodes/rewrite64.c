@@ -32,7 +32,8 @@
 /* Whether routers of IPv4 may fragment it, so that it needs an identification. */
 static bool may_be_cut(const struct ip6_walk *w, uint32_t l4_bytes)
 {
-	return w->frag == NULL && sizeof(struct rte_ipv4_hdr) + l4_bytes <= DF_ABOVE_BYTES;
+	return w->frag == NULL &&
+	       (w->was_cut || sizeof(struct rte_ipv4_hdr) + l4_bytes <= DF_ABOVE_BYTES);
 }
 
 void head64(struct rte_ipv4_hdr *h, const uint8_t *ip, const struct ip6_walk *w, uint32_t l4_bytes,
@@ -174,6 +175,8 @@ enum weir_drop rewrite64(struct icmp_idents *ids, struct rte_mbuf *m, const stru
 		return WEIR_DROP_NAT_UNTRANSLATABLE;
 	memcpy(addr, to->src, sizeof(addr[0]));
 	memcpy(addr + 1, to->dst, sizeof(addr[1]));
+	/* Section 5.1.1: of fragments it is not set, and what was put together goes on as such. */
+	w.was_cut = meta->flags & WEIR_META_DEFRAGGED;
 	if (may_be_cut(&w, l4_bytes))
 		ident_be = icmp_ident_be(ids, addr[0], addr[1]);
 	head64(&head, ip, &w, l4_bytes, to, ident_be);

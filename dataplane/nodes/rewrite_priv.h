@@ -145,6 +145,7 @@ struct ip6_walk {
 	uint8_t proto;	     /* of the transport */
 	bool routed;	     /* a routing header says that it goes elsewhere */
 	bool has_ah;	     /* an authentication header covers its addresses */
+	bool was_cut;	     /* it came in fragments, and is whole by now; ip6_walk() says false */
 	const uint8_t *frag; /* its fragment header; NULL: none */
 };
 

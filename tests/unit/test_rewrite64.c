@@ -170,6 +170,23 @@ static void test_dont_fragment_is_set_by_the_length(void)
 	}
 }
 
+static void test_what_came_in_fragments_may_be_cut_again(void)
+{
+	struct wire_kind k = {.proto = IPPROTO_UDP, .payload_bytes = 1400};
+	const struct weir_tuple was = wire_tuple(6, &k), to = wire_tuple(4, &k);
+	struct rte_mbuf *m;
+	struct wire w;
+
+	wire_make(&w, &k, &was, NULL);
+	m = parsed(&w, 0);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	weir_meta(m)->flags |= WEIR_META_DEFRAGGED;
+	CU_ASSERT_EQUAL(rewrite(&ids, m, &to), WEIR_DROP_NONE);
+	CU_ASSERT_PTR_NULL(wire_judge(m, WIRE_L2));
+	CU_ASSERT_EQUAL(ip4(m)->fragment_offset, 0);
+	CU_ASSERT_NOT_EQUAL(ip4(m)->packet_id, 0);
+}
+
 static void test_ipv4_that_may_be_cut_is_marked(void)
 {
 	for (unsigned df = 0; df < 2; df++) {
@@ -407,7 +424,7 @@ static void test_tags_stay_in_front(void)
 
 WEIR_TESTS("nodes/rewrite64", TEST(each_kind_is_right_in_the_other_family_and_when_it_comes_back),
 	   TEST(dont_fragment_is_set_by_the_length), TEST(ipv4_that_may_be_cut_is_marked),
-	   TEST(udp_without_a_checksum_gets_one),
+	   TEST(what_came_in_fragments_may_be_cut_again), TEST(udp_without_a_checksum_gets_one),
 	   TEST(what_the_port_is_to_finish_is_finished_right),
 	   TEST(fragments_cross_with_their_header), TEST(what_cannot_cross_is_left_alone),
 	   TEST(what_cannot_cross_from_ipv4_is_left_alone),
