@@ -226,10 +226,13 @@ static void test_ipv6_becomes_ipv4_and_back_if_there_is_room_in_front(void)
 /* Put a loose source route that has not come to its end behind an IPv4 header (RFC 791). */
 static void add_source_route(struct toy_mbuf *t)
 {
-	uint8_t *frame = (uint8_t *)rte_pktmbuf_prepend(&t->m, 8);
+	uint8_t *frame;
 	struct rte_ipv4_hdr *ip;
 
-	CU_ASSERT_PTR_NOT_NULL_FATAL(frame);
+	t->m.data_off -= 8;
+	t->m.data_len += 8;
+	t->m.pkt_len += 8;
+	frame = t->buf + t->m.data_off;
 	memmove(frame, frame + 8, 14 + 20);
 	memcpy(frame + 14 + 20, (const uint8_t[8]){131, 7, 4, 8, 8, 4, 4, 0}, 8);
 	t->meta.l4_off += 8;
