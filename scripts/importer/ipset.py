@@ -48,6 +48,8 @@ class Sets:
                 raise Unusable(f"{name}:{number}: this line is not understood: {why}") from None
 
     def _line(self, words: list[str]) -> None:
+        if len(words) < 3:
+            raise ValueError("too few words")
         if words[0] == "create":
             method, _, parts = words[2].partition(":")
             if method not in ("hash", "bitmap", "list"):

@@ -38,8 +38,10 @@ class Spans:
         return bool(self.pairs or self.name)
 
     def __and__(self, other: "Spans") -> "Spans":
-        out: list[Pair] = []
         a, b = self.pairs, other.pairs
+        if a and len(b) == 1 and b[0][0] <= a[0][0] and a[-1][1] <= b[0][1]:
+            return self if self.name or a != b else other
+        out: list[Pair] = []
         i = k = 0
         while i < len(a) and k < len(b):
             lo, hi = max(a[i][0], b[k][0]), min(a[i][1], b[k][1])
