@@ -159,6 +159,8 @@ class Lab:
         settings = [
             "net.ipv6.conf.default.accept_dad=0",
             "net.ipv6.conf.default.router_solicitations=0",
+            # What is said of groups is said before a test begins to count.
+            "net.ipv6.conf.default.mldv2_unsolicited_report_interval=10",
         ]
         if not ipv6:
             settings += ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"]

@@ -85,13 +85,15 @@ class Routed:
 
 
 @contextmanager
-def routed(directory: Path, line: Line, config: Config) -> Iterator[Routed]:
+def routed(
+    directory: Path, line: Line, config: Config, program: str = "weir-router"
+) -> Iterator[Routed]:
     """weir-router on a line, with any configuration; its ports are wan and lan if it says nothing."""
     sut = Sut(directory)
     try:
         with TrafficGenerator() as tg:
             small = {"limits": SMALL | config.get("limits", {})}
-            app = sut.start("weir-router", {"ports": ports()} | config | small, line.sut)
+            app = sut.start(program, {"ports": ports()} | config | small, line.sut)
             yield Routed(line, app, tg, sut)
     finally:
         sut.close()

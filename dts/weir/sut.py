@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,13 @@ from weir.netns import Netns
 from weir.wait import until
 
 BUILD = Path(os.environ.get("WEIR_BUILD", Path(__file__).parents[2] / "build"))
-_FOLDERS = {"weir-router": "router", "weir-bench": "bench", "weir-pump": "pump", "weirctl": "ctl"}
+_FOLDERS = {
+    "weir-router": "router",
+    "weir-firewall": "firewall",
+    "weir-bench": "bench",
+    "weir-pump": "pump",
+    "weirctl": "ctl",
+}
 
 # The metric that counts dropped packets, with the label "reason".
 DROPS = "weir_drops_packets_total"
@@ -144,6 +151,16 @@ class App:
         assert done.returncode == 1, f"status {done.returncode}: {done.stdout}{done.stderr}"
         return done.stderr
 
+    def ask(self, command: str, **args: Any) -> Any:
+        """What the control socket answers to a command; a refusal is an AssertionError."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(10)
+            client.connect(str(self.socket))
+            client.sendall(json.dumps({"cmd": command, "args": args}).encode() + b"\n")
+            answer = json.loads(client.makefile().readline())
+        assert answer["ok"], f"{command}: {answer['error']}"
+        return answer["data"]
+
     def metrics(self) -> Metrics:
         status, text = self.get("/metrics")
         assert status == 200, f"/metrics: status {status}"
@@ -183,7 +200,8 @@ class App:
             until(lambda: self.drops_since_start() == expected, timeout, "the drops")
         except TimeoutError:
             pass
-        assert self.drops_since_start() == expected
+        drops = self.drops_since_start()
+        assert drops == expected, f"dropped {drops}, must be {expected}"
 
     def reload(self, config: dict[str, Any]) -> Any:
         """Write a new configuration and have it loaded. Returns weirctl's answer."""
