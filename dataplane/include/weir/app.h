@@ -190,9 +190,10 @@ struct weir_app {
 	const char *name;    /**< "weir-router" */
 	const char *summary; /**< one line for --help */
 	const struct weir_conf_schema
-		*schema; /**< of a struct that begins with weir_app_conf app */
-	size_t l3_at;	 /**< offset of the struct weir_l3_conf; 0: no layer 3 */
-	size_t firewall_at; /**< offset of the struct weir_firewall_conf; 0: flows are not tracked */
+		*schema;    /**< of a struct that begins with weir_app_conf app */
+	size_t l3_at;	    /**< offset of the struct weir_l3_conf; 0: no layer 3 */
+	size_t firewall_at; /**< offset of the struct weir_firewall_conf; 0: flows are not tracked
+			     */
 	const struct weir_node_ops *const *path; /**< NULL: prepare() sets a callback */
 	/** Further options (val above 255), ended by a zero one; NULL: none. */
 	const struct option *options;

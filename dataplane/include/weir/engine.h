@@ -49,8 +49,9 @@ struct weir_engine_conf {
 	struct weir_gens *gens;		/**< NULL: a pipeline that reads no configuration */
 	struct weir_handoff *handoff;	/**< NULL: alone */
 	struct weir_punt *punt;		/**< NULL: none */
-	const struct weir_tracker_conf *tracker; /**< sizes of its connection tracking; NULL: none */
-	struct weir_clock clock;	/**< one for all engines, so that their times compare */
+	const struct weir_tracker_conf
+		*tracker;	 /**< sizes of its connection tracking; NULL: none */
+	struct weir_clock clock; /**< one for all engines, so that their times compare */
 	/* either: */
 	const struct weir_node_ops *const *path; /**< the stages, ended by NULL */
 	/* or: */

@@ -23,8 +23,8 @@ struct weir_gen {
 	uint64_t number;	  /**< 1 for the first; set by weir_gens_publish() */
 	const struct weir_l3 *l3; /**< interfaces, addresses, routes; NULL in a bridge-like app */
 	const struct weir_policy *policy; /**< what the stages 30 to 50 read; NULL without them */
-	void *app;		  /**< what the app's own nodes read */
-	void (*free)(struct weir_gen *); /**< called when no worker can see it any more */
+	void *app;			  /**< what the app's own nodes read */
+	void (*free)(struct weir_gen *);  /**< called when no worker can see it any more */
 };
 
 /** The current generation and who may still be reading an older one. */

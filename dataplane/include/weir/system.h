@@ -41,8 +41,8 @@ struct weir_system_conf {
 	uint32_t mbufs;		       /**< 0: by arithmetic */
 	struct weir_limits limits;     /**< of each worker */
 	const struct weir_tracker_conf *tracker; /**< of each worker; NULL: flows are not tracked */
-	const struct weir_system_port *ports; /**< number i is weir's port i */
-	uint16_t n_ports;		      /**< 1 to WEIR_PORTS_MAX */
+	const struct weir_system_port *ports;	 /**< number i is weir's port i */
+	uint16_t n_ports;			 /**< 1 to WEIR_PORTS_MAX */
 	/* either: */
 	const struct weir_node_ops *const *path; /**< outlives the system */
 	/* or, one of them for each worker: */
