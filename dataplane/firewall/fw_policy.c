@@ -28,13 +28,15 @@ static void free_policy(struct weir_policy *p)
 	free(p);
 }
 
-static int add_zone(struct weir_policy *p, const char *name, struct weir_why *why)
+static int add_zone(struct fw_build *b, uint32_t line, const char *name, struct weir_why *why)
 {
+	struct weir_policy *p = b->policy;
+
 	if (p->n_zones == WEIR_ZONES_MAX)
-		return weir_why(why, -ENOSPC,
-				"zones: %s is one too many, at most %d with self; put interfaces "
-				"into common zones",
-				name, WEIR_ZONES_MAX);
+		return weir_conf_fail(why, b->file, line,
+				      "zones: %s is one too many, at most %d with self; put "
+				      "interfaces into common zones",
+				      name, WEIR_ZONES_MAX);
 	snprintf(p->zone[p->n_zones++].name, WEIR_ZONE_NAME, "%s", name);
 	return 0;
 }
@@ -94,8 +96,8 @@ static int named_zones(struct fw_build *b, struct weir_why *why)
 						      zc->name, *iface,
 						      zone_with(b->conf, *iface)->name);
 		}
-		if (add_zone(b->policy, zc->name, why) < 0)
-			return -ENOSPC;
+		if (add_zone(b, zc->at.line, zc->name, why) < 0)
+			return -EINVAL;
 		z->antispoof = zc->antispoof;
 		z->source_flows = (uint32_t)zc->source_flows;
 		z->flows = (uint32_t)zc->flows;
@@ -103,20 +105,21 @@ static int named_zones(struct fw_build *b, struct weir_why *why)
 	return 0;
 }
 
-static int own_zone(struct fw_build *b, const char *name, struct weir_why *why)
+static int own_zone(struct fw_build *b, uint32_t line, const char *name, struct weir_why *why)
 {
 	if (zone_with(b->conf, name) != NULL)
 		return 0;
 	if (strlen(name) >= WEIR_ZONE_NAME)
-		return weir_why(why, -EINVAL, "interface %s: its name is too long for a zone",
-				name);
+		return weir_conf_fail(why, b->file, line,
+				      "interface %s: its name is too long for a zone", name);
 	for (unsigned z = 0; z < b->policy->n_zones; z++)
 		if (strcmp(b->policy->zone[z].name, name) == 0)
-			return weir_why(why, -EINVAL,
-					"interface %s is in no zone, and a zone is called so; "
-					"put it into one",
-					name);
-	return add_zone(b->policy, name, why);
+			return weir_conf_fail(
+				why, b->file, line,
+				"interface %s is in no zone, and a zone is called so; "
+				"put it into one",
+				name);
+	return add_zone(b, line, name, why);
 }
 
 /* Zones of the configuration, and of each interface that is in none. */
@@ -125,17 +128,17 @@ static int build_zones(struct fw_build *b, struct weir_why *why)
 	const struct weir_app_port_conf *pc;
 	const struct weir_vlan_conf *vc;
 	char full[64];
-	int rc = add_zone(b->policy, "self", why);
+	int rc = add_zone(b, 0, "self", why);
 
 	if (rc == 0)
 		rc = named_zones(b, why);
 	weir_conf_each (pc, &b->app->ports) {
 		if (rc == 0)
-			rc = own_zone(b, pc->name, why);
+			rc = own_zone(b, pc->at.line, pc->name, why);
 		weir_conf_each (vc, &pc->vlans) {
 			snprintf(full, sizeof(full), "%s.%s", pc->name, vc->name);
 			if (rc == 0)
-				rc = own_zone(b, full, why);
+				rc = own_zone(b, vc->at.line, full, why);
 		}
 	}
 	return rc;
