@@ -5,8 +5,8 @@
  *
  * A rule can only be covered by one whose addresses contain its own. So rules are kept in a hash
  * table by an address of each side, protocol and port, and one asks for what may cover it: for each
- * combination of prefix lengths that is in use, its own addresses cut to them. 40,000 rules take a
- * second or two.
+ * combination of prefix lengths that is in use, its own addresses cut to them. 40,000 rules take
+ * 40 ms; 2.4 s if all are for any address and ranges of ports.
  *
  * Not found: a rule that only several others together cover, or one of many addresses that is not
  * among the first WIDE_MAX such.

@@ -23,10 +23,14 @@
 /* Prefixes shorter than these are taken as any address. */
 #define WILD4 9
 #define WILD6 33
-/* Weight of a context: building it takes some 150 MiB. An entry weighs 1, or 2 if one address of
- * it is any, for it is merged into many others. */
-#define WEIGHT4 13500
-#define WEIGHT6 5000
+/* What the entries of a context may weigh: building it takes some 140 MiB then. One of which an
+ * address is any is merged into many others. Of fewer entries, which leave less behind, twice that.
+ */
+#define WEIGHT4	      27000
+#define WEIGHT6	      8000
+#define FEWER	      16384
+#define WEIGHT_NARROW 2
+#define WEIGHT_ANY    5
 
 /* Which of an entry's addresses is specific. */
 enum shape {
@@ -191,7 +195,7 @@ static void place(const struct rules_entries *e, uint32_t i, struct placed *out)
 	out->class = rules_entry_class(entry);
 	out->shape = specific[0] ? SHAPE_SRC : specific[1] ? SHAPE_DST : SHAPE_NONE;
 	out->sort = out->lo[out->shape == SHAPE_DST];
-	out->weight = specific[0] && specific[1] ? 1 : 2;
+	out->weight = specific[0] && specific[1] ? WEIGHT_NARROW : WEIGHT_ANY;
 }
 
 static int by_place(const void *a, const void *b)
@@ -215,7 +219,8 @@ static int by_first(const void *a, const void *b)
 /* Parts of entries of one shape, about equally heavy. */
 static int make_shape(struct job *job, const struct placed *placed, uint32_t n)
 {
-	const uint64_t most = job->e->family == 4 ? WEIGHT4 : WEIGHT6;
+	const uint64_t most =
+		(job->e->family == 4 ? WEIGHT4 : WEIGHT6) * (job->e->n <= FEWER ? 2 : 1);
 	uint64_t weight = 0, weighed = 0, parts, made = 0;
 	uint32_t begin = 0;
 	int rc = 0;
