@@ -128,6 +128,38 @@ def test_what_is_translated_whole_is_silent() -> None:
     )
 
 
+def test_a_log_is_of_the_rule_that_decides() -> None:
+    """weir logs what a rule decides.
+
+    Steps: import LOG before a DROP of the same packets, and before one of others.
+    Check: the first DROP logs; the second LOG is named.
+    """
+    out_of = "-A FORWARD -i a -o b -p tcp -j"
+    lines = [f'{out_of} LOG --log-prefix "no: "', f"{out_of} DROP", "-A FORWARD -o b -j LOG"]
+    status, out, err = run(["import-iptables"], iptables(*lines))
+    assert status == 3 and err.startswith("ip filter FORWARD, line 8: weir logs what rules decide")
+    assert out.count("log: true") == 1 and out.count("action: drop") == 1
+
+
+def test_pairs_of_interfaces_are_zones() -> None:
+    """A map of verdicts by where a packet comes from and goes to; a VLAN; lo.
+
+    Steps: import one.
+    Check: a rule for each pair but that of lo, VLANs in ports, nothing named.
+    """
+    key = {"concat": [{"meta": {"key": "iifname"}}, {"meta": {"key": "oifname"}}]}
+    pairs = [("lan", "wan"), ("wan", "lan.10"), ("lo", "lo")]
+    data = {"set": [[{"concat": list(pair)}, {"accept": None}] for pair in pairs]}
+    status, out, err = run(["import-nft"], nft([{"vmap": {"key": key, "data": data}}]))
+    assert (status, err) == (0, "")
+    assert 'lan: {interface: lan, vlans: {"10": {}}}' in out
+    rules = [line.split("{")[1] for line in out.splitlines() if "- {name: c-7" in line]
+    assert rules == [
+        "name: c-7, from: lan, to: wan, action: accept}",
+        "name: c-7.2, from: wan, to: lan.10, action: accept}",
+    ]
+
+
 LOST = {
     "a mark": (match({"meta": {"key": "mark"}}, 1), "meta mark has no equivalent; it is left out"),
     "a slow limit": ({"limit": {"rate": 5, "per": "minute"}}, "limit of 5/minute is not a whole"),

@@ -163,13 +163,14 @@ class Fields:
         if isinstance(left, dict) and "concat" in left:
             if value == "*":
                 return [Box()]
-            return [self._joined(left["concat"], value)]
+            return self._joined(left["concat"], value)
         field = self._field(left)
         values = WHOLE[field.name] if value == "*" else field.parse(value)
         met = field.base.meet(Box.of(field.name, values))
         return [] if met is None else [met]
 
-    def _joined(self, lefts: list[Json], value: Json) -> Box:
+    def _joined(self, lefts: list[Json], value: Json) -> list[Box]:
+        """One element of a concatenation; none of a packet that cannot be."""
         met: Box | None = Box()
         parts = value["concat"]
         if len(parts) != len(lefts):
@@ -180,19 +181,17 @@ class Fields:
                 met = met.meet(field.base)
             if met is not None:
                 met = met.meet(Box.of(field.name, field.parse(part)))
-        if met is None:
-            raise Untranslated("an element matches nothing")
-        return met
+        return [] if met is None else [met]
 
     def _concatenation(self, table: str, op: str, left: Json, right: Json) -> list[Box]:
         if op not in ("==", "in"):
             raise Untranslated("not to be in a set of concatenations has no equivalent")
         if isinstance(right, dict) and "concat" in right:
-            return [self._joined(left["concat"], right)]
+            return self._joined(left["concat"], right)
         found = self.elements(table, right)
         if len(found) > ALTERNATIVES_MAX:
             raise Untranslated(f"a set of more than {ALTERNATIVES_MAX} concatenations")
-        return [self._joined(left["concat"], plain(one)) for one in found]
+        return [box for one in found for box in self._joined(left["concat"], plain(one))]
 
     def _values(self, table: str, op: str, field: Field, right: Json) -> Spans:
         if op in _RELATIONS:

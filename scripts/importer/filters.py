@@ -254,6 +254,8 @@ class Filters:
         if box.limit is not None:
             record["limit"] = limit_record(box.limit)
         record["action"] = verdict.kind
+        if verdict.log:
+            record["log"] = True
         return record
 
 

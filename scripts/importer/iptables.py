@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importer.box import Box, Untranslated
 from importer.ipset import Sets
 from importer.matches import Matches
-from importer.model import NO_LOG, Branch, Chain, Rule, Ruleset, Unusable, Verdict, product
+from importer.model import Branch, Chain, Rule, Ruleset, Unusable, Verdict, fold_logs, product
 from importer.nft import net_map, pool_of
 from importer.spans import ADDRESSES4, ADDRESSES6, prefix
 from importer.zones import Zones
@@ -136,6 +136,8 @@ class Reader:
             self._chains(dump)
             for line in dump.lines:
                 self._rule(dump, line)
+        for chain in self.ruleset.chains.values():
+            fold_logs(chain)
         self.ruleset.sets = sets.words
 
     def _chains(self, dump: Dump) -> None:
@@ -196,7 +198,7 @@ class Reader:
         if target in _PLAIN:
             return Verdict(_PLAIN[target])
         if target in ("LOG", "NFLOG", "ULOG"):
-            raise Untranslated(NO_LOG)
+            return Verdict("log")
         if target == "MASQUERADE":
             return Verdict("masquerade", ports=more.get("--to-ports", ""))
         if target in ("SNAT", "DNAT"):

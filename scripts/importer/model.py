@@ -2,12 +2,12 @@
 """A ruleset as it was read, whichever tool wrote it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from importer.box import Box, Untranslated
 
 ALTERNATIVES_MAX = 1000
-NO_LOG = "log has no equivalent"
+NO_LOG = "weir logs what rules decide, and this one decides nothing; it is left out"
 
 # Types and hooks of base chains that have an equivalent.
 HOOKED = {
@@ -25,10 +25,12 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a packet: accept, drop, reject, count, return, jump, goto, or a translation."""
+    """What becomes of a packet: accept, drop, reject, count, return, jump, goto, a translation, or
+    log, which decides nothing."""
 
     kind: str
     chain: str = ""  # of jump and goto: its key
+    log: bool = False  # of what decides
     to: str = ""  # dnat
     pool: tuple[str, ...] = ()  # snat, one_to_one
     inside: str = ""  # one_to_one
@@ -70,6 +72,35 @@ class Chain:
         return self.hook != "" and (
             (self.kind, self.hook) not in HOOKED or self.family not in ("ip", "ip6", "inet")
         )
+
+
+DECIDING = ("accept", "drop", "reject")
+
+
+def add_log(rule: Rule) -> None:
+    """Log what a rule decides."""
+    if any(branch.verdict.kind not in DECIDING for branch in rule.branches):
+        rule.lost.append("weir logs what rules decide, and this one goes on")
+    rule.branches = [
+        replace(b, verdict=replace(b.verdict, log=b.verdict.kind in DECIDING))
+        for b in rule.branches
+    ]
+
+
+def fold_logs(chain: Chain) -> None:
+    """A rule that only logs, before one that matches the same and decides, is one with it."""
+    for rule, after in zip(chain.rules, chain.rules[1:] + [Rule("", "")]):
+        if not rule.branches or rule.branches[0].verdict.kind != "log":
+            continue
+        same = len(rule.branches) == len(after.branches) and all(
+            a.box.same(b.box) and b.verdict.kind in DECIDING
+            for a, b in zip(rule.branches, after.branches)
+        )
+        if same:
+            add_log(after)
+        else:
+            rule.lost.append(NO_LOG)
+        rule.branches = []
 
 
 @dataclass

@@ -8,7 +8,8 @@ from typing import Any
 
 from importer.box import Box, Limit, Untranslated
 from importer.fields import Fields, Json, keyed
-from importer.model import NO_LOG, Branch, Chain, Rule, Ruleset, Unusable, Verdict, product
+from importer.model import Branch, Chain, Rule, Ruleset, Unusable, Verdict
+from importer.model import add_log, fold_logs, product
 from importer.spans import Spans, prefix, prefixes, address_range
 from importer.words import port, whole
 
@@ -40,19 +41,19 @@ def interfaces(node: Json) -> Iterator[str]:
         for one in node:
             yield from interfaces(one)
     elif isinstance(node, dict):
-        if "match" in node:
-            match = node["match"]
-            if isinstance(match, dict) and _is_interface(match.get("left")):
-                yield from _names(match.get("right"))
-        elif "vmap" in node and isinstance(node["vmap"], dict):
-            if _is_interface(node["vmap"].get("key")):
-                yield from _names(node["vmap"].get("data"))
-        for kind in ("set", "map"):
-            made = node.get(kind)
-            if isinstance(made, dict) and made.get("type") == "ifname":
-                yield from _names(made.get("elem", []))
+        for left, right in (("left", "right"), ("key", "data"), ("type", "elem")):
+            if left in node and right in node:
+                yield from _names(node[right], _places(node[left]))
         for one in node.values():
             yield from interfaces(one)
+
+
+def _places(left: Json) -> list[bool]:
+    """Which parts of what is read, or of a set's type, are interfaces."""
+    if isinstance(left, dict) and "concat" in left:
+        left = left["concat"]
+    parts = left if isinstance(left, list) else [left]
+    return [part == "ifname" or _is_interface(part) for part in parts]
 
 
 def _is_interface(left: Json) -> bool:
@@ -60,17 +61,20 @@ def _is_interface(left: Json) -> bool:
     return isinstance(meta, dict) and meta.get("key") in ("iif", "oif", "iifname", "oifname")
 
 
-def _names(right: Json) -> Iterator[str]:
+def _names(right: Json, places: list[bool]) -> Iterator[str]:
     """Names in the right side of a match, and in the keys of a map."""
-    if isinstance(right, str) and right[:1] != "@":
-        yield right
-    elif isinstance(right, dict):
-        yield from _names(right.get("set"))
-        yield from _names(right.get("elem"))
-        yield from _names(right.get("val"))
+    if isinstance(right, str):
+        if places == [True] and right[:1] != "@":
+            yield right
     elif isinstance(right, list):
         for one in right:
-            yield from _names(one[0] if isinstance(one, list) and one else one)
+            yield from _names(one[0] if isinstance(one, list) and one else one, places)
+    elif isinstance(right, dict) and isinstance(right.get("concat"), list):
+        for part, is_name in zip(right["concat"], places):
+            yield from _names(part, [is_name])
+    elif isinstance(right, dict):
+        for name in ("set", "elem", "val"):
+            yield from _names(right.get(name), places)
 
 
 class Reader:
@@ -88,6 +92,8 @@ class Reader:
         for one in objects:
             if isinstance(one.get("rule"), dict):
                 self._rule(one["rule"])
+        for chain in self.ruleset.chains.values():
+            fold_logs(chain)
         self.ruleset.sets = fields.sets
 
     def _chain(self, made: dict[str, Any]) -> None:
@@ -132,7 +138,7 @@ class Reader:
 
     def _statements(self, rule: Rule, table: str, expr: Any) -> None:
         family = table.split(" ", 1)[0]
-        boxes, kinds = [self._fields.of_family(family)], []
+        boxes, kinds, logs = [self._fields.of_family(family)], [], False
         if not isinstance(expr, list):
             raise Untranslated("it has no expressions")
         for statement in expr:
@@ -143,21 +149,21 @@ class Reader:
             elif kind == "limit":
                 boxes = product(boxes, [Box(limit=_limit(what))])
             elif kind == "log":
-                rule.lost.append(NO_LOG)
+                logs = True
             elif kind == "flow":
                 rule.remarks.append("weir forwards all flows itself.")
             elif kind == "set" and not what.get("stmt") or kind in _SIDE_EFFECTS:
                 rule.lost.append(f"{_effect(kind, what)} has no equivalent")
             elif kind in ("vmap", "jump", "goto", "masquerade", "snat", "dnat"):
                 rule.branches = list(self._fates(table, boxes, kind, what))
-                return
             elif kind in _PLAIN_VERDICTS:
                 rule.branches = [Branch(box, Verdict(kind)) for box in boxes]
-                return
             elif kind not in ("counter", "continue", "comment"):
                 raise Untranslated(f"{_effect(kind, what)} has no equivalent")
-        if kinds[-1:] == ["counter"]:
-            rule.branches = [Branch(box, Verdict("count")) for box in boxes]
+        if not rule.branches and (logs or kinds[-1:] == ["counter"]):
+            rule.branches = [Branch(box, Verdict("log" if logs else "count")) for box in boxes]
+        elif logs:
+            add_log(rule)
 
     def _fates(self, table: str, boxes: list[Box], kind: str, what: Any) -> Iterator[Branch]:
         """The branches of a statement that ends a rule."""
@@ -213,6 +219,8 @@ def _effect(kind: str, what: Any) -> str:
         return f"setting {json.dumps(what.get('key'))}"
     if kind in ("set", "meter", "map"):
         return "changing or metering a set by packets"
+    if kind == "xt":
+        return "what iptables put there (import what iptables-save prints)"
     if kind == "redirect":
         return "redirect to this machine"
     return kind

@@ -9,7 +9,7 @@ box; else what comes behind the jump is written for it first, with what decides 
 from collections.abc import Callable
 from typing import Protocol
 
-from importer.box import Box, Untranslated
+from importer.box import NEW, Box, Untranslated
 from importer.model import Branch, Chain, Report, Rule, Unusable, Verdict
 
 DEPTH_MAX = 16  # nftables' own
@@ -53,7 +53,7 @@ class Walk:
         last = at + 1 == len(self._bases)
 
         def accept(rule: Rule, met: Box, verdict: Verdict) -> None:
-            if last:
+            if last or not met.get("state") & NEW:  # of known flows weir asks nobody else
                 self._sink.rule(rule, met, verdict)
             else:
                 self._base(at + 1, met, False)
