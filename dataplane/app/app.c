@@ -330,6 +330,7 @@ static void on_signal(void *ctx)
 			app_reload(run, &why); /* logged there */
 			app_notify("READY=1");
 		} else if (si.ssi_signo == SIGUSR1) {
+			fw_records_reopen(run->fw);
 			if (weir_log_reopen() == 0)
 				weir_log_info("app", "log file opened anew");
 		} else {
@@ -409,6 +410,8 @@ static int open_all(struct weir_run *run, struct weir_system_conf *sys, struct w
 		rc = app_l3_register(run);
 	if (rc == 0 && run->fw != NULL)
 		rc = fw_register(run);
+	if (rc == 0 && run->fw != NULL)
+		rc = fw_records_start(run->fw, why);
 	if (rc == 0)
 		rc = app_trace_create(run);
 	if (rc == 0)
@@ -430,6 +433,7 @@ static void close_all(struct weir_run *run)
 {
 	if (run->system != NULL)
 		weir_system_stop(run->system); /* they use all that follows */
+	fw_records_stop(run->fw);
 	if (run->app->done != NULL)
 		run->app->done(run);
 	app_trace_free(run->trace);

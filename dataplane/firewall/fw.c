@@ -11,6 +11,7 @@
 #include <weir/set.h>
 
 #include "app/app_priv.h"
+#include "app/app_record_priv.h"
 
 /* Hugepages of rte_acl and the rule tables, beside what is counted. */
 #define RULES_BYTES (UINT64_C(64) << 20)
@@ -70,6 +71,7 @@ int fw_create(struct weir_run *run, const void *conf, struct weir_why *why)
 	}
 	fill_sizes(&app_fw_conf(run->app, conf)->conntrack, (uint16_t)app->runtime.workers.n,
 		   &fw->sizes);
+	fw_record_sizes(fw, &app_fw_conf(run->app, conf)->records);
 	run->fw = fw;
 	return 0;
 }
@@ -101,6 +103,10 @@ int fw_may_follow(const struct weir_firewall_conf *old, const struct weir_firewa
 	if (memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) != 0)
 		return weir_conf_fail(why, file, b->at.line,
 				      "conntrack.timeouts has changed, which needs a restart");
+	if (app_record_differs(&old->records, &fresh->records) != NULL)
+		return weir_conf_fail(why, file, fresh->records.at.line,
+				      "%s has changed, which needs a restart",
+				      app_record_differs(&old->records, &fresh->records));
 	return 0;
 }
 

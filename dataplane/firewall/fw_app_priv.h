@@ -44,6 +44,13 @@ int fw_may_follow(const struct weir_firewall_conf *old, const struct weir_firewa
 /* --check: build the policy without workers; say which rules never match. */
 int fw_check(struct weir_run *run, const void *conf, FILE *to, struct weir_why *why);
 
+/* Where records go: opened when the system is made, written about ten times a second. */
+int fw_records_start(struct fw *fw, struct weir_why *why);
+/* SIGUSR1. NULL is allowed. */
+void fw_records_reopen(struct fw *fw);
+/* The workers have stopped, and their rings are there still. NULL is allowed. */
+void fw_records_stop(struct fw *fw);
+
 /* weirctl's commands. */
 int fw_register(struct weir_run *run);
 /* Tables of metrics. */

@@ -129,6 +129,10 @@ static const struct weir_conf_key rule_keys[] = {
 	 .names = action_names, .required = true,
 	 .doc = "accept; drop in silence; reject with RST or ICMP; count and go on with the next "
 		"rule."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, log), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "Record each packet that it decides about (records.rules)."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, capture), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "Keep its packets, and those of the flows that it accepts (records.capture)."},
 	{WEIR_CONF_KEY(struct weir_rule_conf, limit), .type = WEIR_CONF_RECORD,
 	 .sub = &limit_schema, .doc = "How often it matches."},
 	{WEIR_CONF_KEY(struct weir_rule_conf, mark), .type = WEIR_CONF_UINT, .max = UINT32_MAX,

@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/capture.h>
 #include <weir/firewall.h>
 #include <weir/geo.h>
+#include <weir/record.h>
+#include <weir/records.h>
 #include <weir/rib.h>
 #include <weir/set.h>
 #include <weir/tracker.h>
@@ -37,6 +40,8 @@ struct fw_slot {
 	uint64_t base_pkts, base_bytes; /* what the slot had counted for others before */
 };
 
+struct app_record;
+
 struct fw {
 	struct weir_run *run;
 	struct fw_slot *slots; /* WEIR_RULES_MAX + 1; 0 is the default policy's */
@@ -45,6 +50,12 @@ struct fw {
 	uint32_t slot_hint;    /* where the next rule's is likely to be */
 	uint32_t policies;     /* made so far: their numbers */
 	struct weir_tracker_conf sizes;
+	struct weir_record_ring_conf ring; /* sizes.records */
+	struct weir_capture_conf packets;  /* sizes.capture */
+	struct weir_record_names names;
+	struct weir_records **rings;	/* by worker */
+	struct weir_capture **captures; /* by worker */
+	struct app_record *records;	/* NULL: nothing is recorded */
 };
 
 /* What a policy holds beside what it says. */
@@ -118,6 +129,9 @@ void fw_slots_forget(struct fw *fw);
 /* What a slot has counted, over all workers. */
 void fw_slot_sum(const struct fw *fw, uint32_t slot, uint64_t *pkts, uint64_t *bytes,
 		 uint64_t *last_ns);
+
+/* fw_records.c: the sizes of rings that a configuration asks for. */
+void fw_record_sizes(struct fw *fw, const struct weir_records_conf *conf);
 
 /* fw_rules.c, fw_nat.c */
 int fw_build_rules(struct fw_build *b, struct weir_why *why);

@@ -100,6 +100,8 @@ static int fill_rule(struct fw_build *b, const struct weir_rule_conf *c, struct 
 		.vlan = (uint16_t)c->vlan,
 		.dscp = -1,
 		.action = (enum weir_action)c->action,
+		.log = c->log,
+		.capture = c->capture,
 		.has_mark = c->mark != 0,
 		.set_mark = (uint32_t)c->mark,
 		.has_dscp = c->set_dscp != NULL,
@@ -202,6 +204,8 @@ static uint64_t hash_rule(const struct weir_rule_conf *c)
 	h = mix(h, &c->vlan, sizeof(c->vlan));
 	h = mix(h, &c->action, sizeof(c->action));
 	h = mix(h, &c->mark, sizeof(c->mark));
+	h = mix(h, &c->log, sizeof(c->log));
+	h = mix(h, &c->capture, sizeof(c->capture));
 	h = mix(h, &c->limit.rate, sizeof(c->limit.rate));
 	h = mix(h, &c->limit.burst, sizeof(c->limit.burst));
 	h = mix(h, &c->limit.per, sizeof(c->limit.per));

@@ -28,6 +28,7 @@
 
 #include "packet_priv.h"
 #include "tables/flow_plain_priv.h"
+#include "tables/tracker_priv.h"
 #include "tuple_priv.h"
 
 /* Ended entries looked at in a turn, and the time between turns. */
@@ -101,7 +102,7 @@ static __rte_noinline void first_reply(struct conntrack_node *n, struct weir_flo
 }
 
 /* What 50_nat has to do for a flow. */
-#define REWRITES (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT | WEIR_FLOW_SYNPROXY)
+#define REWRITES (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT | WEIR_FLOW_CAPTURE)
 
 /* A packet of a flow; *anew: the flow is over, and the packet begins another one. */
 static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_mbuf *m,
@@ -177,9 +178,10 @@ static void conntrack_process(void *self, struct weir_burst *b)
 	uint32_t ref[WEIR_PASS_PKTS];
 	uint16_t at[WEIR_PASS_PKTS], known = 0, fresh[WEIR_PASS_PKTS], n_fresh = 0;
 
-	weir_flow_table_tick(flows, b->pass->now_ns);
-	n->tracker->nat.now_s = (uint32_t)(b->pass->now_ns / WEIR_NS_PER_S);
+	tracker_tick(n->tracker, b->pass->now_ns);
+	n->tracker->ending = WEIR_RECORD_KILLED;
 	weir_flow_ask_serve(flows);
+	n->tracker->ending = WEIR_RECORD_REASONS;
 	for (uint16_t i = 0; i < b->n; i++) {
 		const enum tuple_kind kind = tuple_of(b->pkt[i], &tuple[known]);
 
@@ -204,9 +206,11 @@ static void conntrack_process(void *self, struct weir_burst *b)
 	}
 	/* Behind all that is known, for a draft may evict a flow that is silent as far as we know.
 	 */
+	n->tracker->ending = WEIR_RECORD_EVICTED;
 	for (uint16_t i = 0; i < n_fresh; i++)
 		b->verdict[at[fresh[i]]] =
 			(uint8_t)begin(n, b->pkt[at[fresh[i]]], &tuple[fresh[i]]);
+	n->tracker->ending = WEIR_RECORD_REASONS;
 }
 
 static void conntrack_expire(struct weir_timer *t, uint64_t now_ns)
@@ -214,8 +218,9 @@ static void conntrack_expire(struct weir_timer *t, uint64_t now_ns)
 	struct conntrack_node *n = container_of(t, struct conntrack_node, timer);
 	unsigned looked;
 
-	weir_flow_table_tick(n->tracker->flows, now_ns);
+	tracker_tick(n->tracker, now_ns);
 	looked = weir_flow_expire(n->tracker->flows, EXPIRE_MOST);
+	tracker_update(n->tracker);
 	weir_wheel_arm(n->shard->wheel, t,
 		       now_ns + (looked == EXPIRE_MOST ? EXPIRE_MORE : EXPIRE_NS));
 }

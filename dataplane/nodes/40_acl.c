@@ -21,6 +21,7 @@
 #include <rte_tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/capture.h>
 #include <weir/clock.h>
 #include <weir/gen.h>
 #include <weir/policy.h>
@@ -28,6 +29,7 @@
 #include <weir/tracker.h>
 
 #include "packet_priv.h"
+#include "tables/tracker_priv.h"
 #include "tuple_priv.h"
 
 /* A packet under judgement. */
@@ -182,8 +184,11 @@ static void give_up(struct acl_node *n, const struct acl_case *c)
 		return;
 	if (c->draft)
 		weir_flow_abort(n->tracker->flows, weir_meta(c->m)->flow >> 1);
-	else
+	else {
+		n->tracker->ending = WEIR_RECORD_POLICY;
 		weir_flow_kill(n->tracker->flows, weir_meta(c->m)->flow >> 1);
+		n->tracker->ending = WEIR_RECORD_REASONS;
+	}
 	weir_meta(c->m)->flow = WEIR_NO_FLOW;
 }
 
@@ -352,9 +357,24 @@ static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy
 	c->f->gen = policy->number;
 	c->f->rule = rule == NULL ? 0 : rule->slot;
 	c->f->mark = rule != NULL && rule->has_mark ? rule->set_mark : 0;
+	c->f->flags &= (uint16_t)~WEIR_FLOW_CAPTURE;
+	if (rule != NULL && rule->capture)
+		c->f->flags |= WEIR_FLOW_CAPTURE;
 	c->f->dscp = rule != NULL && rule->has_dscp ? WEIR_FLOW_DSCP | rule->set_dscp : 0;
 	meta->flags |= WEIR_META_KNOWN | WEIR_META_REWRITE;
 	return WEIR_NEXT;
+}
+
+/* What the rule wants kept of the packet that it decides about. */
+static void record(struct acl_node *n, const struct acl_case *c, const struct weir_rule_ask *ask,
+		   const struct weir_rule *rule)
+{
+	if (rule->log)
+		tracker_judged(n->tracker, rule, ask, c->m->pkt_len - weir_meta(c->m)->l3_off);
+	/* Those of flows are put by 50_nat. */
+	if (rule->capture && n->tracker->capture != NULL &&
+	    (c->f == NULL || rule->action != WEIR_ACTION_ACCEPT))
+		weir_capture_put(n->tracker->capture, c->m, rule->slot, n->now_ns);
 }
 
 static enum weir_verdict judge_one(struct acl_node *n, const struct weir_policy *policy, uint32_t i)
@@ -366,6 +386,8 @@ static enum weir_verdict judge_one(struct acl_node *n, const struct weir_policy 
 
 	weir_tracker_count(n->tracker, rule == NULL ? 0 : rule->slot,
 			   c->m->pkt_len - weir_meta(c->m)->l3_off, n->now_ns);
+	if (rule != NULL)
+		record(n, c, &n->ask[i], rule);
 	switch (action) {
 	case WEIR_ACTION_ACCEPT:
 	case WEIR_ACTION_SYNPROXY:

@@ -18,12 +18,14 @@
 #include <rte_branch_prediction.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/capture.h>
 #include <weir/gen.h>
 #include <weir/policy.h>
 #include <weir/shard.h>
 #include <weir/tracker.h>
 
 #include "rewrite_priv.h"
+#include "tables/tracker_priv.h"
 
 /* How often another port is looked for, if the one that was chosen is taken by then. */
 #define TRIES 4
@@ -103,6 +105,8 @@ static enum weir_drop commit(struct nat_node *n, const struct weir_pass *pass, s
 		if (rc == 0)
 			rc = weir_flow_commit(flows, flow, ref);
 	}
+	if (rc == 0)
+		tracker_begun(n->tracker, weir_flow_at(flows, flow), flow);
 	if (rc == 0 || rc == -EEXIST)
 		return WEIR_DROP_NONE;
 	weir_flow_abort(flows, flow);
@@ -190,6 +194,8 @@ static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pas
 					weir_flow_table_now_ms(n->tracker->flows));
 		meta->flow = ref;
 	}
+	if (unlikely(f->flags & WEIR_FLOW_CAPTURE) && n->tracker->capture != NULL)
+		weir_capture_put(n->tracker->capture, m, f->rule, pass->now_ns);
 	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT)) {
 		if (unlikely(ttl_is_over(m)))
 			return weir_say_reject(m, WEIR_DROP_TTL);

@@ -13,6 +13,7 @@
 #include <weir/app.h>
 #include <weir/conf.h>
 #include <weir/policy.h>
+#include <weir/record_conf.h>
 #include <weir/set.h>
 
 /** zones.NAME: */
@@ -70,6 +71,8 @@ struct weir_rule_conf {
 	uint64_t vlan;			   /**< 0: all */
 	char *dscp;			   /**< "ef", "46" */
 	int action;			   /**< index in accept, drop, reject, count */
+	bool log;			   /**< record what it decides */
+	bool capture;			   /**< keep the packets that it decides about */
 	struct weir_limit_conf limit;	   /**< how often it matches */
 	uint64_t mark;			   /**< of the flow; 0: none */
 	char *set_dscp;			   /**< of the flow's packets */
@@ -140,6 +143,7 @@ struct weir_firewall_conf {
 	struct weir_conf_list services;	      /**< struct weir_service_conf */
 	struct weir_rules_section firewall;   /**< what may pass */
 	struct weir_nat_section nat;	      /**< as what it passes */
+	struct weir_records_conf records;     /**< what is written down */
 };
 
 /** The schema of conntrack. */
@@ -180,6 +184,8 @@ extern const struct weir_conf_schema weir_nat_schema;
 		 .sub = &weir_rules_schema, .doc = "What may pass."},                             \
 		{WEIR_CONF_KEY_NAMED("nat", of, fw.nat), .type = WEIR_CONF_RECORD,                \
 		 .sub = &weir_nat_schema, .doc = "As what it passes."},                           \
+		{WEIR_CONF_KEY_NAMED("records", of, fw.records), .type = WEIR_CONF_RECORD,        \
+		 .sub = &weir_records_schema, .doc = "What is written down."},                    \
 	{                                                                                         \
 		WEIR_CONF_KEY_NAMED("conntrack", of, fw.conntrack),                               \
 			.type = WEIR_CONF_RECORD, .sub = &weir_conntrack_schema,                  \

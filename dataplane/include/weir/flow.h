@@ -83,6 +83,7 @@ enum weir_flow_flag {
 	WEIR_FLOW_OFFLOADED = 1 << 12, /**< the driver drops it for us */
 	WEIR_FLOW_FIN_ORIG = 1 << 13,  /**< of TCP: who sent the first packet sent a FIN */
 	WEIR_FLOW_FIN_REPLY = 1 << 14, /**< of TCP: the other side sent one */
+	WEIR_FLOW_CAPTURE = 1 << 15,   /**< its packets are copied for the capture file */
 };
 
 /** Mark of weir_flow.dscp: it is set. */

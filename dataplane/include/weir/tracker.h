@@ -14,6 +14,10 @@
 #include <weir/rules.h>
 #include <weir/why.h>
 
+struct weir_capture;
+struct weir_capture_conf;
+struct weir_record_ring_conf;
+struct weir_records;
 struct weir_shard;
 
 /** Counters of a rule, of packets of all flows that it let in, and of those that it turned away.
@@ -29,7 +33,10 @@ struct weir_tracker_conf {
 	struct weir_flow_conf flows; /**< numa and secret are the worker's */
 	uint32_t rule_slots;	     /**< counters of rules; slot 0 is the default policy's */
 	uint32_t limit_sources;	     /**< sources that limits of rules know at a time */
-	uint32_t nat_maps;	     /**< mappings of endpoint-independent translation */
+	const struct weir_record_ring_conf *records; /**< NULL: nothing is recorded */
+	const struct weir_capture_conf *capture;     /**< NULL: nothing is captured */
+	uint32_t update_ms; /**< from one record of a flow that goes on to the next; 0: none */
+	uint32_t nat_maps;  /**< mappings of endpoint-independent translation */
 };
 
 /** Made by the engine, kept in its shard. Fields are the worker's. */
@@ -40,7 +47,12 @@ struct weir_tracker {
 	struct weir_nat_asker nat;	   /**< chooses ports */
 	struct weir_rule_counter *counter; /**< rule_slots of them */
 	uint32_t rule_slots;		   /**< how many */
-	uint32_t policy;		   /**< number of the policy of the last pass */
+	struct weir_records *records;	   /**< ring of records, or NULL */
+	struct weir_capture *capture;	   /**< ring of packets, or NULL */
+	uint32_t update_ms;		   /**< as in the conf */
+	uint32_t update_at;		   /**< entry that is looked at next for an update */
+	uint64_t now_ns;		   /**< the pass's time */
+	uint8_t ending; /**< enum weir_record_reason of flows that end now; REASONS: their time */
 };
 
 /** Memory of a tracker in bytes, for --plan. Any thread. */

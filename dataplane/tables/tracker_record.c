@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Records of flows and rules, from a worker into its ring. */
+
+#include "tracker_priv.h"
+
+#include <netinet/in.h>
+#include <weir/shard.h>
+
+#include "flow_priv.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+/* Calls of tracker_update() in a second, and entries that one looks at most. */
+#define UPDATES_PER_S 20
+#define LOOKS_MOST    4096
+
+static uint64_t start_ns(const struct weir_tracker *t, const struct weir_flow *f)
+{
+	const uint64_t age_ns = (uint64_t)(t->flows->now_ms - f->start_ms) * NS_PER_MS;
+
+	return age_ns < t->now_ns ? t->now_ns - age_ns : 0;
+}
+
+/* What every record of a flow says. */
+static void fill(struct weir_tracker *t, const struct weir_flow *f, uint32_t flow,
+		 struct weir_record *r)
+{
+	weir_flow_tuple(t->flows, f, WEIR_DIR_ORIG, &r->orig);
+	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT)) {
+		weir_flow_tuple(t->flows, f, WEIR_DIR_REPLY, &r->to);
+		r->to = weir_tuple_reverse(&r->to);
+	}
+	r->start_ns = start_ns(t, f);
+	r->flow_id = weir_record_flow_id(t->shard->worker, flow, f->start_ms);
+	for (unsigned d = 0; d < WEIR_DIRS; d++) {
+		r->pkts[d] = f->pkts[d];
+		r->bytes[d] = f->bytes[d];
+		r->zone[d] = f->zone[d];
+	}
+	r->rule = f->rule;
+	r->mark = f->mark;
+	r->app = f->app;
+	r->tcp_state = f->proto == IPPROTO_TCP ? f->tcp_state : 0;
+}
+
+static void write_flow(struct weir_tracker *t, const struct weir_flow *f, uint32_t flow,
+		       enum weir_record_kind kind, enum weir_record_reason reason)
+{
+	struct weir_record *r;
+
+	if (!weir_record_allow(t->records, kind, t->now_ns))
+		return;
+	r = weir_record_begin(t->records, kind, t->now_ns);
+	if (r == NULL)
+		return;
+	fill(t, f, flow, r);
+	r->reason = (uint8_t)reason;
+	weir_record_commit(t->records);
+}
+
+static enum weir_nat_event nat_event(const struct weir_record *r, bool begins)
+{
+	if (r->orig.family == 4)
+		return begins ? WEIR_NAT_EVENT_NAT44_CREATE : WEIR_NAT_EVENT_NAT44_DELETE;
+	if (r->to.family == 4)
+		return begins ? WEIR_NAT_EVENT_NAT64_CREATE : WEIR_NAT_EVENT_NAT64_DELETE;
+	return begins ? WEIR_NAT_EVENT_CREATE : WEIR_NAT_EVENT_DELETE;
+}
+
+static void write_nat(struct weir_tracker *t, const struct weir_flow *f, uint32_t flow, bool begins)
+{
+	struct weir_record *r;
+
+	if (!(f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT)) ||
+	    !weir_record_allow(t->records, WEIR_RECORD_NAT, t->now_ns))
+		return;
+	r = weir_record_begin(t->records, WEIR_RECORD_NAT, t->now_ns);
+	if (r == NULL)
+		return;
+	fill(t, f, flow, r);
+	r->nat_event = (uint8_t)nat_event(r, begins);
+	weir_record_commit(t->records);
+}
+
+void tracker_begun(struct weir_tracker *t, struct weir_flow *f, uint32_t flow)
+{
+	if (t->records == NULL)
+		return;
+	f->flags |= WEIR_FLOW_LOGGED;
+	write_flow(t, f, flow, WEIR_RECORD_FLOW_START, WEIR_RECORD_IDLE);
+	write_nat(t, f, flow, true);
+}
+
+/* Without another cause it is its time: of TCP that was closed, what the closing left. */
+static enum weir_record_reason reason_of(const struct weir_tracker *t, const struct weir_flow *f)
+{
+	if (t->ending != WEIR_RECORD_REASONS)
+		return (enum weir_record_reason)t->ending;
+	return f->cls == WEIR_FLOW_CLOSED || (f->flags & WEIR_FLOW_DEAD) ? WEIR_RECORD_CLOSED
+									 : WEIR_RECORD_IDLE;
+}
+
+void tracker_ended(struct weir_tracker *t, const struct weir_flow *f, uint32_t flow)
+{
+	if (t->records == NULL || !(f->flags & WEIR_FLOW_LOGGED))
+		return;
+	write_flow(t, f, flow, WEIR_RECORD_FLOW_END, reason_of(t, f));
+	write_nat(t, f, flow, false);
+}
+
+void tracker_update(struct weir_tracker *t)
+{
+	const struct weir_flow_table *flows = t->flows;
+	uint64_t looks;
+
+	if (t->records == NULL || t->update_ms == 0)
+		return;
+	looks = (uint64_t)flows->n_entries * (1000 / UPDATES_PER_S) / t->update_ms + 1;
+	for (looks = RTE_MIN(looks, (uint64_t)LOOKS_MOST); looks > 0; looks--) {
+		const struct weir_flow *f = &flows->entries[t->update_at];
+
+		/* Only what has had a packet since the last time. */
+		if (f->family != 0 && (f->flags & WEIR_FLOW_LOGGED) &&
+		    flows->now_ms - f->last_ms < t->update_ms &&
+		    flows->now_ms - f->start_ms >= t->update_ms)
+			write_flow(t, f, t->update_at, WEIR_RECORD_FLOW_UPDATE, WEIR_RECORD_IDLE);
+		t->update_at = t->update_at + 1 == flows->n_entries ? 0 : t->update_at + 1;
+	}
+}
+
+void tracker_judged(struct weir_tracker *t, const struct weir_rule *rule,
+		    const struct weir_rule_ask *ask, uint32_t ip_bytes)
+{
+	struct weir_record *r;
+
+	if (t->records == NULL || !weir_record_allow(t->records, WEIR_RECORD_RULE, t->now_ns))
+		return;
+	r = weir_record_begin(t->records, WEIR_RECORD_RULE, t->now_ns);
+	if (r == NULL)
+		return;
+	r->orig = ask->tuple;
+	r->zone[WEIR_DIR_ORIG] = ask->from;
+	r->zone[WEIR_DIR_REPLY] = ask->to;
+	r->rule = rule->slot;
+	r->action = (uint8_t)rule->action;
+	r->pkts[WEIR_DIR_ORIG] = 1;
+	r->bytes[WEIR_DIR_ORIG] = ip_bytes;
+	r->tcp_flags[WEIR_DIR_ORIG] = ask->tcp_flags;
+	weir_record_commit(t->records);
+}
