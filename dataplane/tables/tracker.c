@@ -2,11 +2,12 @@
 
 /* What the stages 30 to 50 of one worker share. */
 
-#include <weir/tracker.h>
+#include "tracker_priv.h"
 
 #include <errno.h>
 #include <rte_malloc.h>
 #include <stdlib.h>
+#include <weir/capture.h>
 #include <weir/shard.h>
 
 static uint64_t counters_size(const struct weir_tracker_conf *conf)
@@ -17,7 +18,9 @@ static uint64_t counters_size(const struct weir_tracker_conf *conf)
 uint64_t weir_tracker_size(const struct weir_tracker_conf *conf)
 {
 	return sizeof(struct weir_tracker) + weir_flow_table_size(&conf->flows) +
-	       counters_size(conf) + weir_nat_maps_size(conf->nat_maps);
+	       counters_size(conf) + weir_nat_maps_size(conf->nat_maps) +
+	       (conf->records == NULL ? 0 : weir_records_size(conf->records)) +
+	       (conf->capture == NULL ? 0 : weir_capture_size(conf->capture));
 }
 
 void weir_tracker_give_back(struct weir_tracker *t, struct weir_flow *f)
@@ -35,8 +38,26 @@ void weir_tracker_give_back(struct weir_tracker *t, struct weir_flow *f)
 
 static void flow_ended(void *ctx, struct weir_flow *f, uint32_t flow)
 {
-	(void)flow;
+	if (!(f->flags & WEIR_FLOW_DRAFT))
+		tracker_ended(ctx, f, flow);
 	weir_tracker_give_back(ctx, f);
+}
+
+static int create_rings(const struct weir_tracker_conf *conf, struct weir_tracker *t)
+{
+	struct weir_record_ring_conf ring;
+	int rc = 0;
+
+	t->ending = WEIR_RECORD_REASONS;
+	t->update_ms = conf->update_ms;
+	if (conf->records != NULL) {
+		ring = *conf->records;
+		ring.worker = t->shard->worker;
+		rc = weir_records_create(&ring, &t->records);
+	}
+	if (rc == 0 && conf->capture != NULL)
+		rc = weir_capture_create(conf->capture, &t->capture);
+	return rc;
 }
 
 int weir_tracker_create(const struct weir_tracker_conf *conf, struct weir_shard *shard,
@@ -75,6 +96,11 @@ int weir_tracker_create(const struct weir_tracker_conf *conf, struct weir_shard 
 	t->nat.flows = t->flows;
 	t->nat.secret = shard->secret;
 	weir_flow_table_on_end(t->flows, flow_ended, t);
+	rc = create_rings(conf, t);
+	if (rc < 0) {
+		weir_why(why, rc, "records: no rings of these sizes");
+		goto err;
+	}
 	*out = t;
 	return 0;
 err:
@@ -89,6 +115,8 @@ void weir_tracker_free(struct weir_tracker *t)
 	weir_rules_worker_free(t->rules);
 	rte_free(t->counter);
 	weir_nat_maps_free(t->nat.maps);
+	weir_records_free(t->records);
+	weir_capture_free(t->capture);
 	weir_flow_table_free(t->flows);
 	free(t);
 }
