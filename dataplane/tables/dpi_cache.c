@@ -35,6 +35,7 @@ struct header {
 	char magic[16];
 	uint64_t sum; /* of what follows here */
 	uint64_t key_bytes;
+	uint64_t note_bytes;
 	uint64_t db_bytes[DPI_MODES]; /* 0: none of this mode */
 };
 
@@ -42,7 +43,7 @@ static const char magic[16] = "weir-dpi-cache-1";
 /* Not secret: these hashes tell contents apart, nobody is kept from making the same. */
 static const struct weir_siphash_key plain = {1, 2};
 
-static int path_of(char path[PATH_ROOM], const char *dir, const struct dpi_key *key)
+static int path_of(char path[PATH_ROOM], const char *dir, const struct dpi_bytes *key)
 {
 	const int n = snprintf(path, PATH_ROOM, "%s/" PREFIX "%016" PRIx64 SUFFIX, dir,
 			       weir_siphash24(&plain, key->at, key->bytes));
@@ -97,7 +98,7 @@ static int read_own(const char *path, uint8_t **file, size_t *bytes, struct weir
 }
 
 /* Whether the lengths add up, all bytes are as they were written, and the key is this one. */
-static bool is_whole(const uint8_t *file, size_t bytes, const struct dpi_key *key)
+static bool is_whole(const uint8_t *file, size_t bytes, const struct dpi_bytes *key)
 {
 	size_t left = bytes - sizeof(struct header);
 	struct header h;
@@ -108,6 +109,9 @@ static bool is_whole(const uint8_t *file, size_t bytes, const struct dpi_key *ke
 	if (h.key_bytes != key->bytes || h.key_bytes > left)
 		return false;
 	left -= h.key_bytes;
+	if (h.note_bytes > left)
+		return false;
+	left -= h.note_bytes;
 	for (unsigned m = 0; m < DPI_MODES; m++) {
 		if (h.db_bytes[m] > left)
 			return false;
@@ -116,61 +120,74 @@ static bool is_whole(const uint8_t *file, size_t bytes, const struct dpi_key *ke
 	return left == 0 && memcmp(file + sizeof(h), key->at, key->bytes) == 0;
 }
 
-bool dpi_cache_read(const char *dir, const struct dpi_key *key, hs_database_t *db[DPI_MODES],
+/* The parts of a file that is whole. */
+static bool take(const uint8_t *file, struct dpi_cached *c)
+{
+	const uint8_t *at = file + sizeof(struct header);
+	struct header h;
+
+	memcpy(&h, file, sizeof(h));
+	at += h.key_bytes;
+	c->notes.bytes = h.note_bytes;
+	c->notes.at = malloc(h.note_bytes + 1);
+	if (c->notes.at == NULL)
+		return false;
+	memcpy(c->notes.at, at, h.note_bytes);
+	at += h.note_bytes;
+	for (unsigned m = 0; m < DPI_MODES; at += h.db_bytes[m], m++)
+		if (h.db_bytes[m] > 0 && hs_deserialize_database((const char *)at, h.db_bytes[m],
+								 &c->db[m]) != HS_SUCCESS)
+			return false;
+	return true;
+}
+
+bool dpi_cache_read(const char *dir, const struct dpi_bytes *key, struct dpi_cached *c,
 		    struct weir_why *odd)
 {
 	char path[PATH_ROOM];
-	struct header h;
 	uint8_t *file = NULL;
-	const uint8_t *at;
 	size_t bytes = 0;
 	bool good;
 
+	*c = (struct dpi_cached){{NULL}};
 	if (path_of(path, dir, key) < 0 || read_own(path, &file, &bytes, odd) < 0)
 		return false;
-	good = is_whole(file, bytes, key);
-	memcpy(&h, file, sizeof(h));
-	at = file + sizeof(h) + key->bytes;
-	for (unsigned m = 0; m < DPI_MODES && good; at += h.db_bytes[m], m++)
-		if (h.db_bytes[m] > 0)
-			good = hs_deserialize_database((const char *)at, h.db_bytes[m], &db[m]) ==
-			       HS_SUCCESS;
+	good = is_whole(file, bytes, key) && take(file, c);
 	free(file);
-	if (!good) {
-		weir_why(odd, 0, "%s: is damaged: it is made anew", path);
-		for (unsigned m = 0; m < DPI_MODES; m++) {
-			hs_free_database(db[m]);
-			db[m] = NULL;
-		}
-	}
-	return good;
+	if (good)
+		return true;
+	weir_why(odd, 0, "%s: is damaged: it is made anew", path);
+	free(c->notes.at);
+	for (unsigned m = 0; m < DPI_MODES; m++)
+		hs_free_database(c->db[m]);
+	*c = (struct dpi_cached){{NULL}};
+	return false;
 }
 
 /* The whole file in memory; NULL: out of memory. */
-static uint8_t *compose(const struct dpi_key *key, hs_database_t *const db[DPI_MODES],
-			size_t *bytes)
+static uint8_t *compose(const struct dpi_bytes *key, const struct dpi_cached *c, size_t *bytes)
 {
-	struct header h = {.key_bytes = key->bytes};
+	struct header h = {.key_bytes = key->bytes, .note_bytes = c->notes.bytes};
 	char *text[DPI_MODES] = {NULL};
-	uint8_t *file = NULL;
+	uint8_t *file = NULL, *at;
 	bool good = true;
-	size_t at = sizeof(h) + key->bytes;
 
 	memcpy(h.magic, magic, sizeof(magic));
-	*bytes = at;
+	*bytes = sizeof(h) + key->bytes + c->notes.bytes;
 	for (unsigned m = 0; m < DPI_MODES && good; m++) {
-		if (db[m] == NULL)
+		if (c->db[m] == NULL)
 			continue;
-		good = hs_serialize_database(db[m], &text[m], &h.db_bytes[m]) == HS_SUCCESS;
+		good = hs_serialize_database(c->db[m], &text[m], &h.db_bytes[m]) == HS_SUCCESS;
 		*bytes += h.db_bytes[m];
 	}
 	if (good)
 		file = malloc(*bytes);
 	if (file != NULL) {
-		memcpy(file + sizeof(h), key->at, key->bytes);
-		for (unsigned m = 0; m < DPI_MODES; at += h.db_bytes[m], m++)
+		at = mempcpy(file + sizeof(h), key->at, key->bytes);
+		at = mempcpy(at, c->notes.at, c->notes.bytes);
+		for (unsigned m = 0; m < DPI_MODES; m++)
 			if (h.db_bytes[m] > 0)
-				memcpy(file + at, text[m], h.db_bytes[m]);
+				at = mempcpy(at, text[m], h.db_bytes[m]);
 		memcpy(file, &h, sizeof(h));
 		h.sum = sum_of(file, *bytes);
 		memcpy(file, &h, sizeof(h));
@@ -254,7 +271,7 @@ static void prune(const char *path)
 	}
 }
 
-int dpi_cache_write(const char *dir, const struct dpi_key *key, hs_database_t *const db[DPI_MODES],
+int dpi_cache_write(const char *dir, const struct dpi_bytes *key, const struct dpi_cached *c,
 		    struct weir_why *why)
 {
 	char path[PATH_ROOM];
@@ -264,7 +281,7 @@ int dpi_cache_write(const char *dir, const struct dpi_key *key, hs_database_t *c
 
 	if (rc < 0)
 		return weir_why(why, rc, "%s: its name is too long", dir);
-	file = compose(key, db, &bytes);
+	file = compose(key, c, &bytes);
 	rc = file == NULL ? -ENOMEM : put(path, file, bytes);
 	free(file);
 	if (rc < 0)

@@ -4,10 +4,6 @@
  *
  * Takes: struct weir_dpi_conf. Says: the compiled whole, or one sentence with file and line.
  * Holds: rules, two databases (datagrams: block mode; TCP: stream mode), domain sets. Immutable.
- *
- * A pattern of a pattern file that hyperscan refuses is an error; a rule of Snort is left out and
- * named, and the rest is compiled again. What hs_expression_info() refuses is found before, one by
- * one and fast, so that few are left for that.
  */
 #include "dpi_priv.h"
 
@@ -68,44 +64,6 @@ static int read_sources(struct weir_dpi *d, const struct weir_dpi_conf *conf, st
 	return 0;
 }
 
-/* What hyperscan thinks of a rule is wrong with it: an error, or it is left out. */
-static int refuse(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct dpi_rule *rule,
-		  const char *message, struct weir_why *why)
-{
-	if (rule->must)
-		return weir_why(why, -EINVAL, "%s:%u: pattern %u: %s", rule->file, rule->line,
-				rule->id, message);
-	rule->left_out = true;
-	d->rules.left_out++;
-	dpi_finding(conf, "%s:%u: rule %u is left out: %s", rule->file, rule->line, rule->id,
-		    message);
-	return 0;
-}
-
-/* Each regular expression by itself: whether it can be read. */
-static int check_parts(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct weir_why *why)
-{
-	int rc = 0;
-
-	for (uint32_t i = 0; i < d->rules.n && rc == 0; i++) {
-		struct dpi_rule *rule = &d->rules.rule[i];
-
-		for (unsigned k = 0; k < rule->n_parts && !rule->left_out && rc == 0; k++) {
-			hs_compile_error_t *error = NULL;
-			hs_expr_info_t *info = NULL;
-
-			if (hs_expression_info(rule->part[k].regex, rule->part[k].flags, &info,
-					       &error) != HS_SUCCESS)
-				rc = refuse(d, conf, rule, error->message, why);
-			else
-				d->at_end |= info->matches_at_eod != 0;
-			hs_free_compile_error(error);
-			free(info);
-		}
-	}
-	return rc;
-}
-
 static int compare_ids(const void *a, const void *b, void *rules)
 {
 	const struct dpi_rule *rule = rules;
@@ -135,134 +93,18 @@ static int index_ids(struct weir_dpi *d, struct weir_why *why)
 	return 0;
 }
 
-static hs_error_t compile_some(const struct dpi_exprs *e, unsigned from, unsigned n,
-			       enum dpi_mode mode, hs_database_t **db, hs_compile_error_t **error)
+/* Whether one of the rules may match where a stream ends: what can stand for that is in its text.
+ */
+static bool may_match_at_end(const struct dpi_rules *rules)
 {
-	*error = NULL;
-	return hs_compile_ext_multi(
-		e->regex + from, e->flags + from, e->ids + from, e->ext_at + from, n,
-		mode == DPI_STREAM ? HS_MODE_STREAM : HS_MODE_BLOCK, NULL, db, error);
-}
+	static const char *const marks[] = {"$", "\\b", "\\B", "\\z", "\\Z"};
 
-/* hyperscan does not say which rule was too much for it: the first that is too much by itself. */
-static uint32_t find_bad(const struct weir_dpi *d, const struct dpi_exprs *e, enum dpi_mode mode)
-{
-	for (unsigned i = 0, n; i < e->n; i += n) {
-		hs_compile_error_t *error;
-		hs_database_t *db = NULL;
-		hs_error_t rc;
-
-		for (n = 1; i + n < e->n && e->rule[i + n] == e->rule[i];)
-			n++;
-		rc = compile_some(e, i, n, mode, &db, &error);
-		hs_free_compile_error(error);
-		hs_free_database(db);
-		if (rc == HS_COMPILER_ERROR)
-			return e->rule[i];
-	}
-	return d->rules.n;
-}
-
-/* Compile one mode. *bad: the rule that was refused, or d->rules.n. */
-static int compile_mode(struct weir_dpi *d, const struct dpi_exprs *e, enum dpi_mode mode,
-			uint32_t *bad, hs_compile_error_t **error)
-{
-	hs_error_t rc;
-
-	*bad = d->rules.n;
-	*error = NULL;
-	if (e->n == 0)
-		return 0;
-	rc = compile_some(e, 0, e->n, mode, &d->db[mode], error);
-	if (rc == HS_SUCCESS)
-		return 0;
-	if (rc == HS_COMPILER_ERROR)
-		*bad = (*error)->expression >= 0 ? e->rule[(*error)->expression]
-						 : find_bad(d, e, mode);
-	return rc == HS_NOMEM ? -ENOMEM : -EINVAL;
-}
-
-static void free_databases(struct weir_dpi *d)
-{
-	for (unsigned m = 0; m < DPI_MODES; m++) {
-		hs_free_database(d->db[m]);
-		d->db[m] = NULL;
-	}
-}
-
-/* Compile both. -EAGAIN: a rule was left out, begin again. */
-static int compile_once(struct weir_dpi *d, const struct weir_dpi_conf *conf,
-			const struct dpi_exprs exprs[DPI_MODES], struct weir_why *why)
-{
-	for (unsigned m = 0; m < DPI_MODES; m++) {
-		hs_compile_error_t *error;
-		uint32_t bad;
-		int rc = compile_mode(d, &exprs[m], m, &bad, &error);
-
-		if (rc < 0) {
-			const char *message = error != NULL ? error->message : "out of memory";
-
-			if (bad == d->rules.n)
-				rc = weir_why(why, rc, "patterns cannot be compiled: %s", message);
-			else
-				rc = refuse(d, conf, &d->rules.rule[bad], message, why);
-			hs_free_compile_error(error);
-			free_databases(d);
-			return rc < 0 ? rc : -EAGAIN;
-		}
-	}
-	return 0;
-}
-
-/* From the cache, or compiled and into the cache. */
-static int get_databases(struct weir_dpi *d, const struct weir_dpi_conf *conf,
-			 const struct dpi_exprs exprs[DPI_MODES], struct weir_why *why)
-{
-	struct weir_why odd = {""};
-	struct dpi_key key;
-	int rc;
-
-	if (conf->cache_dir == NULL)
-		return compile_once(d, conf, exprs, why);
-	rc = dpi_key_make(&key, exprs);
-	if (rc < 0)
-		return weir_why(why, rc, "out of memory for patterns");
-	if (dpi_cache_read(conf->cache_dir, &key, d->db, &odd)) {
-		d->stats.cache = WEIR_DPI_CACHE_HIT;
-	} else {
-		if (odd.text[0] != '\0')
-			dpi_finding(conf, "%s", odd.text);
-		rc = compile_once(d, conf, exprs, why);
-		if (rc == 0) {
-			if (dpi_cache_write(conf->cache_dir, &key, d->db, &odd) == 0)
-				d->stats.cache = WEIR_DPI_CACHE_WRITTEN;
-			else
-				dpi_finding(conf, "%s", odd.text);
-		}
-	}
-	free(key.at);
-	return rc;
-}
-
-static int build_databases(struct weir_dpi *d, const struct weir_dpi_conf *conf,
-			   struct weir_why *why)
-{
-	int rc;
-
-	do {
-		struct dpi_exprs exprs[DPI_MODES] = {{0}};
-
-		rc = 0;
-		for (unsigned m = 0; m < DPI_MODES && rc == 0; m++)
-			rc = dpi_exprs_make(&exprs[m], &d->rules, m);
-		if (rc < 0)
-			weir_why(why, rc, "out of memory for patterns");
-		else if (exprs[DPI_BLOCK].n + exprs[DPI_STREAM].n > 0)
-			rc = get_databases(d, conf, exprs, why);
-		for (unsigned m = 0; m < DPI_MODES; m++)
-			dpi_exprs_clear(&exprs[m]);
-	} while (rc == -EAGAIN);
-	return rc;
+	for (uint32_t i = 0; i < rules->n; i++)
+		for (unsigned k = 0; k < rules->rule[i].n_parts; k++)
+			for (unsigned m = 0; m < sizeof(marks) / sizeof(marks[0]); m++)
+				if (strstr(rules->rule[i].part[k].regex, marks[m]) != NULL)
+					return true;
+	return false;
 }
 
 static int copy_sets(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct weir_why *why)
@@ -321,14 +163,13 @@ static int build(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct we
 
 	if (rc == 0)
 		rc = index_ids(d, why);
-	if (rc == 0)
-		rc = check_parts(d, conf, why);
-	if (rc == 0)
-		rc = build_databases(d, conf, why);
+	if (rc == 0 && d->rules.n > 0)
+		rc = dpi_databases_make(d, conf, why);
 	if (rc == 0)
 		rc = make_scratch(d, why);
 	if (rc == 0)
 		rc = copy_sets(d, conf, why);
+	d->at_end = may_match_at_end(&d->rules);
 	return rc;
 }
 
@@ -360,7 +201,7 @@ void weir_dpi_free(struct weir_dpi *d)
 	if (d == NULL)
 		return;
 	hs_free_scratch(d->scratch);
-	free_databases(d);
+	dpi_databases_free(d);
 	dpi_rules_clear(&d->rules);
 	dpi_domains_clear(&d->domains);
 	free(d->by_id);

@@ -111,9 +111,11 @@ void dpi_exprs_clear(struct dpi_exprs *e)
 	*e = (struct dpi_exprs){0};
 }
 
-int dpi_key_make(struct dpi_key *key, const struct dpi_exprs exprs[DPI_MODES])
+int dpi_key_make(struct dpi_bytes *key, const struct dpi_rules *rules,
+		 const struct dpi_exprs exprs[DPI_MODES])
 {
 	hs_platform_info_t cpu = {0};
+	bool bad;
 	char *text = NULL;
 	FILE *f = open_memstream(&text, &key->bytes);
 
@@ -122,18 +124,21 @@ int dpi_key_make(struct dpi_key *key, const struct dpi_exprs exprs[DPI_MODES])
 		return -ENOMEM;
 	hs_populate_platform(&cpu);
 	fprintf(f, "hyperscan %s on %u %llu\n", hs_version(), cpu.tune, cpu.cpu_features);
+	for (uint32_t i = 0; i < rules->n; i++)
+		fputc(rules->rule[i].must ? 'm' : 'r', f);
 	for (unsigned m = 0; m < DPI_MODES; m++) {
-		fprintf(f, "%u expressions of mode %u\n", exprs[m].n, m);
+		fprintf(f, "\n%u expressions of mode %u\n", exprs[m].n, m);
 		for (unsigned i = 0; i < exprs[m].n; i++)
 			fprintf(f, "%u:%u:%llu:%llu:%llu:%zu:%s\n", exprs[m].ids[i],
 				exprs[m].flags[i], exprs[m].ext[i].flags,
 				exprs[m].ext[i].min_offset, exprs[m].ext[i].max_offset,
 				strlen(exprs[m].regex[i]), exprs[m].regex[i]);
 	}
-	if (ferror(f) | fclose(f)) {
+	bad = ferror(f) != 0;
+	if (fclose(f) != 0 || bad) {
 		free(text);
 		return -ENOMEM;
 	}
-	key->at = (uint8_t *)text;
+	key->at = text;
 	return 0;
 }

@@ -112,14 +112,16 @@ void dpi_sniff(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
 		look_at(look, buffer_of(w, st), st->sniff_have);
 }
 
+/* What is no message of a known protocol leaves what was known. */
 void dpi_sniff_datagram(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
 {
-	struct weir_sniff s;
+	struct weir_sniff *s = &look->st->sniffed;
+	const enum weir_sniff_proto proto = s->proto;
 
-	memset(&s, 0, sizeof(s));
-	if (weir_sniff_datagram(p, bytes, &s) != WEIR_SNIFF_FOUND)
+	if (weir_sniff_datagram(p, bytes, s) != WEIR_SNIFF_FOUND) {
+		s->proto = proto;
 		return;
-	look->st->sniffed = s;
+	}
 	count_name(look);
 	dpi_judge_name(look);
 }

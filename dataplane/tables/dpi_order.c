@@ -221,25 +221,50 @@ void weir_dpi_syn(struct weir_dpi_worker *w, uint32_t state, enum weir_dir dir, 
 	way->known = true;
 }
 
+/* What most segments are: the next ones, in one buffer, of a stream that is under way. */
+static inline bool is_plain(const struct dpi_look *look, uint32_t seq, const struct rte_mbuf *m,
+			    uint32_t off, uint32_t bytes)
+{
+	const struct dpi_way *way = look->way;
+
+	return way->stream != NULL && seq == way->pos && way->held == 0 && bytes > 0 &&
+	       (uint64_t)off + bytes <= m->data_len &&
+	       bytes <= look->d->budget_bytes - way->seen_bytes &&
+	       (look->dir != WEIR_DIR_ORIG || !look->st->sniffing);
+}
+
+static __attribute__((noinline)) void take_any(const struct dpi_look *look, uint32_t seq,
+					       const struct rte_mbuf *m, uint32_t off,
+					       uint32_t bytes)
+{
+	if (bytes > 0 && off <= m->pkt_len && bytes <= m->pkt_len - off && !is_over(look))
+		take_segment(look, seq, m, off, bytes);
+}
+
+static __attribute__((noinline)) void end_both(const struct dpi_look *look)
+{
+	for (unsigned dir = 0; dir < WEIR_DIRS; dir++)
+		dpi_way_end(look->w, look->st, dir);
+}
+
 struct weir_dpi_verdict weir_dpi_segment(struct weir_dpi_worker *w, const struct weir_dpi *d,
 					 uint32_t state, enum weir_dir dir, uint32_t seq,
 					 const struct rte_mbuf *m, uint32_t off, uint32_t bytes)
 {
-	struct weir_dpi_verdict v;
 	struct dpi_look look;
 
 	if (unlikely(!dpi_look_begin(&look, w, d, state, dir))) {
 		weir_count(&w->counters.failed, 1);
 		return (struct weir_dpi_verdict){.action = WEIR_DPI_PASS};
 	}
-	if (bytes > 0 && off <= m->pkt_len && bytes <= m->pkt_len - off && !is_over(&look)) {
-		weir_count(&w->counters.segments, 1);
-		take_segment(&look, seq, m, off, bytes);
+	weir_count(&w->counters.segments, 1);
+	if (likely(is_plain(&look, seq, m, off, bytes))) {
+		look.way->pos += bytes;
+		dpi_scan_plain(&look, rte_pktmbuf_mtod_offset(m, const uint8_t *, off), bytes);
+	} else {
+		take_any(&look, seq, m, off, bytes);
 	}
-	if (look.st->verdict.action != WEIR_DPI_PASS)
-		for (unsigned each = 0; each < WEIR_DIRS; each++)
-			dpi_way_end(w, look.st, each);
-	v = look.st->verdict;
-	v.done = dpi_is_done(look.st);
-	return v;
+	if (unlikely(look.st->verdict.action != WEIR_DPI_PASS))
+		end_both(&look);
+	return look.st->verdict;
 }

@@ -23,6 +23,7 @@ struct dpi_part {
 	uint32_t flags;	  /* HS_FLAG_ */
 	uint64_t min_end; /* where a match may end; 0 and UINT64_MAX: anywhere */
 	uint64_t max_end;
+	bool literal; /* made of bytes, so that it cannot be wrong */
 };
 
 /* Ports of one side; none: any. */
@@ -151,18 +152,30 @@ struct weir_dpi {
 	struct weir_dpi_stats stats;
 };
 
-/* What the databases are made of, byte for byte: equal keys, equal databases. */
-struct dpi_key {
-	uint8_t *at;
+/* Databases of d's rules, and which of those were left out. 0 or -errno with a sentence. */
+int dpi_databases_make(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct weir_why *why);
+void dpi_databases_free(struct weir_dpi *d);
+
+/* Bytes that belong to the caller. */
+struct dpi_bytes {
+	char *at;
 	size_t bytes;
 };
 
-/* The key of these expressions with this hyperscan on this processor. 0 or -ENOMEM. */
-int dpi_key_make(struct dpi_key *key, const struct dpi_exprs exprs[DPI_MODES]);
-/* Read databases; false: there are none that are right, and `odd` says what is wrong, if anything.
- */
-bool dpi_cache_read(const char *dir, const struct dpi_key *key, hs_database_t *db[DPI_MODES],
+/* What databases are made of with this hyperscan on this processor: equal keys, equal databases.
+ * 0 or -ENOMEM. */
+int dpi_key_make(struct dpi_bytes *key, const struct dpi_rules *rules,
+		 const struct dpi_exprs exprs[DPI_MODES]);
+
+/* What is kept under a key. */
+struct dpi_cached {
+	hs_database_t *db[DPI_MODES];
+	struct dpi_bytes notes; /* of dpi_databases.c: which rules were refused */
+};
+
+/* Read it; false: there is none that is right, and `odd` says what is wrong, if anything. */
+bool dpi_cache_read(const char *dir, const struct dpi_bytes *key, struct dpi_cached *c,
 		    struct weir_why *odd);
-/* Write them, and remove the oldest if there are many. 0 or -errno with a sentence. */
-int dpi_cache_write(const char *dir, const struct dpi_key *key, hs_database_t *const db[DPI_MODES],
+/* Write it, and remove the oldest if there are many. 0 or -errno with a sentence. */
+int dpi_cache_write(const char *dir, const struct dpi_bytes *key, const struct dpi_cached *c,
 		    struct weir_why *why);

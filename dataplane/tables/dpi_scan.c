@@ -46,19 +46,17 @@ int dpi_on_match(unsigned id, unsigned long long from, unsigned long long to, un
 /* Of these bytes, those that the budget has room for; the last ones end the way. */
 static uint32_t within_budget(const struct dpi_look *look, uint32_t bytes)
 {
-	struct dpi_way *way = look->way;
+	const uint64_t left = look->d->budget_bytes - look->way->seen_bytes;
 
-	if (likely(bytes <= way->left_bytes))
+	if (likely(bytes <= left))
 		return bytes;
 	weir_count(&look->w->counters.over_budget, 1);
-	return (uint32_t)way->left_bytes;
+	return (uint32_t)left;
 }
 
 static void spend(const struct dpi_look *look, uint32_t bytes)
 {
 	look->way->seen_bytes += bytes;
-	if (look->way->left_bytes != WEIR_DPI_UNLIMITED)
-		look->way->left_bytes -= bytes;
 	weir_count(&look->w->counters.bytes, bytes);
 }
 
@@ -72,16 +70,30 @@ static bool failed(const struct dpi_look *look, hs_error_t rc)
 
 static bool scan_stream(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
 {
-	const size_t number = (size_t)(look->st - look->w->state);
-	hs_stream_t *stream = look->side->stream[WEIR_DIRS * number + look->dir];
+	return !failed(look,
+		       hs_scan_stream(look->way->stream, (const char *)p, bytes, 0,
+				      look->side->scratch, dpi_on_match, (void *)(uintptr_t)look));
+}
 
-	if (!look->way->open) {
-		if (failed(look, hs_reset_stream(stream, 0, look->side->scratch, NULL, NULL)))
-			return false;
-		look->way->open = true;
-	}
-	return !failed(look, hs_scan_stream(stream, (const char *)p, bytes, 0, look->side->scratch,
-					    dpi_on_match, (void *)(uintptr_t)look));
+/* The stream of this state and direction begins. */
+static bool open_stream(const struct dpi_look *look)
+{
+	const size_t number = WEIR_DIRS * (size_t)(look->st - look->w->state) + look->dir;
+	uint8_t *at = look->side->streams + number * look->side->stride;
+
+	if (look->way->stream != NULL)
+		return true;
+	if (failed(look, hs_reset_stream((hs_stream_t *)at, 0, look->side->scratch, NULL, NULL)))
+		return false;
+	look->way->stream = (hs_stream_t *)at;
+	return true;
+}
+
+void dpi_scan_plain(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
+{
+	spend(look, bytes);
+	if (unlikely(!scan_stream(look, p, bytes)))
+		dpi_way_end(look->w, look->st, look->dir);
 }
 
 void dpi_scan(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
@@ -93,17 +105,17 @@ void dpi_scan(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
 	spend(look, n);
 	if (st->sniffing && look->dir == WEIR_DIR_ORIG)
 		dpi_sniff(look, p, n);
-	if (look->verdict->action == WEIR_DPI_PASS && look->side->stream != NULL && n > 0)
-		more &= scan_stream(look, p, n);
+	if (look->verdict->action == WEIR_DPI_PASS && look->side->streams != NULL && n > 0)
+		more &= open_stream(look) && scan_stream(look, p, n);
 	if (!more && st->sniffing && look->dir == WEIR_DIR_ORIG)
 		dpi_sniff_end(look, WEIR_SNIFF_NEED_MORE);
-	more &= look->side->stream != NULL || (look->dir == WEIR_DIR_ORIG && st->sniffing);
+	more &= look->side->streams != NULL || (look->dir == WEIR_DIR_ORIG && st->sniffing);
 	if (!more)
 		dpi_way_end(look->w, st, look->dir);
 }
 
 /* Inspect a datagram in one piece. */
-static void scan_datagram(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
+static inline void scan_datagram(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
 {
 	const hs_database_t *db = look->d->db[DPI_BLOCK];
 	const uint32_t n = within_budget(look, bytes);
@@ -111,34 +123,40 @@ static void scan_datagram(const struct dpi_look *look, const uint8_t *p, uint32_
 	spend(look, n);
 	if (look->dir == WEIR_DIR_ORIG)
 		dpi_sniff_datagram(look, p, n);
-	if (look->verdict->action == WEIR_DPI_PASS && db != NULL && n > 0)
+	if (likely(look->verdict->action == WEIR_DPI_PASS && db != NULL))
 		failed(look, hs_scan(db, (const char *)p, n, 0, look->side->scratch, dpi_on_match,
 				     (void *)(uintptr_t)look));
-	if (n < bytes)
+	if (unlikely(n < bytes))
 		dpi_way_end(look->w, look->st, look->dir);
+}
+
+/* Its bytes in one piece; NULL: there are fewer, or more than a datagram has. */
+static inline const uint8_t *in_one_piece(const struct weir_dpi_worker *w, const struct rte_mbuf *m,
+					  uint32_t off, uint32_t bytes)
+{
+	if (likely((uint64_t)off + bytes <= m->data_len))
+		return rte_pktmbuf_mtod_offset(m, const uint8_t *, off);
+	return bytes <= DPI_DATAGRAM_BYTES ? rte_pktmbuf_read(m, off, bytes, w->flat) : NULL;
 }
 
 struct weir_dpi_verdict weir_dpi_datagram(struct weir_dpi_worker *w, const struct weir_dpi *d,
 					  uint32_t state, enum weir_dir dir,
 					  const struct rte_mbuf *m, uint32_t off, uint32_t bytes)
 {
-	struct weir_dpi_verdict v = {.action = WEIR_DPI_PASS};
-	const uint8_t *p = NULL;
+	const uint8_t *p = in_one_piece(w, m, off, bytes);
+	struct weir_dpi_verdict v;
 	struct dpi_look look;
 
-	if (likely(bytes <= DPI_DATAGRAM_BYTES))
-		p = rte_pktmbuf_read(m, off, bytes, w->flat);
 	if (unlikely(p == NULL || !dpi_look_begin(&look, w, d, state, dir))) {
 		weir_count(&w->counters.failed, 1);
-		return v;
+		return (struct weir_dpi_verdict){.action = WEIR_DPI_PASS};
 	}
-	v.app = look.st->verdict.app;
+	v = look.st->verdict; /* PASS, for none is kept */
 	look.verdict = &v;
-	if (bytes > 0 && !look.way->done) {
-		weir_count(&w->counters.datagrams, 1);
+	weir_count(&w->counters.datagrams, 1);
+	if (likely(bytes > 0 && !look.way->done))
 		scan_datagram(&look, p, bytes);
-		look.st->verdict.app = v.app;
-	}
-	v.done = dpi_is_done(look.st);
+	look.st->verdict.app = v.app;
+	v.done = look.st->verdict.done;
 	return v;
 }

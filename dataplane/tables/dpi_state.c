@@ -9,30 +9,24 @@
 #include "dpi_worker_priv.h"
 
 #include <netinet/in.h>
+#include <rte_prefetch.h>
 #include <string.h>
 
-static const struct dpi_side *side_of(const struct weir_dpi_worker *w, const struct weir_dpi *d)
+static void note_done(struct dpi_state *st)
 {
-	for (unsigned i = 0; i < DPI_SIDES; i++)
-		if (__atomic_load_n(&w->side[i].d, __ATOMIC_ACQUIRE) == d)
-			return d != NULL ? &w->side[i] : NULL;
-	return NULL;
-}
-
-bool dpi_is_done(const struct dpi_state *st)
-{
-	return st->verdict.action != WEIR_DPI_PASS ||
-	       (st->way[WEIR_DIR_ORIG].done && st->way[WEIR_DIR_REPLY].done);
+	st->verdict.done = st->way[WEIR_DIR_ORIG].done && st->way[WEIR_DIR_REPLY].done;
 }
 
 void dpi_way_end(struct weir_dpi_worker *w, struct dpi_state *st, enum weir_dir dir)
 {
 	dpi_held_free(w, &st->way[dir]);
+	st->way[dir].stream = NULL;
 	st->way[dir].done = true;
 	if (dir == WEIR_DIR_ORIG) {
 		dpi_buffer_free(w, st);
 		st->sniffing = false;
 	}
+	note_done(st);
 }
 
 /* With these patterns, from where the flow is now. */
@@ -46,17 +40,17 @@ static void begin_with(struct dpi_state *st, const struct dpi_side *side)
 	for (unsigned dir = 0; dir < WEIR_DIRS; dir++) {
 		struct dpi_way *way = &st->way[dir];
 
-		way->open = false;
+		way->stream = NULL;
 		way->done = side->d->db[mode] == NULL && (dir != WEIR_DIR_ORIG || !st->sniffing);
 		way->seen_bytes = 0;
-		way->left_bytes = side->d->budget_bytes;
 	}
+	note_done(st);
 }
 
 uint32_t weir_dpi_begin(struct weir_dpi_worker *w, const struct weir_dpi *d,
 			const struct weir_dpi_flow *flow)
 {
-	const struct dpi_side *side = side_of(w, d);
+	const struct dpi_side *side = dpi_side_of(w, d);
 	const uint32_t number = w->free_state;
 	struct dpi_state *st = &w->state[number];
 
@@ -71,7 +65,8 @@ uint32_t weir_dpi_begin(struct weir_dpi_worker *w, const struct weir_dpi *d,
 	st->buffer = 0;
 	st->sniff_have = 0;
 	st->flow = *flow;
-	memset(&st->sniffed, 0, sizeof(st->sniffed));
+	memset(&st->sniffed, 0, offsetof(struct weir_sniff, name));
+	st->sniffed.name[0] = st->sniffed.alpn[0] = '\0';
 	begin_with(st, side);
 	weir_count(&w->counters.begun, 1);
 	weir_count(&w->counters.used, 1);
@@ -79,7 +74,7 @@ uint32_t weir_dpi_begin(struct weir_dpi_worker *w, const struct weir_dpi *d,
 }
 
 /* A way that was given up begins again where its next segment does. */
-static void begin_anew(const struct dpi_look *look)
+void dpi_begin_anew(const struct dpi_look *look)
 {
 	struct dpi_state *st = look->st;
 	struct dpi_look of_name = *look;
@@ -95,41 +90,19 @@ static void begin_anew(const struct dpi_look *look)
 		dpi_judge_name(&of_name);
 }
 
-bool dpi_look_begin(struct dpi_look *look, struct weir_dpi_worker *w, const struct weir_dpi *d,
-		    uint32_t state, enum weir_dir dir)
-{
-	struct dpi_state *st = &w->state[state];
-
-	*look = (struct dpi_look){
-		.w = w,
-		.d = d,
-		.side = side_of(w, d),
-		.st = st,
-		.way = &st->way[dir],
-		.verdict = &st->verdict,
-		.dir = dir,
-	};
-	if (unlikely(look->side == NULL))
-		return false;
-	if (unlikely(st->epoch != look->side->epoch))
-		begin_anew(look);
-	return true;
-}
-
 /* Patterns with $ match where the stream ends, if all of it was seen. */
 static void find_at_end(struct weir_dpi_worker *w, const struct weir_dpi *d, uint32_t state)
 {
-	const struct dpi_side *side = side_of(w, d);
+	const struct dpi_side *side = dpi_side_of(w, d);
 	struct dpi_look look;
 
 	if (side == NULL || w->state[state].epoch != side->epoch)
 		return;
 	for (unsigned dir = 0; dir < WEIR_DIRS; dir++) {
-		const struct dpi_way *way = &w->state[state].way[dir];
+		hs_stream_t *stream = w->state[state].way[dir].stream;
 
-		if (way->open && !way->done && dpi_look_begin(&look, w, d, state, dir))
-			hs_reset_stream(side->stream[WEIR_DIRS * state + dir], 0, side->scratch,
-					dpi_on_match, &look);
+		if (stream != NULL && dpi_look_begin(&look, w, d, state, dir))
+			hs_reset_stream(stream, 0, side->scratch, dpi_on_match, &look);
 	}
 }
 
@@ -147,6 +120,12 @@ void weir_dpi_end(struct weir_dpi_worker *w, const struct weir_dpi *d, uint32_t 
 	st->next = w->free_state;
 	w->free_state = state;
 	weir_count(&w->counters.used, (uint64_t)-1);
+}
+
+void weir_dpi_prefetch(const struct weir_dpi_worker *w, uint32_t state)
+{
+	rte_prefetch0(&w->state[state]);
+	rte_prefetch0((const uint8_t *)&w->state[state] + RTE_CACHE_LINE_SIZE);
 }
 
 const struct weir_sniff *weir_dpi_sniffed(const struct weir_dpi_worker *w, uint32_t state)

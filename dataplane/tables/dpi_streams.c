@@ -53,27 +53,29 @@ uint64_t dpi_streams_size(const struct weir_dpi *d, uint32_t states)
 {
 	if (d->db[DPI_STREAM] == NULL)
 		return 0;
-	return (states + 1ull) * WEIR_DIRS * (stride_of(d) + sizeof(hs_stream_t *));
+	return (states + 1ull) * WEIR_DIRS * stride_of(d);
 }
 
 int dpi_streams_open(struct dpi_side *side, const struct weir_dpi *d, uint32_t states, int numa)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const size_t n = (states + 1ul) * WEIR_DIRS, stride = stride_of(d);
+	hs_stream_t *stream;
 	int rc = 0;
 
 	if (d->db[DPI_STREAM] == NULL)
 		return 0;
 	pthread_once(&once, set_allocator);
-	side->stream = rte_zmalloc_socket("weir_dpi", n * sizeof(side->stream[0]),
-					  RTE_CACHE_LINE_SIZE, numa);
-	side->arena = rte_zmalloc_socket("weir_dpi_streams", n * stride, RTE_CACHE_LINE_SIZE, numa);
-	if (side->stream == NULL || side->arena == NULL)
+	side->stride = stride;
+	side->streams =
+		rte_zmalloc_socket("weir_dpi_streams", n * stride, RTE_CACHE_LINE_SIZE, numa);
+	if (side->streams == NULL)
 		return -ENOMEM;
-	cutting.at = side->arena;
+	cutting.at = side->streams;
 	cutting.stride = stride;
 	for (size_t i = 0; i < n && rc == 0; i++)
-		if (hs_open_stream(d->db[DPI_STREAM], 0, &side->stream[i]) != HS_SUCCESS)
+		if (hs_open_stream(d->db[DPI_STREAM], 0, &stream) != HS_SUCCESS ||
+		    stream != (hs_stream_t *)(side->streams + i * stride))
 			rc = -ENOMEM;
 	cutting.at = NULL;
 	return rc;
@@ -81,8 +83,6 @@ int dpi_streams_open(struct dpi_side *side, const struct weir_dpi *d, uint32_t s
 
 void dpi_streams_close(struct dpi_side *side)
 {
-	rte_free(side->stream);
-	rte_free(side->arena);
-	side->stream = NULL;
-	side->arena = NULL;
+	rte_free(side->streams);
+	side->streams = NULL;
 }

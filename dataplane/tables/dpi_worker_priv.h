@@ -23,30 +23,31 @@ static_assert(sizeof(struct dpi_block) == 2048, "as weir_dpi_worker_conf says");
 
 /* One direction of a flow. */
 struct dpi_way {
+	hs_stream_t *stream; /* of patterns; NULL: it has not begun, or is over */
+	uint64_t seen_bytes; /* that were inspected */
 	uint32_t pos;	     /* TCP: number of the byte that is inspected next, if known */
 	uint32_t held;	     /* first block of those that came early; 0: none */
 	uint32_t n_held;     /* blocks */
 	bool known;	     /* pos is */
 	bool seen;	     /* there was payload */
-	bool open;	     /* its stream has begun */
 	bool done;	     /* it is inspected no more */
-	uint64_t seen_bytes; /* that were inspected */
-	uint64_t left_bytes; /* of the budget */
 };
 
+/* What every packet reads is in the first two lines. */
 struct dpi_state {
 	uint32_t next;	/* free ones: the next free one */
 	uint32_t epoch; /* of the struct dpi_side that it began with */
 	bool used;
-	bool sniffing;	     /* the client's first message is not known yet */
+	bool sniffing; /* the client's first message is not known yet */
+	struct weir_dpi_verdict verdict;
+	struct dpi_way way[WEIR_DIRS];
 	uint32_t alerts;     /* told so far */
 	uint32_t buffer;     /* that gathers the client's first message; 0: none */
 	uint32_t sniff_have; /* bytes in it */
 	struct weir_dpi_flow flow;
-	struct weir_dpi_verdict verdict;
-	struct dpi_way way[WEIR_DIRS];
 	struct weir_sniff sniffed;
-};
+} __attribute__((aligned(64)));
+static_assert(offsetof(struct dpi_state, flow) <= 128, "two lines for every packet");
 
 /*
  * What inspection for one struct weir_dpi needs. The control thread writes it while d is NULL; then
@@ -56,8 +57,8 @@ struct dpi_side {
 	const struct weir_dpi *d; /* atomic: set last, cleared first */
 	uint32_t epoch;		  /* another one each time */
 	hs_scratch_t *scratch;	  /* NULL: there are no patterns */
-	hs_stream_t **stream;	  /* of state and direction; NULL: no patterns of TCP */
-	void *arena;		  /* where they are */
+	uint8_t *streams;	  /* of all states and directions; NULL: no patterns of TCP */
+	size_t stride;		  /* bytes from one to the next */
 };
 
 #define DPI_SIDES 2 /* the current and the next generation's */
@@ -92,13 +93,42 @@ void dpi_streams_close(struct dpi_side *side);
 /* Memory for them. */
 uint64_t dpi_streams_size(const struct weir_dpi *d, uint32_t states);
 
-/* Where a look at a state begins; false: the worker is not prepared for d. A flow that began with
- * other patterns begins anew. */
-bool dpi_look_begin(struct dpi_look *look, struct weir_dpi_worker *w, const struct weir_dpi *d,
-		    uint32_t state, enum weir_dir dir);
-/* Whether nothing that may still come matters: one verdict has ended it, or both ways are done. */
-bool dpi_is_done(const struct dpi_state *st);
-/* A way is inspected no more: give back what it holds. */
+/* The worker's side for d; NULL: it is not prepared for it. */
+static inline const struct dpi_side *dpi_side_of(const struct weir_dpi_worker *w,
+						 const struct weir_dpi *d)
+{
+	for (unsigned i = 0; i < DPI_SIDES; i++)
+		if (likely(__atomic_load_n(&w->side[i].d, __ATOMIC_ACQUIRE) == d))
+			return d != NULL ? &w->side[i] : NULL;
+	return NULL;
+}
+
+/* A flow that began with other patterns begins anew. */
+void dpi_begin_anew(const struct dpi_look *look);
+
+/* Where a look at a state begins; false: the worker is not prepared for d. */
+static inline bool dpi_look_begin(struct dpi_look *look, struct weir_dpi_worker *w,
+				  const struct weir_dpi *d, uint32_t state, enum weir_dir dir)
+{
+	struct dpi_state *st = &w->state[state];
+
+	*look = (struct dpi_look){
+		.w = w,
+		.d = d,
+		.side = dpi_side_of(w, d),
+		.st = st,
+		.way = &st->way[dir],
+		.verdict = &st->verdict,
+		.dir = dir,
+	};
+	if (unlikely(look->side == NULL))
+		return false;
+	if (unlikely(st->epoch != look->side->epoch))
+		dpi_begin_anew(look);
+	return true;
+}
+
+/* A way is inspected no more: give back what it holds, and note if that was all. */
 void dpi_way_end(struct weir_dpi_worker *w, struct dpi_state *st, enum weir_dir dir);
 
 /* Something was found: tell, tag, decide. */
@@ -111,6 +141,8 @@ struct dpi_found {
 void dpi_found(const struct dpi_look *look, const struct dpi_found *f);
 /* Inspect the next bytes of a stream, as many as the budget lets. */
 void dpi_scan(const struct dpi_look *look, const uint8_t *p, uint32_t bytes);
+/* The same where the stream is open, the budget has room, and patterns are all there is to it. */
+void dpi_scan_plain(const struct dpi_look *look, const uint8_t *p, uint32_t bytes);
 /* What hyperscan calls for a match; ctx is a struct dpi_look. */
 int dpi_on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
 		 void *ctx);

@@ -15,27 +15,23 @@
 #define LABEL_BYTES	63  /* more: a compression pointer, or nothing */
 #define MESSAGE_MIN	(HEADER_BYTES + 1 + 4)
 #define QUESTION_BYTES	(NAME_BYTES + 4)
-#define FLAG_RESPONSE	0x8000
-#define FLAGS_OPCODE	0x7800
-#define FLAG_RESERVED	0x0040
+#define BIT_RESPONSE	0x80
+#define BITS_OPCODE	0x78
+#define BIT_RESERVED	0x40
 #define CLASS_IN	1
 #define CLASS_CHAOS	3
 #define CLASS_ANY	255
 #define ADDITIONALS_MAX 2 /* EDNS (RFC 6891) and a signature (RFC 8945) */
 
-/* A query with one question, by its header; c is at the question then. */
-static bool is_query(struct weir_cursor *c)
+/*
+ * A query with one question and no answer, by the HEADER_BYTES of its header. Most that is none
+ * fails at the first byte, which is asked of every datagram.
+ */
+static bool is_query(const uint8_t *p)
 {
-	uint16_t flags, questions, answers, authorities, additionals;
-
-	weir_take(c, 2); /* identification */
-	flags = weir_take_u16_be(c);
-	questions = weir_take_u16_be(c);
-	answers = weir_take_u16_be(c);
-	authorities = weir_take_u16_be(c);
-	additionals = weir_take_u16_be(c);
-	return !c->bad && (flags & (FLAG_RESPONSE | FLAGS_OPCODE | FLAG_RESERVED)) == 0 &&
-	       questions == 1 && answers == 0 && authorities == 0 && additionals <= ADDITIONALS_MAX;
+	return (p[2] & (BIT_RESPONSE | BITS_OPCODE)) == 0 && (p[3] & BIT_RESERVED) == 0 &&
+	       (p[4] | p[6] | p[7] | p[8] | p[9] | p[10]) == 0 && p[5] == 1 &&
+	       p[11] <= ADDITIONALS_MAX;
 }
 
 /*
@@ -88,18 +84,18 @@ static enum weir_sniff_result take_question(struct weir_cursor *c, struct weir_s
 	if (class != CLASS_IN && class != CLASS_CHAOS && class != CLASS_ANY)
 		return WEIR_SNIFF_NOT_IT;
 	s->dns_type = type;
-	if (odd)
-		s->bad_name = true;
-	else if (bytes > 0)
+	s->name[0] = '\0';
+	s->bad_name = odd;
+	if (!odd && bytes > 0)
 		sniff_name_set(s, text, bytes);
 	return WEIR_SNIFF_FOUND;
 }
 
 enum weir_sniff_result weir_sniff_dns(const uint8_t *p, size_t bytes, struct weir_sniff *s)
 {
-	struct weir_cursor c = {.at = p, .end = p + bytes};
+	struct weir_cursor c = {.at = p + HEADER_BYTES, .end = p + bytes};
 
-	if (!is_query(&c) || take_question(&c, s) != WEIR_SNIFF_FOUND)
+	if (bytes < MESSAGE_MIN || !is_query(p) || take_question(&c, s) != WEIR_SNIFF_FOUND)
 		return WEIR_SNIFF_NOT_IT;
 	return WEIR_SNIFF_FOUND;
 }
@@ -113,7 +109,7 @@ enum weir_sniff_result weir_sniff_dns_stream(const uint8_t *p, size_t bytes, str
 	if (bytes < 2 + HEADER_BYTES)
 		return sniff_need(s, 2 + HEADER_BYTES);
 	message_bytes = weir_take_u16_be(&c);
-	if (message_bytes < MESSAGE_MIN || !is_query(&c))
+	if (message_bytes < MESSAGE_MIN || !is_query(weir_take(&c, HEADER_BYTES)))
 		return WEIR_SNIFF_NOT_IT;
 	if (bytes - 2 > message_bytes)
 		c.end = p + 2 + message_bytes;

@@ -17,6 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const struct weir_dpi patterns = {.budget_bytes = WEIR_DPI_UNLIMITED};
 static struct weir_dpi_worker worker;
 static struct dpi_block blocks[BLOCKS + 1];
 static struct dpi_state states[2];
@@ -29,25 +30,16 @@ static struct {
 } model;
 
 /* What dpi_order.c needs of the other files. */
-bool dpi_look_begin(struct dpi_look *look, struct weir_dpi_worker *w, const struct weir_dpi *d,
-		    uint32_t state, enum weir_dir dir)
+void dpi_begin_anew(const struct dpi_look *look)
 {
-	struct dpi_state *st = &w->state[state];
-
-	*look = (struct dpi_look){
-		.w = w, .st = st, .way = &st->way[dir], .verdict = &st->verdict, .dir = dir};
-	return true;
+	abort(); /* there is one set of patterns */
 }
 
 void dpi_way_end(struct weir_dpi_worker *w, struct dpi_state *st, enum weir_dir dir)
 {
 	dpi_held_free(w, &st->way[dir]);
+	st->way[dir].stream = NULL;
 	st->way[dir].done = true;
-}
-
-bool dpi_is_done(const struct dpi_state *st)
-{
-	return st->way[WEIR_DIR_ORIG].done;
 }
 
 void dpi_sniff_end(const struct dpi_look *look, enum weir_sniff_result r)
@@ -55,7 +47,7 @@ void dpi_sniff_end(const struct dpi_look *look, enum weir_sniff_result r)
 	abort(); /* nothing is sniffed */
 }
 
-void dpi_scan(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
+static void inspect(const uint8_t *p, uint32_t bytes)
 {
 	if (bytes > BYTES - model.inspected || memcmp(p, model.byte + model.inspected, bytes) != 0)
 		abort();
@@ -64,11 +56,25 @@ void dpi_scan(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
 			abort();
 }
 
+void dpi_scan(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
+{
+	look->way->stream = (hs_stream_t *)&model;
+	inspect(p, bytes);
+}
+
+void dpi_scan_plain(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
+{
+	if (look->way->stream == NULL || look->way->held != 0)
+		abort();
+	inspect(p, bytes);
+}
+
 static void begin(uint8_t base)
 {
 	memset(&model, 0, sizeof(model));
 	memset(states, 0, sizeof(states));
 	memset(&worker, 0, sizeof(worker));
+	worker.side[0].d = &patterns;
 	worker.state = states;
 	worker.block = blocks;
 	worker.conf.flow_blocks = BLOCKS - 2;
@@ -125,7 +131,7 @@ static void give(const uint8_t in[4])
 		m->nb_segs = 2;
 		m->data_len = (uint16_t)cut;
 	}
-	v = weir_dpi_segment(&worker, NULL, 1, WEIR_DIR_ORIG, model.base + at, m, front, n);
+	v = weir_dpi_segment(&worker, &patterns, 1, WEIR_DIR_ORIG, model.base + at, m, front, n);
 	if (v.action != WEIR_DPI_PASS)
 		abort();
 	check();

@@ -229,6 +229,38 @@ static void test_the_second_time_the_databases_are_read(void)
 	CU_ASSERT_EQUAL(mkdir(toy_folder(), 0700), 0);
 }
 
+static void test_what_was_left_out_is_named_the_second_time_too(void)
+{
+	const struct weir_dpi_source source =
+		toy_snort("alert tcp any any -> any any (pcre:\"/a(?=b)/\"; sid:1;)\n"
+			  "alert tcp any any -> any any (content:\"abc\"; sid:2;)\n");
+	const char *const says = "toy.rules:1: rule 1 is left out: ";
+	struct toy_findings f[2] = {{.n = 0}, {.n = 0}};
+	struct weir_dpi_stats stats;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct weir_dpi_conf conf = {.sources = &source,
+						   .n_sources = 1,
+						   .cache_dir = toy_folder(),
+						   .finding = toy_finding,
+						   .ctx = &f[i]};
+		struct weir_dpi *d = NULL;
+
+		CU_ASSERT_EQUAL_FATAL(weir_dpi_compile(&conf, &d, NULL), 0);
+		weir_dpi_stats(d, &stats);
+		CU_ASSERT_EQUAL(stats.cache, i == 0 ? WEIR_DPI_CACHE_WRITTEN : WEIR_DPI_CACHE_HIT);
+		CU_ASSERT_EQUAL(stats.left_out, 1);
+		CU_ASSERT_EQUAL(stats.patterns, 1);
+		CU_ASSERT_EQUAL(f[i].n, 1);
+		CU_ASSERT_EQUAL(strncmp(f[i].text[0], says, strlen(says)), 0);
+		CU_ASSERT_EQUAL(matches(d, DPI_STREAM, "ab abc"), 1);
+		weir_dpi_free(d);
+	}
+	CU_ASSERT_STRING_EQUAL(f[0].text[0], f[1].text[0]);
+	toy_folder_clear();
+	CU_ASSERT_EQUAL(mkdir(toy_folder(), 0700), 0);
+}
+
 /* Every byte counts: one turned, all cut away behind it. */
 static void test_a_damaged_file_is_made_anew(void)
 {
@@ -357,7 +389,8 @@ WEIR_TESTS("tables/dpi_compile", TEST(patterns_become_two_databases_and_are_repo
 	   TEST(all_contents_of_a_rule_must_be_there_in_any_order),
 	   TEST(a_pattern_that_is_refused_is_named), TEST(a_source_needs_an_action_and_a_file),
 	   TEST(a_rule_that_is_refused_is_left_out_and_the_rest_compiled),
-	   TEST(the_second_time_the_databases_are_read), TEST(a_damaged_file_is_made_anew),
+	   TEST(the_second_time_the_databases_are_read),
+	   TEST(what_was_left_out_is_named_the_second_time_too), TEST(a_damaged_file_is_made_anew),
 	   TEST(a_file_of_another_version_is_made_anew),
 	   TEST(a_file_that_others_may_write_is_not_trusted),
 	   TEST(a_cache_that_cannot_be_written_is_told_and_does_no_harm),

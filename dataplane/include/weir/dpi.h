@@ -273,6 +273,8 @@ struct weir_dpi_verdict {
 /** Begin to inspect a flow. @return its state, to be ended; 0: none is free (counted). */
 WEIR_MUST_CHECK uint32_t weir_dpi_begin(struct weir_dpi_worker *w, const struct weir_dpi *d,
 					const struct weir_dpi_flow *flow);
+/** Fetch a state that a packet soon to come needs. 0 is allowed. */
+void weir_dpi_prefetch(const struct weir_dpi_worker *w, uint32_t state);
 /**
  * TCP: a SYN came. Data begin behind its number. Without it they begin where the first segment
  * does, and what comes late is not seen.

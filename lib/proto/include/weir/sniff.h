@@ -95,6 +95,9 @@ WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_dns_stream(const uint8_t *p, s
 WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_stream(const uint8_t *p, size_t bytes,
 							 struct weir_sniff *s);
 
-/** Whichever of DNS and QUIC it is, told by the payload of a datagram. Never NEED_MORE. */
+/**
+ * Whichever of DNS and QUIC it is, told by the payload of a datagram. Never NEED_MORE. @p s may be
+ * that of the flow's last one: NOT_IT leaves all of it but proto.
+ */
 WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_datagram(const uint8_t *p, size_t bytes,
 							   struct weir_sniff *s);
