@@ -40,7 +40,7 @@ struct replay {
 
 struct firewall {
 	enum firewall_load load;
-	uint32_t flows, next;
+	uint32_t flows, rules, next;
 	struct replay side[SIDES];
 	struct weir_rib *rib;
 	struct weir_gens *gens;
@@ -142,15 +142,19 @@ static void add_route(struct firewall *f, struct weir_prefix to, unsigned side)
 		perf_die(why.text, rc);
 }
 
+struct made_rule {
+	char name[16];
+	struct weir_prefix dst;
+	struct weir_range ports;
+};
+
 /* Rules that nothing here matches, and the last one, which lets all out. */
 static void make_rules(struct firewall *f)
 {
-	static struct weir_prefix prefixes[FIREWALL_RULES];
-	static struct weir_range ports[FIREWALL_RULES];
-	static struct weir_rule rules[FIREWALL_RULES];
-	static char names[FIREWALL_RULES][16];
+	struct made_rule *made = calloc(f->rules, sizeof(*made));
+	struct weir_rule *rules = calloc(f->rules, sizeof(*rules));
 	const struct weir_rules_conf conf = {.rules = rules,
-					     .n = FIREWALL_RULES,
+					     .n = f->rules,
 					     .zones = 3,
 					     .default_action = WEIR_ACTION_DROP,
 					     .workers = 1,
@@ -158,23 +162,26 @@ static void make_rules(struct firewall *f)
 	struct weir_why why = {{0}};
 	int rc;
 
-	for (unsigned i = 0; i < FIREWALL_RULES; i++) {
-		const bool last = i == FIREWALL_RULES - 1;
+	if (made == NULL || rules == NULL)
+		perf_die("rules", -ENOMEM);
+	for (unsigned i = 0; i < f->rules; i++) {
+		const bool last = i == f->rules - 1;
+		struct made_rule *m = &made[i];
 
-		snprintf(names[i], sizeof(names[i]), "rule-%u", i);
-		prefixes[i] = router_random_prefix(&f->random, 4, i);
-		prefixes[i].addr.bytes[0] = (uint8_t)(20 + i % 100);
-		ports[i].lo = (uint16_t)(router_random(&f->random) >> 17);
-		ports[i].hi = (uint16_t)(ports[i].lo + (router_random(&f->random) >> 20));
+		snprintf(m->name, sizeof(m->name), "rule-%u", i);
+		m->dst = router_random_prefix(&f->random, 4, i);
+		m->dst.addr.bytes[0] = (uint8_t)(20 + i % 100);
+		m->ports.lo = (uint16_t)(router_random(&f->random) >> 17);
+		m->ports.hi = (uint16_t)(m->ports.lo + (router_random(&f->random) >> 20));
 		rules[i] = (struct weir_rule){
-			.name = names[i],
+			.name = m->name,
 			.from_zones = 1 << 1,
 			.to_zones = 1 << 2,
 			.proto = last	 ? 0
 				 : i % 2 ? IPPROTO_TCP
 					 : IPPROTO_UDP,
-			.dst = {.prefixes = &prefixes[i], .n_prefixes = last ? 0 : 1},
-			.dports = &ports[i],
+			.dst = {.prefixes = &m->dst, .n_prefixes = last ? 0 : 1},
+			.dports = &m->ports,
 			.n_dports = last ? 0 : 1,
 			.icmp_type = -1,
 			.icmp_code = -1,
@@ -186,6 +193,8 @@ static void make_rules(struct firewall *f)
 	rc = weir_rules_compile(&conf, &f->policy.rules, &why);
 	if (rc < 0)
 		perf_die(why.text, rc);
+	free(rules);
+	free(made);
 }
 
 static void make_nat(struct firewall *f)
@@ -273,7 +282,7 @@ static void make_engine(struct firewall *f, uint16_t burst)
 			  .exts = 16,
 			  .timeout_ns = WEIR_FLOW_TIMEOUTS,
 			  .numa = -1},
-		.rule_slots = FIREWALL_RULES + 1,
+		.rule_slots = f->rules + 1,
 		.limit_sources = 16,
 		.nat_maps = 16,
 	};
@@ -433,7 +442,8 @@ void firewall_refill(struct firewall *f)
 	put_ready(f, LAN);
 }
 
-struct firewall *firewall_create(enum firewall_load load, uint32_t flows, uint16_t burst)
+struct firewall *firewall_create(enum firewall_load load, uint32_t flows, uint32_t rules,
+				 uint16_t burst)
 {
 	const struct weir_pool_need need = {
 		.rx_descs = SIDES * FIREWALL_PKTS, .workers = 1, .mtu = 1500};
@@ -447,6 +457,7 @@ struct firewall *firewall_create(enum firewall_load load, uint32_t flows, uint16
 		perf_die("firewall", -ENOMEM);
 	f->load = load;
 	f->flows = flows;
+	f->rules = rules;
 	f->random = 1;
 	weir_pool_size(&need, &plan);
 	snprintf(f->pool_name, sizeof(f->pool_name), "firewall%u", number++);

@@ -11,9 +11,6 @@
 
 /* Packets between two refills. Power of two. */
 #define FIREWALL_PKTS 1024
-/* Rules that a new flow is compared with; the last one accepts. */
-#define FIREWALL_RULES 1000
-
 /* What the packets are. */
 enum firewall_load {
 	FIREWALL_KNOWN,	    /* acknowledgements of TCP connections that are established */
@@ -25,9 +22,11 @@ enum firewall_load {
 
 struct firewall;
 
-/* Tables for so many flows, and that many established ones if the load is KNOWN. Exits with a
- * sentence if that fails. */
-struct firewall *firewall_create(enum firewall_load load, uint32_t flows, uint16_t burst);
+/* Tables for so many flows, and that many established ones if the load is KNOWN; a new one is
+ * compared with so many rules, of which the last one accepts. Exits with a sentence if that fails.
+ */
+struct firewall *firewall_create(enum firewall_load load, uint32_t flows, uint32_t rules,
+				 uint16_t burst);
 void firewall_free(struct firewall *f);
 struct weir_engine *firewall_engine(struct firewall *f);
 

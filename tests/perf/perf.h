@@ -16,6 +16,7 @@ struct perf_options {
 	unsigned spread;  /* perf_router: destinations lie in so many routes; 0: in all */
 	unsigned family;  /* perf_router, perf_rules: only this one; 0: both */
 	unsigned burst;	  /* perf_router: only this one; 0: all */
+	unsigned rules;	  /* perf_firewall: so many */
 	const char *only; /* perf_firewall: the name of a case; NULL: all */
 	const char *dump; /* perf_rules: folder for what dpdk-test-acl reads; NULL: none */
 };

@@ -2,9 +2,9 @@
 
 /*
  * What does weir-firewall's path cost? 64-byte packets of established TCP connections (random ones
- * of 1,024, 65,536 and 1,048,576), and of UDP flows that each packet begins, among 1,000 rules;
- * each untranslated and with its source translated. Figures are TSC cycles a packet from port to
- * port in memory (firewall_path.c), and the least of each stage by its own statistics.
+ * of 1,024, 65,536 and 1,048,576), and of UDP flows that each packet begins, among 1,000 rules
+ * (--rules); each untranslated and with its source translated. Figures are TSC cycles a packet from
+ * port to port in memory (firewall_path.c), and the least of each stage by its own statistics.
  */
 
 #include "firewall_path.h"
@@ -18,6 +18,7 @@
 #define REFILLS	   32 /* of FIREWALL_PKTS packets in one sample */
 #define ROUNDS_MAX 1024
 #define BURST	   64
+#define RULES	   1000
 
 static const struct {
 	const char *name;
@@ -97,12 +98,12 @@ static const struct weir_graph *any_graph(struct firewall **f)
 	perf_die("--only names no case", -EINVAL);
 }
 
-static void print_tables(struct firewall **f, unsigned rounds)
+static void print_tables(struct firewall **f, const struct perf_options *o)
 {
 	const struct weir_graph *g = any_graph(f);
 
-	printf("TSC cycles a packet at bursts of %d, %u rules, %u rounds\n\n%-14s", BURST,
-	       FIREWALL_RULES, rounds, "");
+	printf("TSC cycles a packet at bursts of %d, %u rules, %u rounds\n\n%-14s", BURST, o->rules,
+	       o->rounds, "");
 	for (unsigned c = 0; c < CASES; c++)
 		printf(" %13s", cases[c].name);
 	for (unsigned which = 0; which < 3; which++) {
@@ -110,7 +111,7 @@ static void print_tables(struct firewall **f, unsigned rounds)
 
 		printf("\n%-14s", names[which]);
 		for (unsigned c = 0; c < CASES; c++) {
-			const double median = perf_median(samples[c], rounds);
+			const double median = perf_median(samples[c], o->rounds);
 
 			printf(" %13.1f", which == 0   ? samples[c][0]
 					  : which == 1 ? median
@@ -131,7 +132,7 @@ static void print_json(struct firewall **f, const struct perf_options *o)
 
 	printf("{\"benchmark\": \"firewall\", \"rounds\": %u, \"hugepages\": %s, \"tsc_hz\": %" PRIu64
 	       ", \"burst\": %d, \"rules\": %u, \"rows\": [",
-	       o->rounds, o->huge ? "true" : "false", rte_get_tsc_hz(), BURST, FIREWALL_RULES);
+	       o->rounds, o->huge ? "true" : "false", rte_get_tsc_hz(), BURST, o->rules);
 	for (unsigned c = 0; c < CASES; c++) {
 		const double median = perf_median(samples[c], o->rounds);
 
@@ -150,21 +151,23 @@ static void print_json(struct firewall **f, const struct perf_options *o)
 
 int main(int argc, char **argv)
 {
-	struct perf_options o = {.core = 1, .rounds = 40, .huge = true};
+	struct perf_options o = {.core = 1, .rounds = 40, .huge = true, .rules = RULES};
 	struct firewall *f[CASES] = {NULL};
 
 	perf_options(&o, argc, argv);
 	if (o.rounds > ROUNDS_MAX)
 		perf_die("--rounds is too large", -ERANGE);
+	if (o.rules == 0)
+		perf_die("--rules: the last one lets all out", -ERANGE);
 	perf_eal(&o, "perf_firewall");
 	for (unsigned c = 0; c < CASES; c++)
 		if (o.only == NULL || strcmp(o.only, cases[c].name) == 0)
-			f[c] = firewall_create(cases[c].load, cases[c].flows, BURST);
+			f[c] = firewall_create(cases[c].load, cases[c].flows, o.rules, BURST);
 	run(f, &o);
 	if (o.json)
 		print_json(f, &o);
 	else
-		print_tables(f, o.rounds);
+		print_tables(f, &o);
 	for (unsigned c = 0; c < CASES; c++)
 		if (f[c] != NULL)
 			firewall_free(f[c]);
