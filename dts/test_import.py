@@ -141,6 +141,22 @@ def test_a_log_is_of_the_rule_that_decides() -> None:
     assert out.count("log: true") == 1 and out.count("action: drop") == 1
 
 
+def test_a_comment_is_no_option() -> None:
+    """Who may write a comment may not write a rule.
+
+    Steps: import a rule whose comment is a target's option, and one whose comment is a negation.
+    Check: both are what they were, and the comments are comments.
+    """
+    lines = [
+        '-A FORWARD -i a -o b -p tcp -m comment --comment "-j" -m tcp --dport 1 -j DROP',
+        '-A FORWARD -i a -o b -m comment --comment "!" -s 10.0.0.1/32 -j DROP',
+    ]
+    status, out, err = run(["import-iptables"], iptables(*lines))
+    assert (status, err) == (0, "")
+    assert 'comment: "-j"' in out and 'comment: "!"' in out
+    assert "source: 10.0.0.1, action: drop" in out.replace("\n      ", ", ")
+
+
 def test_pairs_of_interfaces_are_zones() -> None:
     """A map of verdicts by where a packet comes from and goes to; a VLAN; lo.
 

@@ -2,6 +2,7 @@
 """The command line of both programs."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -83,6 +84,8 @@ def main(tool: str, about: str) -> int:
         parser.add_argument("--ipset", action="append", default=[], metavar="FILE",
                             help="what `ipset save` prints, for -m set")  # fmt: skip
     args, report = parser.parse_args(), Report()
+    for number in (signal.SIGPIPE, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     try:
         ruleset, zones = (_iptables if tool == "import-iptables" else _nft)(args, report)
         text = document(ruleset, zones, report)

@@ -26,6 +26,7 @@ _HOOKS = {
     ("nat", "PREROUTING"): ("nat", "prerouting"),
     ("nat", "POSTROUTING"): ("nat", "postrouting"),
 }
+_FREE_TEXT = ("--comment", "--log-prefix", "--nflog-prefix")
 _PLAIN = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject", "RETURN": "return"}
 
 
@@ -54,7 +55,9 @@ def _options(line: Line, words: list[str]) -> None:
     """`! -p tcp --tcp-flags FIN,SYN SYN`: options with their arguments."""
     negated = False
     for word in words:
-        if word == "!":
+        if line.options and line.options[-1][1] in _FREE_TEXT and not line.options[-1][2]:
+            line.options[-1][2].append(word)
+        elif word == "!":
             negated = True
         elif re.fullmatch(r"-[a-zA-Z]|--[a-z0-9-]+", word):
             line.options.append((negated, word, []))

@@ -13,7 +13,7 @@ from importer.box import NEW, Box, Untranslated
 from importer.model import Branch, Chain, Report, Rule, Unusable, Verdict
 
 DEPTH_MAX = 16  # nftables' own
-STEPS_MAX = 2_000_000
+STEPS_MAX = 500_000
 
 Decide = Callable[[Box], None]
 Accept = Callable[[Rule, Box, Verdict], None]

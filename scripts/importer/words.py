@@ -3,6 +3,7 @@
 
 import re
 import socket
+from functools import cache
 
 from importer.box import Untranslated
 from importer.spans import Spans
@@ -113,18 +114,20 @@ def flag_spans(mask: int, value: int) -> Spans:
     return Spans.of((v, v) for v in range(256) if v & mask == value)
 
 
+@cache
+def _cubes() -> list[tuple[int, int, frozenset[int]]]:
+    """All texts of flags as mask, value and the combinations that they mean, the widest first."""
+    masks = sorted(range(256), key=lambda mask: (mask.bit_count(), mask))
+    pairs = [(mask, value) for mask in masks for value in range(256) if value & ~mask == 0]
+    return [(m, v, frozenset(flag_spans(m, v).values())) for m, v in pairs]
+
+
+@cache
 def flag_words(spans: Spans) -> list[str]:
     """The fewest texts that say these combinations: `syn,!ack`, found greedily."""
-    wanted = set(spans.values())
-    cubes = [
-        (mask, value)
-        for mask in sorted(range(256), key=lambda m: (m.bit_count(), m))
-        for value in range(256)
-        if value & ~mask == 0
-    ]
-    left, out = set(wanted), []
-    for mask, value in cubes:
-        inside = {v for v in range(256) if v & mask == value}
+    wanted = frozenset(spans.values())
+    left, out = wanted, []
+    for mask, value, inside in _cubes():
         if inside <= wanted and inside & left:
             left -= inside
             out.append(
@@ -134,6 +137,4 @@ def flag_words(spans: Spans) -> list[str]:
                     if mask >> bit & 1
                 )
             )
-        if not left:
-            break
     return out
