@@ -238,6 +238,8 @@ const struct weir_dpi_counters *weir_dpi_worker_counters(const struct weir_dpi_w
 /**
  * Have all memory ready that inspection for @p d needs, beside that for the one in use; the worker
  * may run. Call it before the generation with @p d is published. Again for the same is allowed.
+ * The first call sets hyperscan's allocator of streams for the process; streams that others open
+ * are still malloc()ed.
  * @return 0, -EBUSY (two are prepared: retire one first) or -ENOMEM. Control thread.
  */
 WEIR_MUST_CHECK int weir_dpi_worker_prepare(struct weir_dpi_worker *w, const struct weir_dpi *d,
