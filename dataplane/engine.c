@@ -62,6 +62,14 @@ struct weir_engine {
 	struct weir_queue rxqs[];
 };
 
+/* Whether packets of a tuple come to the worker whose handoff it is. */
+static bool is_mine(void *handoff, const struct weir_tuple *tuple)
+{
+	const struct weir_handoff *h = handoff;
+
+	return handoff_owner_of(h, tuple) == h->worker;
+}
+
 static int make_parts(struct weir_engine *e, const struct weir_engine_conf *conf,
 		      struct weir_why *why)
 {
@@ -77,6 +85,10 @@ static int make_parts(struct weir_engine *e, const struct weir_engine_conf *conf
 		rc = weir_tracker_create(conf->tracker, &e->shard, &e->shard.tracker, why);
 		if (rc < 0)
 			return rc;
+		if (e->shard.handoff != NULL) {
+			e->shard.tracker->nat.is_mine = is_mine;
+			e->shard.tracker->nat.ctx = e->shard.handoff;
+		}
 	}
 	e->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (e->kick_fd < 0)

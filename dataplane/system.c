@@ -24,6 +24,7 @@ struct weir_system {
 	char name[32];
 	uint16_t workers, n_ports;
 	bool running;
+	bool tracks; /* flows, so that their owner must be known before their packets come */
 	struct weir_gens *gens;
 	uint16_t n_pools;
 	struct rte_mempool *pool[WEIR_NODES_MAX]; /* as plan.node */
@@ -75,11 +76,14 @@ static int open_ports(struct weir_system *s, const struct weir_system_conf *conf
 /*
  * Whether packets must be spread by our own hash: for all ports alike, or directions would part.
  * Devices agree if their queues are the workers and entry i of each one's table is queue i % n.
+ * Where a device sends replies to a port that translation chooses cannot be computed in advance.
  */
 static bool must_spread(const struct weir_system *s)
 {
 	const bool any_reta = rte_is_power_of_2(s->workers);
 
+	if (s->tracks)
+		return true;
 	for (uint16_t p = 0; p < s->n_ports; p++)
 		if (!(s->port[p]->caps & WEIR_PORT_RSS) || s->port[p]->rxqs != s->workers ||
 		    (!any_reta && s->port[p]->reta != s->port[0]->reta))
@@ -234,6 +238,7 @@ int weir_system_create(const struct weir_system_conf *conf, struct weir_system *
 		return weir_why(why, -ENOMEM, "system: out of memory");
 	snprintf(s->name, sizeof(s->name), "%s", conf->name);
 	s->workers = conf->workers;
+	s->tracks = conf->tracker != NULL;
 	memcpy(s->core, conf->cores, conf->workers * sizeof(s->core[0]));
 	weir_clock_init(&s->clock);
 	weir_system_plan(conf, &plan);

@@ -40,6 +40,7 @@
 #include <weir/gen.h>
 #include <weir/shard.h>
 
+#include "handoff_priv.h"
 #include "packet_priv.h"
 
 /* Datagrams that share a place in the table's hash. */
@@ -134,7 +135,20 @@ static void bury(struct defrag_node *n, enum weir_drop why)
 	n->dead.cnt = 0;
 }
 
-/* Send the whole packet round. */
+/* Send the whole packet round: here, or at the worker that owns its flow. */
+static void send_round(struct weir_shard *s, struct rte_mbuf *m)
+{
+	const bool shared = s->handoff != NULL && s->tracker != NULL;
+	const uint16_t owner = shared ? handoff_owner(s->handoff, m) : s->worker;
+
+	if (owner == s->worker) {
+		weir_origin_push(s->origin, m, WEIR_NEXT);
+		return;
+	}
+	weir_meta(m)->origin_verdict = WEIR_NEXT;
+	handoff_give(s->handoff, owner, &m, 1);
+}
+
 static void deliver(struct defrag_node *n, struct rte_mbuf *m)
 {
 	struct weir_meta *meta = weir_meta(m);
@@ -153,7 +167,7 @@ static void deliver(struct defrag_node *n, struct rte_mbuf *m)
 	m->l3_len = 0;
 	meta->flags = WEIR_META_DEFRAGGED | (meta->flags & WEIR_META_TRACED);
 	weir_count(&n->shard->counters.reassembled, 1);
-	weir_origin_push(n->shard->origin, m, WEIR_NEXT);
+	send_round(n->shard, m);
 }
 
 static struct rte_mbuf *insert(struct defrag_node *n, struct rte_mbuf *m, uint64_t now_ns)

@@ -16,6 +16,7 @@
 #include <weir/bucket.h>
 #include <weir/engine.h>
 #include <weir/shard.h>
+#include <weir/tuple.h>
 
 /* Packets that one ring holds (less one). */
 #define HANDOFF_RING_PKTS 1024
@@ -51,3 +52,5 @@ void handoff_wake(struct weir_handoff *h);
 
 /* The worker that owns a frame's flow; both directions alike. Also writes meta.hash. */
 uint16_t handoff_owner(const struct weir_handoff *h, struct rte_mbuf *m);
+/* The worker that packets of a tuple come to, whole ones: handoff_owner() says the same of them. */
+uint16_t handoff_owner_of(const struct weir_handoff *h, const struct weir_tuple *t);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 /* Ports if a rule names none: those that anybody may use (RFC 6335 section 6). */
-#define PORT_LO 1024
 #define PORT_HI 65535
 
 static void compile_prefix(const struct weir_prefix *from, struct nat_prefix *to)
@@ -137,7 +136,7 @@ static int compile_rule(const struct weir_nat_rule *w, struct nat_rule *r, struc
 	r->endpoint_independent = w->endpoint_independent;
 	r->hairpin = w->kind == WEIR_NAT_DNAT && w->hairpin;
 	r->from_zones = w->from_zones;
-	r->port_lo = w->ports.lo != 0 ? w->ports.lo : PORT_LO;
+	r->port_lo = w->ports.lo != 0 ? w->ports.lo : NAT_PORT_LO;
 	r->port_n = (w->ports.lo != 0 ? w->ports.hi : PORT_HI) - r->port_lo + UINT32_C(1);
 	r->to = w->to;
 	r->to_port = w->to_port;

@@ -123,3 +123,14 @@ int nat_choose_port(struct weir_nat_asker *a, const struct nat_choice *c, struct
 	a->mapped = true;
 	return 0;
 }
+
+int nat_keep_port(struct weir_nat_asker *a, const struct weir_tuple *orig, struct weir_tuple *t)
+{
+	const struct nat_choice c = {
+		.orig = orig, .port_lo = NAT_PORT_LO, .port_n = UINT16_MAX + 1u - NAT_PORT_LO};
+	const struct weir_tuple reply = weir_tuple_reverse(t);
+
+	if (is_mine(a, &reply) && !weir_flow_has(a->flows, &reply))
+		return 0;
+	return has_source_port(t) ? search(a, &c, t) : -ENOSPC;
+}

@@ -219,5 +219,11 @@ struct nat_choice {
 	bool endpoint_independent;
 };
 
+/* Ports to be used where a rule says nothing. */
+#define NAT_PORT_LO 1024
+
 /* A source port (or identifier) for a tuple whose source address is set. @return 0 or -ENOSPC. */
 int nat_choose_port(struct weir_nat_asker *a, const struct nat_choice *c, struct weir_tuple *t);
+/* Of a tuple that is translated otherwise: the source port stays, if no flow has the reply's tuple
+ * and replies come to this worker; else another one is chosen. @return 0 or -ENOSPC. */
+int nat_keep_port(struct weir_nat_asker *a, const struct weir_tuple *orig, struct weir_tuple *t);

@@ -16,6 +16,7 @@ struct ask {
 	const struct weir_addr *own; /* of the interface that it leaves by */
 	const uint8_t *dst;	     /* that rules see */
 	uint8_t n_own, from, to;
+	bool has_port; /* its source port has been chosen */
 };
 
 static bool is_link_local(const uint8_t addr[16])
@@ -47,8 +48,7 @@ static void paired_address(const struct nat_rule *r, const struct ask *q)
 	nat_pool_at(r, (uint32_t)(((hash >> 32) * r->n_addrs) >> 32), q->t->src);
 }
 
-static int choose_port(const struct nat_rule *r, const struct ask *q, uint16_t port_lo,
-		       uint32_t port_n)
+static int choose_port(const struct nat_rule *r, struct ask *q, uint16_t port_lo, uint32_t port_n)
 {
 	const struct nat_choice c = {.orig = q->orig,
 				     .nat64 = &r->nat64,
@@ -57,17 +57,18 @@ static int choose_port(const struct nat_rule *r, const struct ask *q, uint16_t p
 				     .zone = q->to,
 				     .endpoint_independent = r->endpoint_independent};
 
+	q->has_port = true;
 	return nat_choose_port(q->a, &c, q->t);
 }
 
-static int masquerade(const struct nat_rule *r, const struct ask *q)
+static int masquerade(const struct nat_rule *r, struct ask *q)
 {
 	const int rc = own_address(q);
 
 	return rc < 0 ? rc : choose_port(r, q, r->port_lo, r->port_n);
 }
 
-static int apply(const struct nat_rule *r, const struct ask *q)
+static int apply(const struct nat_rule *r, struct ask *q)
 {
 	uint16_t first;
 
@@ -99,7 +100,7 @@ static bool is_stranger(const struct nat_rule *r, const struct weir_tuple *orig)
 }
 
 /* The first rule for sources that matches. */
-static int by_rules(const struct ask *q, uint32_t *rule)
+static int by_rules(struct ask *q, uint32_t *rule)
 {
 	const struct weir_nat *nat = q->nat;
 
@@ -255,6 +256,8 @@ int weir_nat_source(const struct weir_nat *nat, struct weir_nat_asker *a,
 	a->mapped = false;
 	*rule = WEIR_RULE_DEFAULT;
 	rc = choose(&q, where, rule);
+	if (rc == 0 && !q.has_port && memcmp(t, orig, sizeof(*t)) != 0)
+		rc = nat_keep_port(a, orig, t);
 	if (rc == -ENOSPC)
 		weir_count(&a->full, 1);
 	else if (rc < 0)

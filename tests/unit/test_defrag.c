@@ -8,6 +8,7 @@
 #include "toy_eal.h"
 
 #include <rte_udp.h>
+#include <weir/tracker.h>
 #include <weir/wheel.h>
 
 #define POOL_MBUFS 511
@@ -40,6 +41,23 @@ void weir_origin_push(struct weir_origin *o, struct rte_mbuf *m, enum weir_verdi
 	CU_ASSERT_PTR_NULL(whole);
 	CU_ASSERT_EQUAL(verdict, WEIR_NEXT);
 	whole = m;
+}
+
+static uint16_t owner, given_to; /* of the flow; who was given the whole packet */
+
+uint16_t handoff_owner(const struct weir_handoff *h, struct rte_mbuf *m)
+{
+	CU_ASSERT_FALSE(weir_meta(m)->flags & WEIR_META_FRAG);
+	return owner;
+}
+
+void handoff_give(struct weir_handoff *h, uint16_t to, struct rte_mbuf **pkts, uint16_t n)
+{
+	CU_ASSERT_EQUAL(n, 1);
+	CU_ASSERT_PTR_NULL(whole);
+	CU_ASSERT_EQUAL(weir_meta(pkts[0])->origin_verdict, WEIR_NEXT);
+	given_to = to;
+	whole = pkts[0];
 }
 
 /* 192.0.2.1, 2001:db8::1 and fe80::/10 in small tables. */
@@ -232,6 +250,24 @@ static void test_ipv6_fragments_in_any_order_become_the_packet_that_they_were(vo
 			CU_ASSERT_PTR_NULL(whole);
 			CU_ASSERT_EQUAL(judge(cut6(o, &three[orders[o][i]], dst)), WEIR_HELD);
 		}
+		expect_whole(3060);
+	}
+	teardown();
+}
+
+static void test_the_whole_goes_to_the_worker_of_its_flow(void)
+{
+	struct weir_handoff ends;
+	struct weir_tracker tracker;
+
+	setup(1024);
+	shard.handoff = &ends;
+	shard.tracker = &tracker;
+	for (owner = 0; owner < 2; owner++) {
+		given_to = 0;
+		for (unsigned i = 0; i < 3; i++)
+			CU_ASSERT_EQUAL(judge(cut4(owner, &three[i])), WEIR_HELD);
+		CU_ASSERT_EQUAL(given_to, owner);
 		expect_whole(3060);
 	}
 	teardown();
@@ -551,6 +587,7 @@ static void test_without_memory_or_limits_there_is_no_node(void)
 
 WEIR_TESTS("node/defrag", TEST(fragments_in_any_order_become_the_packet_that_they_were),
 	   TEST(ipv6_fragments_in_any_order_become_the_packet_that_they_were),
+	   TEST(the_whole_goes_to_the_worker_of_its_flow),
 	   TEST(a_packet_that_fits_one_buffer_is_brought_into_one),
 	   TEST(what_the_port_said_of_a_fragments_checksum_is_forgotten),
 	   TEST(whole_packets_and_fragments_for_others_pass), TEST(our_own_fragments_pass),

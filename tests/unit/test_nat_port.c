@@ -169,6 +169,36 @@ static void test_only_ports_are_given_whose_replies_come_here(void)
 	toy_nat_end(&g);
 }
 
+static void test_a_port_gives_way_where_only_the_address_is_translated(void)
+{
+	const struct weir_prefix inside = toy_prefix("10.0.0.0/24"),
+				 outside = toy_prefix("203.0.113.0/24");
+	const struct weir_nat_rule rule = {.name = "one",
+					   .kind = WEIR_NAT_ONE_TO_ONE,
+					   .inside = inside,
+					   .pool = &outside,
+					   .n_pool = 1};
+	struct weir_tuple leaves;
+	unsigned asked = 0, kept = 0;
+	struct toy_nat g;
+	uint32_t flow;
+
+	begin(&g, &rule);
+	g.asker.is_mine = is_thirds;
+	g.asker.ctx = &asked;
+	for (unsigned i = 0; i < 400; i++) {
+		const struct weir_tuple t =
+			toy_flow_of(IPPROTO_UDP, "10.0.0.1", (uint16_t)(2000 + i), "192.0.2.1", 80);
+
+		CU_ASSERT_EQUAL(toy_nat_enter(&g, LAN, WAN, &t, &leaves, &flow), 0);
+		CU_ASSERT_TRUE(toy_has_addr(leaves.src, "203.0.113.1"));
+		CU_ASSERT_EQUAL(rte_be_to_cpu_16(leaves.sport) % 4, 2);
+		kept += leaves.sport == t.sport;
+	}
+	CU_ASSERT_TRUE(kept > 60); /* a quarter, less those that another one has taken */
+	toy_nat_end(&g);
+}
+
 static bool is_nobodys(void *ctx, const struct weir_tuple *reply)
 {
 	return false;
@@ -258,6 +288,7 @@ WEIR_TESTS("tables/nat_port", TEST(the_port_is_kept_if_it_is_free),
 	   TEST(each_port_of_a_small_range_is_used_before_they_run_out),
 	   TEST(a_search_is_bounded_and_counted),
 	   TEST(only_ports_are_given_whose_replies_come_here),
+	   TEST(a_port_gives_way_where_only_the_address_is_translated),
 	   TEST(if_no_reply_comes_here_the_search_ends),
 	   TEST(identifiers_of_icmp_are_chosen_as_ports_are),
 	   TEST(without_ports_one_inside_host_can_speak_to_a_server),

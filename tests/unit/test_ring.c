@@ -11,6 +11,7 @@
 #include <rte_udp.h>
 #include <stdlib.h>
 #include <weir/nodes.h>
+#include <weir/tracker.h>
 
 #define WORKERS 3
 
@@ -80,6 +81,170 @@ static void test_both_directions_of_a_flow_have_one_owner(void)
 	}
 	for (unsigned w = 0; w < WORKERS; w++)
 		CU_ASSERT(owned[w] > 850 && owned[w] < 1150); /* 1000 each, within 15 % */
+	tear_down();
+}
+
+/* A frame of IP with some bytes behind the header. */
+static struct rte_mbuf *frame(const struct weir_tuple *t, uint16_t frag, const void *l4, size_t n)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(toy_only_pool());
+	const size_t head = t->family == 4 ? 20 : 40;
+	uint8_t *at = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(14 + head + n));
+
+	memset(at, 0, 14 + head);
+	memset(weir_meta(m), 0, sizeof(struct weir_meta));
+	memcpy(at + 14 + head, l4, n);
+	if (t->family == 4) {
+		memcpy(at + 12, (uint8_t[]){0x08, 0x00, 0x45}, 3);
+		at[14 + 6] = (uint8_t)(frag >> 8);
+		at[14 + 7] = (uint8_t)frag;
+		at[14 + 9] = t->proto;
+		memcpy(at + 14 + 12, t->src, 4);
+		memcpy(at + 14 + 16, t->dst, 4);
+	} else {
+		memcpy(at + 12, (uint8_t[]){0x86, 0xdd, 0x60}, 3);
+		at[14 + 6] = t->proto;
+		memcpy(at + 14 + 8, t->src, 32);
+	}
+	return m;
+}
+
+static uint16_t owner_of_frame(const struct weir_tuple *t, uint16_t frag, const void *l4, size_t n)
+{
+	struct rte_mbuf *m = frame(t, frag, l4, n);
+	const uint16_t owner = handoff_owner(&ends[0], m);
+
+	rte_pktmbuf_free(m);
+	return owner;
+}
+
+static struct weir_tuple tuple_for(uint8_t family, uint8_t proto, uint32_t n)
+{
+	struct weir_tuple t = {.src = {10, 0, (uint8_t)n, 1},
+			       .dst = {10, 1, 2, (uint8_t)n},
+			       .proto = proto,
+			       .family = family,
+			       .sport = rte_cpu_to_be_16((uint16_t)(2000 + n)),
+			       .dport = rte_cpu_to_be_16(443)};
+
+	return t;
+}
+
+static void test_a_tuple_has_the_owner_of_its_packets(void)
+{
+	unsigned owned[WORKERS] = {0};
+
+	set_up();
+	for (uint32_t n = 0; n < 500; n++) {
+		const struct weir_tuple t = tuple_for(n % 2 ? 4 : 6, n % 3 ? 6 : 17, n);
+		const struct weir_tuple back = weir_tuple_reverse(&t);
+		const uint16_t owner = handoff_owner_of(&ends[0], &t);
+
+		CU_ASSERT_EQUAL(owner_of_frame(&t, 0, &t.sport, 4), owner);
+		CU_ASSERT_EQUAL(owner_of_frame(&back, 0, &back.sport, 4), owner);
+		CU_ASSERT_EQUAL(handoff_owner_of(&ends[1], &back), owner);
+		owned[owner]++;
+	}
+	CU_ASSERT(owned[0] > 100 && owned[1] > 100 && owned[2] > 100);
+	tear_down();
+}
+
+static void test_queries_are_owned_by_their_identifier(void)
+{
+	unsigned owned[WORKERS] = {0};
+
+	set_up();
+	for (uint32_t n = 0; n < 300; n++) {
+		const bool v4 = n % 2;
+		struct weir_tuple t = tuple_for(v4 ? 4 : 6, v4 ? 1 : 58, 7);
+		uint8_t icmp[8] = {v4 ? 8 : 128, 0, 0, 0, (uint8_t)(n >> 8), (uint8_t)n};
+		const uint16_t owner = owner_of_frame(&t, 0, icmp, 8);
+		const struct weir_tuple back = weir_tuple_reverse(&t);
+
+		memcpy(&t.sport, icmp + 4, 2);
+		t.dport = rte_cpu_to_be_16(v4 ? 8 : 128);
+		CU_ASSERT_EQUAL(handoff_owner_of(&ends[0], &t), owner);
+		icmp[0] = v4 ? 0 : 129;
+		CU_ASSERT_EQUAL(owner_of_frame(&back, 0, icmp, 8), owner);
+		owned[owner]++;
+	}
+	CU_ASSERT(owned[0] > 50 && owned[1] > 50 && owned[2] > 50);
+	tear_down();
+}
+
+static void test_an_error_has_the_owner_of_the_packet_that_it_quotes(void)
+{
+	set_up();
+	for (uint32_t n = 0; n < 300; n++) {
+		const bool v4 = n % 2;
+		const struct weir_tuple t = tuple_for(v4 ? 4 : 6, 17, n);
+		struct weir_tuple router = tuple_for(t.family, v4 ? 1 : 58, n + 9);
+		struct rte_mbuf *quoted = frame(&t, v4 ? 0x2000 : 0, &t.sport, 8);
+		uint8_t icmp[8 + 48] = {v4 ? 3 : 1};
+		const size_t bytes = rte_pktmbuf_pkt_len(quoted) - 14;
+		uint16_t owner;
+
+		memcpy(icmp + 8, rte_pktmbuf_mtod_offset(quoted, uint8_t *, 14), bytes);
+		owner = owner_of_frame(&router, 0, icmp, 8 + bytes);
+		CU_ASSERT_EQUAL(owner, handoff_owner_of(&ends[0], &t));
+		for (size_t cut = 0; cut < 8 + bytes; cut++) /* it ends anywhere */
+			CU_ASSERT(owner_of_frame(&router, 0, icmp, cut) < WORKERS);
+		rte_pktmbuf_free(quoted);
+	}
+	tear_down();
+}
+
+static void test_fragments_of_a_datagram_have_one_owner(void)
+{
+	unsigned owned[WORKERS] = {0};
+
+	set_up();
+	for (uint32_t n = 0; n < 200; n++) {
+		struct weir_tuple t = tuple_for(4, 17, n);
+		const uint16_t owner = owner_of_frame(&t, 0x2000, &t.sport, 8);
+		uint8_t first[16] = {17, 0, 0, 1, 0, 0, 0, 9},
+			later[16] = {17, 0, 5, 0, 0, 0, 0, 9};
+
+		CU_ASSERT_EQUAL(owner_of_frame(&t, 0x20b9, "payload", 8), owner);
+		CU_ASSERT_EQUAL(owner_of_frame(&t, 0x0172, "another", 8), owner);
+		owned[owner]++;
+		t.family = 6;
+		t.proto = IPPROTO_FRAGMENT;
+		memcpy(first + 8, &t.sport, 8);
+		CU_ASSERT_EQUAL(owner_of_frame(&t, 0, first, 16), owner_of_frame(&t, 0, later, 16));
+		first[3] = 0; /* one that is whole has its ports (RFC 6946) */
+		t.proto = 17;
+		CU_ASSERT_EQUAL(owner_of_frame(&(struct weir_tuple){.src = {10, 0, (uint8_t)n, 1},
+								    .dst = {10, 1, 2, (uint8_t)n},
+								    .proto = IPPROTO_FRAGMENT,
+								    .family = 6},
+					       0, first, 16),
+				handoff_owner_of(&ends[0], &t));
+	}
+	CU_ASSERT(owned[0] > 30 && owned[1] > 30 && owned[2] > 30);
+	tear_down();
+}
+
+static void test_what_has_no_ports_is_one_workers_where_flows_are_tracked(void)
+{
+	struct weir_tracker tracker;
+	unsigned owned[2][WORKERS] = {{0}};
+
+	set_up();
+	for (unsigned tracked = 0; tracked < 2; tracked++) {
+		shard[0].tracker = tracked ? &tracker : NULL;
+		for (uint32_t n = 0; n < 200; n++) {
+			struct weir_tuple t = tuple_for(n % 2 ? 4 : 6, IPPROTO_GRE, n);
+			const uint16_t owner = owner_of_frame(&t, 0, "\0\0\x08", 4);
+
+			t.sport = t.dport = 0;
+			CU_ASSERT_EQUAL(handoff_owner_of(&ends[0], &t), owner);
+			owned[tracked][owner]++;
+		}
+	}
+	CU_ASSERT(owned[0][0] > 30 && owned[0][1] > 30 && owned[0][2] > 30);
+	CU_ASSERT(owned[1][0] == 200 || owned[1][1] == 200 || owned[1][2] == 200);
+	shard[0].tracker = NULL;
 	tear_down();
 }
 
@@ -267,6 +432,10 @@ static void test_a_lone_worker_passes_everything_on(void)
 }
 
 WEIR_TESTS("nodes/ring", TEST(both_directions_of_a_flow_have_one_owner),
+	   TEST(a_tuple_has_the_owner_of_its_packets), TEST(queries_are_owned_by_their_identifier),
+	   TEST(an_error_has_the_owner_of_the_packet_that_it_quotes),
+	   TEST(fragments_of_a_datagram_have_one_owner),
+	   TEST(what_has_no_ports_is_one_workers_where_flows_are_tracked),
 	   TEST(a_frame_that_is_no_ip_stays_where_it_came_in),
 	   TEST(each_packet_reaches_its_owner_once_and_in_order), TEST(a_full_ring_is_a_named_drop),
 	   TEST(what_waits_at_the_end_is_counted_at_its_new_owner),
