@@ -20,6 +20,7 @@ from weir.firewall import (
     NARROW,
     OUT,
     Firewall,
+    asked,
     dialled,
     firewall_between_hosts,
     is_ip,
@@ -27,6 +28,7 @@ from weir.firewall import (
     passes,
     read_exactly,
     rule,
+    seen_from,
     steered,
 )
 from weir.netns import Netns
@@ -74,34 +76,6 @@ def translated(
 
 def masquerade(**more: object) -> Config:
     return rule("masq", "masquerade", from_="lan", to="wan", **more)
-
-
-def seen_from(
-    server: Netns, client: Netns, address: str, port: int, at: str = ""
-) -> tuple[str, int]:
-    """As whom a server sees a client that connects to an address and gets an answer."""
-    wild = "::" if ":" in (at or address) else "0.0.0.0"
-    with listening(server, wild, port) as listener:
-        with dialled(client, address, port) as one:
-            two, peer = listener.accept()
-            with two:
-                two.settimeout(5)
-                assert passes(one, two)
-    return peer[0], peer[1]
-
-
-def asked(
-    server: Netns, client: Netns, source: str, address: str, port: int, sport: int = 0
-) -> tuple[str, int]:
-    """As whom a server sees a client that asks by UDP and gets an answer."""
-    wild = "::" if ":" in address else "0.0.0.0"
-    with listening(server, wild, port, socket.SOCK_DGRAM) as s:
-        with listening(client, source, sport, socket.SOCK_DGRAM) as c:
-            c.sendto(b"question", (address, port))
-            question, peer = s.recvfrom(100)
-            s.sendto(b"answer", peer)
-            assert (question, c.recv(100)) == (b"question", b"answer")
-    return peer[0], peer[1]
 
 
 @pytest.mark.parametrize("server", [LEFT, LEFT6, FAR])

@@ -39,9 +39,12 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
 from weir import packets
+from weir.wait import until
 
 FAR, FAR6 = "203.0.113.2", "2001:db8:f::2"
 NARROW = 1280
+
+_CLOSING = ("FIN_WAIT", "CLOSE_WAIT", "LAST_ACK")
 
 # What outlives a test but not the module's patience; weir-firewall reads these at its start alone.
 CONNTRACK: Config = {"flows": 8192}
@@ -84,10 +87,18 @@ class Firewall(Routed):
         return self.first | {"firewall": {"default": default, "rules": rules}} | sections
 
     def policy(self, rules: list[Config], default: str = "drop", **sections: Any) -> None:
-        """A policy by reload, no flow left of before, and figures that count from here on."""
+        """A policy by reload, no flow left of before, and figures that count from here on.
+
+        Connections that are about to end may do so first, for their last packets are drops without
+        them.
+        """
+        until(lambda: not self._closing(), what="the end of connections of before")
         self.app.reload(self.config(rules, default, **sections))
         self.app.ask("flows_kill", all=True)
         self.app.mark()
+
+    def _closing(self) -> list[dict[str, Any]]:
+        return [f for f in self.flows(proto="tcp") if f["state"] in _CLOSING]
 
     def flows(self, **which: Any) -> list[dict[str, Any]]:
         """Flows of all workers, by addr, proto and port."""
@@ -224,6 +235,46 @@ def passes(a: socket.socket, b: socket.socket, data: bytes = b"hello") -> bool:
         if read_exactly(y, len(data)) != data:
             return False
     return True
+
+
+def seen_from(
+    server: Netns, client: Netns, address: str, port: int, at: str = "", there: int = 0
+) -> tuple[str, int]:
+    """As whom a server sees a client that connects to an address, and that both hear each other.
+
+    at and there: the server's own address and port, if they are others.
+    """
+    with listening(
+        server, "::" if ":" in (at or address) else "0.0.0.0", there or port
+    ) as listener:
+        with dialled(client, address, port) as one:
+            two, peer = listener.accept()
+            with two:
+                two.settimeout(5)
+                assert passes(one, two)
+    return peer[0], peer[1]
+
+
+def asked(
+    server: Netns,
+    client: Netns,
+    source: str,
+    address: str,
+    port: int,
+    sport: int = 0,
+    there: int = 0,
+    sizes: tuple[int, ...] = (10,),
+) -> tuple[str, int]:
+    """As whom a server sees a client that asks by UDP and gets answers of the same sizes."""
+    udp = socket.SOCK_DGRAM
+    with listening(server, "::" if ":" in address else "0.0.0.0", there or port, udp) as s:
+        with listening(client, source, sport, udp) as c:
+            for size in sizes:
+                c.sendto(b"q" * size, (address, port))
+                question, peer = s.recvfrom(65536)
+                s.sendto(b"a" * size, peer)
+                assert (question, c.recv(65536)) == (b"q" * size, b"a" * size)
+    return peer[0], peer[1]
 
 
 def read_exactly(s: socket.socket, size: int) -> bytes:
