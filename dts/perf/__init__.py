@@ -20,4 +20,5 @@ BENCHMARKS = {
     "idle": "perf.idle",
     "pmd": "perf.pmd",
     "growth": "perf.growth",
+    "firewall": "perf.firewall",
 }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A generator in the kernel: /usr/bin/python3 live.py PROGRAM.o INTERFACE FRAME
+"""A generator in the kernel: /usr/bin/python3 live.py PROGRAM.o INTERFACE FRAME [FRAMES]
 
 BPF's test run makes frames as a network card's driver does, without packets of the kernel's (skb),
 and an XDP program that answers XDP_TX puts them out of the interface. It runs until it is killed.
+After so many frames it makes new buffers, which takes the kernel 30 ms.
 """
 
 import ctypes
@@ -70,7 +71,7 @@ def main() -> None:
     options = Options(
         sz=ctypes.sizeof(Options), data_in=frame, data_size_in=len(frame),
         ctx_in=ctypes.addressof(context), ctx_size_in=ctypes.sizeof(context),
-        repeat=REPEAT, flags=LIVE_FRAMES, batch_size=BATCH,
+        repeat=int(sys.argv[4]) if len(sys.argv) > 4 else REPEAT, flags=LIVE_FRAMES, batch_size=BATCH,
     )  # fmt: skip
     fd = load(path)
     while True:

@@ -27,7 +27,6 @@ import itertools
 import re
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import weir.lab
-from perf import idle
+from perf import cards, idle
 from perf.programs import Program, running, scratch, testpmd, tsc_hz, worker_cpu_ns
 from perf.trials import Comparison, Plan, Side, Trial, compare
 from weir import packets
@@ -75,25 +74,6 @@ def _pmd(port: Port, driver: str, mode: str, *options: str, cores: str = "0@0,1@
     return port.netns.command(*argv)
 
 
-def _build(name: str, directory: Path) -> Path:
-    """One of the XDP programs of this folder."""
-    source, program = Path(__file__).with_name(f"{name}.bpf.c"), directory / f"{name}.o"
-    include = f"-I/usr/include/{sysconfig.get_config_var('MULTIARCH')}"
-    build = ["clang", "-O2", "-g", "-target", "bpf", include, "-c", str(source), "-o", str(program)]
-    subprocess.run(build, check=True, timeout=60)
-    return program
-
-
-@contextmanager
-def _xdp(port: Port, name: str, directory: Path) -> Iterator[None]:
-    """Such a program at a port."""
-    port.set("xdpdrv", "obj", str(_build(name, directory)), "sec", "xdp")
-    try:
-        yield
-    finally:
-        port.set("xdpdrv", "off")
-
-
 @contextmanager
 def _sender(port: Port, directory: Path) -> Iterator[Program]:
     """64-byte UDP frames from core 0, by the same driver whoever receives."""
@@ -109,25 +89,9 @@ def _frame(port: Port, dut: Port) -> Packet:
     return packets.udp((port.mac, dut.mac), ADDRESSES, dport=DPORT, size=22)
 
 
-@contextmanager
-def _cards_frames(port: Port, dut: Port, directory: Path) -> Iterator[Program]:
-    """The same frames from core 0 as a network card's driver has them: the kernel makes no packet."""
-    script, program = Path(__file__).with_name("live.py"), _build("reflect", directory)
-    frame = bytes(_frame(port, dut)).hex()
-    live = ["/usr/bin/python3", str(script), str(program), port.name, frame]
-    with running(port.netns.command("taskset", "-c", "0", *live), directory) as made:
-        yield made
-
-
 def _inject(port: Port, dut: Port) -> None:
     with TrafficGenerator() as tg:
         tg.send(port, [_frame(port, dut)] * LOOP_FRAMES)
-
-
-def _kernel_counts(port: Port, name: str) -> int:
-    """One of the counters that a veth has for XDP, over its queues."""
-    shown = port.netns.run("ethtool", "-S", port.name).stdout
-    return sum(int(n) for n in re.findall(rf"rx_queue_\d+_{name}: (\d+)", shown))
 
 
 _DELIVERED = r"RX-packets: (\d+)"
@@ -285,9 +249,9 @@ def _run_speed(plan: Plan, directory: Path) -> list[Comparison]:
             done += _speed("rxonly", gen, dut, sender, plan, directory)
     with Lab() as lab:
         gen, dut = _links(lab)
-        with _xdp(gen, "drop", directory):
+        with cards.xdp(gen, "drop", directory):
             done += _speed("txonly", gen, dut, None, plan, directory)
-        with _xdp(gen, "reflect", directory):
+        with cards.xdp(gen, "reflect", directory):
             for mode in ("macswap", "io"):
                 done += _speed(mode, gen, dut, None, plan, directory)
     return done
@@ -299,35 +263,18 @@ RULE = f"flow create 0 ingress pattern eth / ipv4 / udp dst is {DPORT} / end act
 _BUSY = r"CPU cycles/packet=[\d.]+ \(total cycles=(\d+) / total \w+ packets=(\d+)\)"
 
 
-def _napi_thread(port: Port) -> int:
-    """The thread that runs the interface's NAPI from now on, on the sender's core: its number."""
-    on = f"mount -t sysfs none /sys && echo 1 > /sys/class/net/{port.name}/threaded"
-    port.netns.run("unshare", "-m", "sh", "-c", on)
-    (thread,) = [
-        int(task.parent.name)
-        for task in Path("/proc").glob("[0-9]*/comm")
-        if task.read_text().startswith(f"napi/{port.name}-")
-    ]
-    subprocess.run(["taskset", "-pc", "0", str(thread)], check=True, capture_output=True)
-    return thread
-
-
-def _thread_ns(thread: int) -> int:
-    return int(Path(f"/proc/{thread}/schedstat").read_text().split()[0])
-
-
 def _received_ns(dut: Port, seconds: float, worker_ns: Callable[[], int]) -> Trial:
     """What the packets of some seconds cost the receiving side: the kernel, and a worker."""
-    thread = _napi_thread(dut)
-    seen = partial(_kernel_counts, dut, "xdp_packets")
+    thread = cards.napi_thread(dut)
+    seen = partial(cards.counted, dut, "xdp_packets")
     start = seen()
     until(lambda: seen() > start + WARM, timeout=20, what="packets")
-    before, first, napi, worker = time.monotonic(), seen(), _thread_ns(thread), worker_ns()
+    before, first, napi, worker = time.monotonic(), seen(), cards.thread_ns(thread), worker_ns()
     time.sleep(seconds)  # the length of the trial, not a wait for anything
     after, last, napi_after, worker_after = (
         time.monotonic(),
         seen(),
-        _thread_ns(thread),
+        cards.thread_ns(thread),
         worker_ns(),
     )
     n = last - first
@@ -384,7 +331,7 @@ def _run_drops(plan: Plan, directory: Path) -> list[Comparison]:
     done = []
     with Lab() as lab:
         gen, dut = _links(lab)
-        with _cards_frames(gen, dut, directory):
+        with cards.live(gen, "reflect", bytes(_frame(gen, dut)), directory):
             for peer, (run_peer, target) in peers.items():
                 done.append(
                     compare(
