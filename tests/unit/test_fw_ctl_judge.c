@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* `weirctl explain from`: what it says of a packet is what becomes of the packet. */
+
+#include "toy_firewall.h"
+
+#include "firewall/fw_ctl_priv.h"
+
+#define TEXT                                                                                     \
+	WORLD_PORTS                                                                              \
+	"zones: {out: {interfaces: wan, antispoof: true}}\n"                                     \
+	"firewall:\n  rules:\n"                                                                  \
+	"    - {name: dns, from: lan, to: out, proto: udp, dport: 53, action: accept}\n"         \
+	"    - {name: web, from: out, to: lan, destination: 10.0.0.2, proto: tcp, dport: 8080, " \
+	"action: accept}\n"                                                                      \
+	"    - {name: tcp, proto: tcp, action: reject}\n"                                        \
+	"nat:\n  destination:\n"                                                                 \
+	"    - {name: fwd, from: out, destination: 192.0.2.1, proto: tcp, dport: 80, action: "   \
+	"dnat, forward: '10.0.0.2:8080'}\n"
+
+/* The answer to arguments as JSON; NULL, and a sentence, if they are refused. */
+static json_t *judge(const char *args, struct weir_why *why)
+{
+	struct weir_ctl_request rq = {.cmd = "judge", .args = json_loads(args, 0, NULL)};
+	json_t *reply = NULL;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(rq.args);
+	why->text[0] = '\0';
+	if (fw_ctl_judge(&world.fw.run, &rq, &reply, why) < 0)
+		CU_ASSERT_PTR_NULL(reply);
+	json_decref((json_t *)(uintptr_t)rq.args);
+	return reply;
+}
+
+static const char *member(const json_t *j, const char *key)
+{
+	const char *text = json_string_value(json_object_get(j, key));
+
+	return text == NULL ? "" : text;
+}
+
+/* What is said of a packet, and what becomes of it. */
+static void expect(const char *from, unsigned iface, const struct toy_ip *p, const char *action,
+		   const char *rule)
+{
+	static const char *const verdicts[WEIR_VERDICTS] = {
+		[WEIR_NEXT] = "accept", [WEIR_DROP] = "drop", [WEIR_REJECT] = "reject"};
+	struct weir_why why;
+	enum weir_drop drop;
+	char args[256];
+	json_t *j;
+
+	snprintf(args, sizeof(args),
+		 "{\"from\": \"%s\", \"src\": \"%s\", \"dst\": \"%s\", \"proto\": \"%u\", "
+		 "\"sport\": %u, \"dport\": %u}",
+		 from, p->src, p->dst, p->proto, p->sport, p->dport);
+	j = judge(args, &why);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(j);
+	CU_ASSERT_STRING_EQUAL(member(j, "action"), action);
+	CU_ASSERT_STRING_EQUAL(member(j, "rule"), rule);
+	CU_ASSERT_STRING_EQUAL(verdicts[toy_judge(iface, p, &drop)], action);
+	if (drop != WEIR_DROP_NONE)
+		CU_ASSERT_STRING_EQUAL(member(j, "drop"), weir_drop_text(drop)->label);
+	json_decref(j);
+}
+
+static void test_what_is_said_is_what_happens(void)
+{
+	const struct toy_ip dns = toy_udp("10.0.0.2", 9, "8.8.8.8", 53);
+	const struct toy_ip ntp = toy_udp("10.0.0.2", 9, "8.8.8.8", 123);
+	const struct toy_ip web = toy_tcp("8.8.8.8", 9, "192.0.2.1", 80, SYN, 1, 0);
+	const struct toy_ip ssh = toy_tcp("8.8.8.8", 9, "192.0.2.1", 22, SYN, 1, 0);
+	const struct toy_ip spoofed = toy_udp("10.0.0.9", 9, "10.0.0.2", 53);
+	const struct toy_ip hole = toy_udp("10.0.0.2", 9, "198.18.0.1", 53);
+	const struct toy_ip prohibited = toy_udp("10.0.0.2", 9, "203.0.113.1", 53);
+	const struct toy_ip nowhere = toy_udp("2001:db8:1::2", 9, "2001:db8:77::1", 53);
+
+	toy_begin(TEXT);
+	expect("lan", LAN, &dns, "accept", "dns");
+	expect("lan", LAN, &ntp, "drop", "default");
+	expect("out", WAN, &web, "accept", "web");
+	expect("wan", WAN, &ssh, "reject", "tcp"); /* an interface stands for its zone */
+	expect("out", WAN, &spoofed, "drop", "");
+	expect("lan", LAN, &hole, "drop", "");
+	expect("lan", LAN, &prohibited, "reject", "");
+	expect("lan", LAN, &nowhere, "reject", "");
+	toy_end();
+}
+
+static void test_it_says_why_earlier_rules_did_not_match(void)
+{
+	struct weir_why why;
+	const json_t *passed;
+	json_t *j;
+
+	toy_begin(TEXT);
+	j = judge("{\"from\": \"out\", \"src\": \"8.8.8.8\", \"dst\": \"192.0.2.1\", \"dport\": "
+		  "80}",
+		  &why);
+	passed = json_object_get(j, "passed");
+	CU_ASSERT_EQUAL_FATAL(json_array_size(passed), 1);
+	CU_ASSERT_STRING_EQUAL(member(json_array_get(passed, 0), "rule"), "dns");
+	CU_ASSERT_STRING_EQUAL(member(json_array_get(passed, 0), "not"), "it comes from zone out");
+	CU_ASSERT_STRING_EQUAL(member(j, "from"), "out");
+	CU_ASSERT_STRING_EQUAL(member(j, "to"), "lan");
+	CU_ASSERT_STRING_EQUAL(member(j, "nat"), "fwd");
+	CU_ASSERT_STRING_EQUAL(member(json_object_get(j, "leaves"), "dst"), "10.0.0.2");
+	CU_ASSERT_EQUAL(json_integer_value(json_object_get(j, "line")), 6);
+	CU_ASSERT_PTR_NOT_NULL(strstr(member(j, "route"), "link on lan"));
+	json_decref(j);
+	toy_end();
+}
+
+static void test_what_is_no_packet_is_refused_in_a_sentence(void)
+{
+	static const struct {
+		const char *args, *sentence;
+	} bad[] = {
+		{"{}",
+		 "explain: from is \"\", must be a zone or an interface that packets come by"},
+		{"{\"from\": \"self\", \"src\": \"1.1.1.1\", \"dst\": \"2.2.2.2\"}",
+		 "explain: from is \"self\", must be a zone or an interface that packets come by"},
+		{"{\"from\": \"lan\", \"src\": \"1.1.1.1\", \"dst\": \"::1\"}",
+		 "explain: src and dst must be addresses of the same family"},
+		{"{\"from\": \"lan\", \"src\": \"1.1.1.1\"}",
+		 "explain: src and dst must be addresses of the same family"},
+		{"{\"from\": \"lan\", \"src\": \"1.1.1.1\", \"dst\": \"2.2.2.2\", \"dport\": 65536}",
+		 "explain: ports must be 0 to 65535"},
+	};
+	struct weir_why why;
+
+	toy_begin(TEXT);
+	for (unsigned i = 0; i < RTE_DIM(bad); i++) {
+		CU_ASSERT_PTR_NULL(judge(bad[i].args, &why));
+		CU_ASSERT_STRING_EQUAL(why.text, bad[i].sentence);
+	}
+	CU_ASSERT_PTR_NULL(judge("{\"from\": \"lan\", \"src\": \"1.1.1.1\", \"dst\": \"2.2.2.2\", "
+				 "\"proto\": \"tpc\"}",
+				 &why));
+	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "proto is tpc"));
+	toy_end();
+}
+
+WEIR_TESTS("firewall/ctl_judge", TEST(what_is_said_is_what_happens),
+	   TEST(it_says_why_earlier_rules_did_not_match),
+	   TEST(what_is_no_packet_is_refused_in_a_sentence))
