@@ -171,6 +171,30 @@ def test_counters_stay_with_rules_that_say_the_same(fw: Firewall) -> None:
     assert fw.counted()["b"] == 0
 
 
+@pytest.mark.parametrize("loose", [True, False])
+def test_connections_of_before_a_crash_go_on_if_the_policy_is_loose(
+    hosts: Firewall, loose: bool
+) -> None:
+    """A new process knows no flow; conntrack.loose takes up those whose rule lets them pass.
+
+    Steps: open a connection; kill -9; start anew; talk on.
+    Check: with loose both hear each other; without it the segments are dropped as flow_invalid.
+    """
+    conntrack = hosts.first["conntrack"] | {"loose": loose}
+    hosts.policy([OUT], conntrack=conntrack)
+    with connected(hosts.inside, hosts.outside, LEFT, 7210 + loose) as (client, accepted):
+        assert passes(client, accepted)
+        hosts.app.kill()
+        hosts.app.start()
+        if loose:
+            assert passes(client, accepted, b"still here")
+            assert [f["rule"] for f in hosts.flows(proto="tcp")] == ["out"]
+        else:
+            client.sendall(b"who is that?")
+            until(lambda: "flow_invalid" in hosts.app.drops_since_start(), what="the drop")
+            assert hosts.flows(proto="tcp") == []
+
+
 BAD: dict[str, tuple[Config, str]] = {
     "action": ({"rules": [rule("x", "acept")]}, "action"),
     "zone": ({"rules": [rule("x", from_="wam")]}, "from is wam"),
@@ -285,16 +309,16 @@ def test_sets_change_without_a_reload(fw: Firewall) -> None:
     config = with_set(fw)
     reloads = fw.app.metric("weir_reloads_total")
     assert not arrives(fw, "192.0.2.1", 7401) and arrives(fw, "198.51.100.7", 7402)
-    added = fw.app.ask("set_add", name="bad", entries=["198.51.100.7", "203.0.113.0/24"])
+    added = fw.app.ctl("set", "add", "bad", "198.51.100.7", "203.0.113.0/24")
     assert added["added"] == 2
     assert not arrives(fw, "198.51.100.7", 7403) and not arrives(fw, "203.0.113.200", 7404)
     listed = {one["prefix"] for one in fw.app.ask("set_list", name="bad")}
     assert listed == {"192.0.2.1/32", "198.51.100.7/32", "203.0.113.0/24"}
-    assert fw.app.ask("set_del", name="bad", entries=["198.51.100.7"])["deleted"] == 1
+    assert fw.app.ctl("set", "del", "bad", "198.51.100.7")["deleted"] == 1
     assert arrives(fw, "198.51.100.7", 7405) and not arrives(fw, "203.0.113.200", 7406)
     (one,) = fw.app.ask("sets")
     assert (one["name"], one["entries"], one["max"]) == ("bad", 2, config["sets"]["bad"]["entries"])
-    fw.app.ask("set_flush", name="bad")
+    fw.app.ctl("set", "flush", "bad")
     assert arrives(fw, "192.0.2.1", 7407)
     assert fw.app.metric("weir_reloads_total") == reloads
     assert fw.app.metric("weir_set_entries") == 0
