@@ -17,7 +17,7 @@
 #define CHUNK 10000
 #define PAGE  100000
 /* Columns for the two ends of a flow on one line; longer ones take two. */
-#define ENDS_MAX 43
+#define ENDS_MAX 41
 /* Rules that were passed by, as shown to a person. */
 #define PASSED_MAX 50
 
@@ -65,7 +65,10 @@ static void number_cell(struct table *t, const json_t *object, const char *key)
 {
 	char text[16];
 
-	table_cell(t, "%s", short_number(real(object, key), text));
+	if (num(object, key) < 1000)
+		table_cell(t, "%" PRId64, num(object, key));
+	else
+		table_cell(t, "%s", short_number(real(object, key), text));
 }
 
 static void empty_cells(struct table *t, unsigned n)
@@ -129,25 +132,30 @@ static const char *proto_name(int64_t proto, char text[8])
 	}
 }
 
-/* One end of a flow: "10.0.0.2:80", "[2001:db8::1]:80"; of what has no ports the address. */
+static bool is_icmp(int64_t proto)
+{
+	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
+}
+
+/* One end of a flow: "10.0.0.2:80", "[2001:db8::1]:80"; without a port the address. */
 static void end_text(const json_t *tuple, const char *addr, const char *port, char text[64])
 {
 	const bool six = strchr(str(tuple, addr), ':') != NULL;
 
-	if (num(tuple, port) == 0)
+	if (port == NULL || num(tuple, port) == 0)
 		snprintf(text, 64, "%s", str(tuple, addr));
 	else
 		snprintf(text, 64, "%s%s%s:%" PRId64, six ? "[" : "", str(tuple, addr),
 			 six ? "]" : "", num(tuple, port));
 }
 
-/* Both ends, on one line or on two. */
-static void ends_cell(struct table *t, const json_t *tuple, const char *before)
+/* Both ends, on one line or on two. An ICMP query has its identifier for a port. */
+static void ends_cell(struct table *t, const json_t *tuple, bool icmp, const char *before)
 {
 	char src[64], dst[64];
 
 	end_text(tuple, "src", "sport", src);
-	end_text(tuple, "dst", "dport", dst);
+	end_text(tuple, "dst", icmp ? NULL : "dport", dst);
 	if (strlen(before) + strlen(src) + strlen(dst) + 3 <= ENDS_MAX) {
 		table_cell(t, "%s%s > %s", before, src, dst);
 		return;
@@ -157,31 +165,39 @@ static void ends_cell(struct table *t, const json_t *tuple, const char *before)
 	table_cell(t, "%s> %s", *before == '\0' ? "" : "   ", dst);
 }
 
+/* States in few letters, as ss(8) has them. */
+static const char *short_state(const char *state)
+{
+	if (strcmp(state, "ESTABLISHED") == 0)
+		return "ESTAB";
+	return strcmp(state, "unanswered") == 0 ? "new" : state;
+}
+
 static void print_flows(const struct cli *cli, const json_t *flows)
 {
-	static const char *const heads[] = {"proto", "state", "packets", "bytes", "back",
-					    "bytes", "idle",  "left",	 "flow",  NULL};
+	static const char *const heads[] = {"proto", "state", "pkts", "bytes", "back",
+					    "bytes", "idle",  "left", "flow",  NULL};
 	struct table *t = table_new(heads);
 	char text[8];
 	size_t i;
 	json_t *f;
 
 	json_array_foreach ((json_t *)flows, i, f) {
-		const char *state = str(f, "state");
+		const bool icmp = is_icmp(num(f, "proto"));
 
 		table_cell(t, "%s", proto_name(num(f, "proto"), text));
-		table_cell(t, "%s", strcmp(state, "ESTABLISHED") == 0 ? "ESTAB" : state);
+		table_cell(t, "%s", short_state(str(f, "state")));
 		number_cell(t, f, "packets");
 		number_cell(t, f, "bytes");
 		number_cell(t, f, "reply_packets");
 		number_cell(t, f, "reply_bytes");
 		duration_cell(t, real(f, "idle_s"));
 		duration_cell(t, real(f, "left_s"));
-		ends_cell(t, json_object_get(f, "orig"), "");
+		ends_cell(t, json_object_get(f, "orig"), icmp, "");
 		if (json_object_get(f, "leaves") == NULL)
 			continue;
 		empty_cells(t, 8);
-		ends_cell(t, json_object_get(f, "leaves"), "as ");
+		ends_cell(t, json_object_get(f, "leaves"), icmp, "as ");
 	}
 	table_end(t, cli);
 }
