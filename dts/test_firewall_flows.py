@@ -34,7 +34,13 @@ from weir.tg import TrafficGenerator
 from weir.wait import until
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6, IPv6ExtHdrFragment, fragment6
+from scapy.layers.inet6 import (
+    ICMPv6DestUnreach,
+    ICMPv6PacketTooBig,
+    IPv6,
+    IPv6ExtHdrFragment,
+    fragment6,
+)
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
@@ -241,6 +247,24 @@ def test_errors_about_a_flow_come_back_and_others_do_not(fw: Firewall, six: bool
     kind = ICMPv6DestUnreach if six else ICMP
     assert all(bytes(p[kind])[4:] == bytes(sent[0][kind])[4:] for p in seen)
     fw.app.expect_drops({"flow_invalid": 1})
+
+
+def test_an_error_about_a_fragment_reaches_the_sender_of_the_datagram(fw: Firewall) -> None:
+    """We cut it, but its sender alone can send smaller ones (RFC 8200 section 4.5).
+
+    Steps: send 3000 bytes by IPv6 UDP inwards; from a router behind, send "packet too big" that
+    quotes the first fragment that came out.
+    Check: it comes out on the left.
+    """
+    whole = packets.udp(fw.macs(), (LEFT6, RIGHT6), sport=5003, size=3000)
+    first, *_ = fw.sent(pieces(whole, True, 9), want=3)
+    assert IPv6ExtHdrFragment in first and first[IPv6ExtHdrFragment].offset == 0
+    macs = fw.macs(inwards=False)
+    head = Ether(src=macs[0], dst=macs[1]) / IPv6(src="2001:db8:ffff::9", dst=LEFT6)
+    too_big = head / ICMPv6PacketTooBig(mtu=1300) / bytes(first[IPv6])[:1200]
+    (seen,) = fw.sent(too_big, inwards=False)
+    assert seen[ICMPv6PacketTooBig].mtu == 1300
+    fw.app.expect_drops({})
 
 
 def error(fw: Firewall, src: str, about: Packet) -> Packet:

@@ -27,6 +27,7 @@
 #include <weir/tracker.h>
 
 #include "packet_priv.h"
+#include "rewrite_priv.h"
 #include "tables/flow_plain_priv.h"
 #include "tables/tracker_priv.h"
 #include "tuple_priv.h"
@@ -141,6 +142,18 @@ static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_m
 		meta->flags |= WEIR_META_REWRITE;
 	weir_tracker_count(n->tracker, f->rule, ip_bytes, now_ns);
 	return WEIR_NEXT;
+}
+
+/* The tuple of the packet that an ICMP error quotes; false: it is cut too short, is itself a later
+ * fragment or no query. */
+static bool tuple_of_quoted(struct rte_mbuf *m, struct weir_tuple *t)
+{
+	struct quote q;
+
+	if (!quote_find(m, &q))
+		return false;
+	*t = q.was;
+	return tuple_ports(t, rte_pktmbuf_mtod_offset(m, const uint8_t *, q.l4_off));
 }
 
 /* An ICMP error: it belongs to the flow whose packet it quotes, and goes against that packet. */

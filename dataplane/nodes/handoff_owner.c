@@ -49,7 +49,7 @@ static inline bool look_ip4(struct look *k, bool quoted)
 }
 
 /* One extension header; false: it is none, or the last that is walked. */
-static bool look_extension(struct look *k)
+static bool look_extension(struct look *k, bool quoted)
 {
 	uint32_t bytes = 8;
 
@@ -65,7 +65,7 @@ static bool look_extension(struct look *k)
 		bytes = (k->at[1] + 2u) * 4;
 		break;
 	case IPPROTO_FRAGMENT:
-		k->piece = k->at[2] != 0 || (k->at[3] & 0xf9) != 0;
+		k->piece = k->at[2] != 0 || (k->at[3] & (quoted ? 0xf8 : 0xf9)) != 0;
 		if (k->piece)
 			return false;
 		break;
@@ -77,7 +77,7 @@ static bool look_extension(struct look *k)
 	return true;
 }
 
-static inline bool look_ip6(struct look *k)
+static inline bool look_ip6(struct look *k, bool quoted)
 {
 	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)k->at;
 
@@ -86,7 +86,7 @@ static inline bool look_ip6(struct look *k)
 	tuple_set6(&k->t, ip, ip->proto);
 	k->piece = false;
 	k->at += sizeof(*ip);
-	for (unsigned n = 0; n < EXT_HEADERS && look_extension(k); n++)
+	for (unsigned n = 0; n < EXT_HEADERS && look_extension(k, quoted); n++)
 		;
 	return true;
 }
@@ -110,7 +110,7 @@ static inline bool look_l4(struct look *k)
 
 static inline bool look_ip(struct look *k, bool v4, bool quoted)
 {
-	return v4 ? look_ip4(k, quoted) : look_ip6(k);
+	return v4 ? look_ip4(k, quoted) : look_ip6(k, quoted);
 }
 
 static bool has_ports(const struct weir_tuple *t)

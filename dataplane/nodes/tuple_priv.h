@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
-/* The tuple of a packet, and of the packet that an ICMP error quotes. */
+/* The tuple of a packet. */
 
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -141,40 +141,4 @@ static inline enum tuple_kind tuple_of(struct rte_mbuf *m, struct weir_tuple *t)
 		tuple_set6(t, ip6(m), meta->proto);
 	memcpy(&t->sport, l4(m), 4);
 	return TUPLE_FLOW;
-}
-
-/*
- * The tuple of the packet that an ICMP error quotes; false: it is cut too short, is itself a later
- * fragment or no query. Pulls what it reads into the first segment. Extension headers of a quoted
- * IPv6 packet are not walked: what has them belongs to no flow here.
- */
-static __rte_noinline __rte_unused bool tuple_of_quoted(struct rte_mbuf *m, struct weir_tuple *t)
-{
-	const struct weir_meta *meta = weir_meta(m);
-	const uint32_t at = meta->l4_off + sizeof(struct icmp_head);
-	const bool v4 = meta->flags & WEIR_META_IP4;
-	uint32_t bytes = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
-	const void *ip;
-
-	if (m->pkt_len < at + bytes || !packet_pull(m, at + bytes))
-		return false;
-	ip = rte_pktmbuf_mtod_offset(m, const void *, at);
-	if (v4) {
-		const struct rte_ipv4_hdr *quoted = ip;
-
-		bytes = rte_ipv4_hdr_len(quoted);
-		if (quoted->version_ihl >> 4 != 4 || bytes < sizeof(*quoted) ||
-		    (quoted->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)))
-			return false;
-		tuple_set4(t, quoted, quoted->next_proto_id);
-	} else {
-		const struct rte_ipv6_hdr *quoted = ip;
-
-		if (*(const uint8_t *)ip >> 4 != 6)
-			return false;
-		tuple_set6(t, quoted, quoted->proto);
-	}
-	if (m->pkt_len < at + bytes + 8 || !packet_pull(m, at + bytes + 8))
-		return false;
-	return tuple_ports(t, rte_pktmbuf_mtod_offset(m, const uint8_t *, at + bytes));
 }

@@ -194,6 +194,23 @@ static void test_an_error_has_the_owner_of_the_packet_that_it_quotes(void)
 	tear_down();
 }
 
+static void test_an_error_about_a_first_fragment_has_the_owner_of_its_flow(void)
+{
+	set_up();
+	for (uint32_t n = 0; n < 100; n++) {
+		const struct weir_tuple t = tuple_for(6, 17, n);
+		struct weir_tuple router = tuple_for(6, 58, n + 9);
+		uint8_t icmp[8 + 40 + 8 + 8] = {
+			2, [8] = 0x60, [14] = IPPROTO_FRAGMENT, [48] = 17, [51] = 1};
+
+		memcpy(icmp + 16, t.src, 32);
+		memcpy(icmp + 56, &t.sport, 4);
+		CU_ASSERT_EQUAL(owner_of_frame(&router, 0, icmp, sizeof(icmp)),
+				handoff_owner_of(&ends[0], &t));
+	}
+	tear_down();
+}
+
 static void test_fragments_of_a_datagram_have_one_owner(void)
 {
 	unsigned owned[WORKERS] = {0};
@@ -434,6 +451,7 @@ static void test_a_lone_worker_passes_everything_on(void)
 WEIR_TESTS("nodes/ring", TEST(both_directions_of_a_flow_have_one_owner),
 	   TEST(a_tuple_has_the_owner_of_its_packets), TEST(queries_are_owned_by_their_identifier),
 	   TEST(an_error_has_the_owner_of_the_packet_that_it_quotes),
+	   TEST(an_error_about_a_first_fragment_has_the_owner_of_its_flow),
 	   TEST(fragments_of_a_datagram_have_one_owner),
 	   TEST(what_has_no_ports_is_one_workers_where_flows_are_tracked),
 	   TEST(a_frame_that_is_no_ip_stays_where_it_came_in),
