@@ -8,7 +8,8 @@
  *         (REWRITE if 50_nat has to change them), ICMP errors about its packets RELATED too. The
  *         first packet of a new flow has a draft. What belongs to no flow and can begin none has
  *         WEIR_NO_FLOW: 40_acl judges it by itself.
- *         DROP for what contradicts its flow: FLOW_INVALID, FLOW_ZONE; FLOW_FULL for new ones.
+ *         DROP for what contradicts its flow: FLOW_INVALID, FLOW_ZONE; ICMP_QUOTE for errors that
+ *         cannot be read; FLOW_FULL for new flows.
  * Holds:  the flows of this worker; ends those that have timed out, and answers weirctl.
  *
  * A flow whose policy is not that of the pass is not KNOWN: 40_acl judges it again.
@@ -144,16 +145,17 @@ static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_m
 	return WEIR_NEXT;
 }
 
-/* The tuple of the packet that an ICMP error quotes; false: it is cut too short, is itself a later
- * fragment or no query. */
-static bool tuple_of_quoted(struct rte_mbuf *m, struct weir_tuple *t)
+/* The tuple of the packet that an ICMP error quotes. */
+static enum weir_drop tuple_of_quoted(struct rte_mbuf *m, struct weir_tuple *t)
 {
 	struct quote q;
 
 	if (!quote_find(m, &q))
-		return false;
+		return WEIR_DROP_ICMP_QUOTE;
 	*t = q.was;
-	return tuple_ports(t, rte_pktmbuf_mtod_offset(m, const uint8_t *, q.l4_off));
+	return tuple_ports(t, rte_pktmbuf_mtod_offset(m, const uint8_t *, q.l4_off))
+		       ? WEIR_DROP_NONE
+		       : WEIR_DROP_FLOW_INVALID; /* no query: nothing that begins a flow */
 }
 
 /* An ICMP error: it belongs to the flow whose packet it quotes, and goes against that packet. */
@@ -162,12 +164,14 @@ static __rte_noinline enum weir_verdict error_one(struct conntrack_node *n, stru
 {
 	struct weir_meta *meta = weir_meta(m);
 	struct weir_tuple quoted;
+	enum weir_drop why;
 	struct weir_flow *f;
 	uint32_t ref;
 
 	meta->flow = WEIR_NO_FLOW;
-	if (!tuple_of_quoted(m, &quoted))
-		return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
+	why = tuple_of_quoted(m, &quoted);
+	if (why != WEIR_DROP_NONE)
+		return weir_say_drop(m, why);
 	quoted = weir_tuple_reverse(&quoted);
 	weir_flow_lookup(n->tracker->flows, &quoted, 1, &ref);
 	if (ref == WEIR_NO_FLOW)

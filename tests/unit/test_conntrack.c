@@ -139,7 +139,7 @@ static void test_an_error_belongs_to_the_flow_whose_packet_it_quotes(void)
 	CU_ASSERT_EQUAL(t.meta.flow, WEIR_NO_FLOW);
 	toy_expect(WAN, &error, WEIR_DROP, WEIR_DROP_FLOW_INVALID);
 	error = error_about(&go, 27, quoted);
-	toy_expect(WAN, &error, WEIR_DROP, WEIR_DROP_FLOW_INVALID);
+	toy_expect(WAN, &error, WEIR_DROP, WEIR_DROP_ICMP_QUOTE);
 	toy_end();
 }
 
