@@ -110,6 +110,21 @@ static void update_mask(struct steer_table *t, unsigned mask)
 	__atomic_store_n(t->n_masks, n, __ATOMIC_RELEASE);
 }
 
+/* A rule has joined: does all of the mask still hang on one chain? Its key was written while
+ * nothing led to the mask, and is never another one while something does. */
+static void update_head(struct steer_table *t, const struct steer_key *key, bool fresh,
+			uint32_t before, uint32_t id)
+{
+	struct steer_mask *mask = &t->masks[key->mask_id];
+
+	if (!fresh && mask->head == 0)
+		return;
+	if (memcmp(&mask->only, key, sizeof(*key)) != 0)
+		__atomic_store_n(&mask->head, 0, __ATOMIC_RELEASE);
+	else if (before == 0)
+		__atomic_store_n(&mask->head, id, __ATOMIC_RELEASE);
+}
+
 static void reuse(struct steer_table *t)
 {
 	if (t->stale)
@@ -138,6 +153,7 @@ static struct newcomer find_room(const struct steer_table *t, const struct steer
 	};
 
 	n.key.mask_id = (uint16_t)find_mask(t, &n.mask);
+	n.mask.only = n.key;
 	n.place = find_place(t, &n.key, n.rank, spec);
 	return n;
 }
@@ -170,11 +186,13 @@ int steer_table_add(struct steer_table *t, const struct steer_spec *spec, uint32
 	const struct newcomer n = find_room(t, spec);
 	struct steer_rule *rule = &t->rules[n.id];
 	int rc = objection(&n, why);
+	bool fresh;
 
 	if (rc < 0)
 		return rc;
 	reuse(t);
-	if (t->mask_rules[n.key.mask_id] == 0)
+	fresh = t->mask_rules[n.key.mask_id] == 0;
+	if (fresh)
 		t->masks[n.key.mask_id] = n.mask;
 	*rule = spec->rule;
 	rule->rank = n.rank;
@@ -184,6 +202,7 @@ int steer_table_add(struct steer_table *t, const struct steer_spec *spec, uint32
 		*why = "the kernel has no memory for it";
 		return rc;
 	}
+	update_head(t, &n.key, fresh, n.place.before, n.id);
 	/* The hash table may use the memory of a replaced element again at once. */
 	t->stale = n.place.before == 0 && n.place.after != 0;
 	t->slots[n.id] =
@@ -201,10 +220,13 @@ int steer_table_remove(struct steer_table *t, uint32_t id)
 {
 	struct steer_slot *slot = &t->slots[id];
 	const struct place place = find_place(t, &slot->key, t->rules[id].rank, NULL);
+	struct steer_mask *mask = &t->masks[slot->key.mask_id];
 	int rc = lead_to(t, &slot->key, place.before, place.after);
 
 	if (rc < 0)
 		return rc;
+	if (mask->head == id)
+		__atomic_store_n(&mask->head, place.after, __ATOMIC_RELEASE);
 	slot->used = false;
 	t->mask_rules[slot->key.mask_id]--;
 	t->n_rules--;

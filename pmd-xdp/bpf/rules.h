@@ -47,6 +47,29 @@ static __always_inline void mask_key(const struct steer_key *key, const struct s
 	masked->mask_id = id;
 }
 
+static __always_inline bool is_same_key(const struct steer_key *a, const struct steer_key *b)
+{
+	const __u64 *left = (const void *)a, *right = (const void *)b;
+	__u64 differs = 0;
+
+#pragma unroll
+	for (int i = 0; i < (int)(sizeof(*a) / sizeof(*left)); i++)
+		differs |= left[i] ^ right[i];
+	return differs == 0;
+}
+
+/* The first rule of a mask's chain for this key; 0: there is no such chain. */
+static __always_inline __u32 head_of(const struct steer_mask *mask, const struct steer_key *masked)
+{
+	const __u32 only = *(const volatile __u32 *)&mask->head;
+	const __u32 *head;
+
+	if (only != 0)
+		return is_same_key(masked, &mask->only) ? only : 0;
+	head = bpf_map_lookup_elem(&chains, masked);
+	return head == NULL ? 0 : *head;
+}
+
 /* The rule with the lowest rank that matches; 0: none. */
 __noinline __u32 steer_find_rule(const struct steer_key *key)
 {
@@ -58,18 +81,17 @@ __noinline __u32 steer_find_rule(const struct steer_key *key)
 		return 0;
 	for (int i = 0; i < STEER_MASKS; i++) {
 		const struct steer_mask *mask = &masks[i];
-		const __u32 *head;
-		__u32 id;
+		__u32 head, id;
 
 		if (i >= config.n_masks)
 			break;
 		if (mask->best >= best || (key->has & mask->need) != mask->need)
 			continue;
 		mask_key(key, mask, i, &masked);
-		head = bpf_map_lookup_elem(&chains, &masked);
-		if (head == NULL)
+		head = head_of(mask, &masked);
+		if (head == 0)
 			continue;
-		id = steer_in_chain(*head, bpf_ntohs(key->src_port), bpf_ntohs(key->dst_port));
+		id = steer_in_chain(head, bpf_ntohs(key->src_port), bpf_ntohs(key->dst_port));
 		barrier_var(
 			id); /* the verifier does not know what the compiler knows of the result */
 		id &= STEER_RULES - 1;

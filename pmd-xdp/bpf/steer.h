@@ -102,11 +102,16 @@ struct steer_config {
 #define STEER_RSS_IPV6_TCP 0x10
 #define STEER_RSS_IPV6_UDP 0x20
 
-/* One set of matched fields. A packet that lacks a needed bit, or has a better rule, skips it. */
+/*
+ * One set of matched fields. A packet that lacks a needed bit, or has a better rule, skips it.
+ * While all of its rules are of one chain, no hash table has to be asked for it.
+ */
 struct steer_mask {
 	struct steer_key bits;
-	__u64 best; /* the lowest rank of its rules; STEER_RANK_NONE: none */
-	__u8 need;  /* STEER_HAS_... that a packet must have; bits.has may also ask for absence */
+	__u64 best;	       /* the lowest rank of its rules; STEER_RANK_NONE: none */
+	struct steer_key only; /* masked key of the one chain */
+	__u32 head;	       /* first rule of it; 0: there are, or were, several */
+	__u8 need; /* STEER_HAS_... that a packet must have; bits.has may also ask for absence */
 };
 
 /* An address that the kernel keeps. */

@@ -303,8 +303,39 @@ static void test_random_changes_keep_all_chains_whole(void)
 			CU_ASSERT(next == 0 || rules[next].rank > rules[id].rank);
 			in_chains++;
 		}
+	for (unsigned h = 0; h < heads.n; h++) {
+		const struct steer_mask *mask = &masks[heads.key[h].mask_id];
+
+		CU_ASSERT(mask->head == 0 || mask->head == heads.id[h]);
+	}
 	CU_ASSERT_EQUAL(in_chains, table.n_rules);
 	CU_ASSERT(table.n_rules > 20);
+}
+
+static void test_a_mask_with_one_chain_leads_to_it_without_the_hash_table(void)
+{
+	uint32_t first, second, third, other;
+
+	begin();
+	second = add(range(10, 20, 2));
+	CU_ASSERT_EQUAL(masks[0].head, second);
+	CU_ASSERT_EQUAL(masks[0].head, heads.id[0]);
+	CU_ASSERT_EQUAL(memcmp(&masks[0].only, &heads.key[0], sizeof(heads.key[0])), 0);
+	third = add(range(30, 40, 3));
+	CU_ASSERT_EQUAL(masks[0].head, second);
+	first = add(range(1, 2, 1));
+	CU_ASSERT_EQUAL(masks[0].head, first);
+	CU_ASSERT_EQUAL(steer_table_remove(&table, first), 0);
+	CU_ASSERT_EQUAL(steer_table_remove(&table, third), 0);
+	CU_ASSERT_EQUAL(masks[0].head, second);
+
+	other = add(dst_port(80, 1));
+	CU_ASSERT_EQUAL(masks[1].head, other);
+	add(dst_port(81, 1)); /* from now on only the hash table knows */
+	CU_ASSERT_EQUAL(masks[1].head, 0);
+	CU_ASSERT_EQUAL(steer_table_remove(&table, other), 0);
+	add(dst_port(81, 0));
+	CU_ASSERT_EQUAL(masks[1].head, 0);
 }
 
 WEIR_TESTS("xdp/steer-table", TEST(a_chain_is_in_order_of_priority_and_age),
@@ -313,4 +344,5 @@ WEIR_TESTS("xdp/steer-table", TEST(a_chain_is_in_order_of_priority_and_age),
 	   TEST(nothing_changes_if_the_kernel_refuses),
 	   TEST(memory_that_a_run_may_see_is_used_after_a_wait),
 	   TEST(a_bit_that_must_be_absent_is_compared_but_not_needed),
+	   TEST(a_mask_with_one_chain_leads_to_it_without_the_hash_table),
 	   TEST(random_changes_keep_all_chains_whole))
