@@ -51,10 +51,21 @@ def counted(port: Port, name: str) -> int:
     return sum(int(n) for n in re.findall(rf"rx_queue_\d+_{name}: (\d+)", shown))
 
 
+def _set(port: Port, name: str, value: int) -> None:
+    """A file of the interface in sysfs."""
+    on = f"mount -t sysfs none /sys && echo {value} > /sys/class/net/{port.name}/{name}"
+    port.netns.run("unshare", "-m", "sh", "-c", on)
+
+
+def moderate(port: Port, every_us: int) -> None:
+    """Poll the interface so often while packets come, so that no sender has to wake anyone."""
+    _set(port, "napi_defer_hard_irqs", 1000)
+    _set(port, "gro_flush_timeout", every_us * 1000)
+
+
 def napi_thread(port: Port, core: int = 0) -> int:
     """The thread that runs the interface's NAPI from now on, on that core: its number."""
-    on = f"mount -t sysfs none /sys && echo 1 > /sys/class/net/{port.name}/threaded"
-    port.netns.run("unshare", "-m", "sh", "-c", on)
+    _set(port, "threaded", 1)
     (thread,) = [
         int(task.parent.name)
         for task in Path("/proc").glob("[0-9]*/comm")

@@ -48,7 +48,7 @@ FROM_MEMORY: dict[str, tuple[str, int, Load, float | None]] = {
     "new flows, 1,000 linear rules": ("new", 1000, Load(0, 1000), None),
     "new flows, 10,000 linear rules": ("new", 10_000, Load(0, 10_000), 200),
 }
-PPS = 100_000
+PPS = 200_000
 OVER_XDP: dict[str, tuple[Load, float | None]] = {
     "new flows": (Load(0, 0, PPS), 0.6),
     "new flows, 1,000 linear rules": (Load(0, 1000, PPS), 0.25),
