@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """weir-firewall: translation, as real clients and servers on both sides see it."""
 
+import json
 import re
 import socket
 import threading
@@ -33,6 +34,7 @@ from weir.firewall import (
 )
 from weir.netns import Netns
 from weir.router import LAN, LAN6, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Config
+from weir.wait import until
 
 from scapy.layers.inet import ICMP, IP, UDP, IPerror, UDPerror
 from scapy.layers.inet6 import IPv6
@@ -49,7 +51,9 @@ ULA, ULA_GATE = "fd00:2::2", "fd00:2::1"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firewall]:
     """Hosts that know no address of the other side but by routes to the pool and to prefixes."""
-    with firewall_between_hosts(tmp_path_factory.mktemp("nat")) as fw:
+    directory = tmp_path_factory.mktemp("nat")
+    records = {"flows": str(directory / "flows.json")}
+    with firewall_between_hosts(directory, {"records": records}) as fw:
         fw.line.right.add_address("10.0.2.3/24")
         fw.line.right.add_address(f"{ULA}/64")
         fw.inside.run("ip", "route", "add", "2001:db8:f::/64", "via", ULA_GATE, "src", ULA)
@@ -362,8 +366,9 @@ def test_npt_gives_private_ip6_a_prefix(fw: Firewall) -> None:
 def test_each_subscriber_has_a_block_of_ports(fw: Firewall) -> None:
     """CGNAT (RFC 7422): who it was is known from the port, without a log of flows.
 
-    Steps: with blocks of 64 ports, open 40 flows from each of two subscribers.
-    Check: all ports of one are in one block of 64, of the other in another one.
+    Steps: with blocks of 64 ports, open 40 flows from each of two subscribers; then end all flows.
+    Check: all ports of one are in one block of 64, of the other in another one; each block is
+    recorded once as allocated, and once as released after its last flow.
     """
     cgn = rule("cgn", "cgnat", from_="lan", to="wan", inside="10.0.2.0/28", pool=["198.51.100.9/32"],
                block=64)  # fmt: skip
@@ -377,6 +382,23 @@ def test_each_subscriber_has_a_block_of_ports(fw: Firewall) -> None:
         assert len(set(used)) == 40
         blocks.append({(port - 1024) // 64 for port in used})
     assert len(blocks[0]) == len(blocks[1]) == 1 and blocks[0] != blocks[1]
+    told = [
+        (source, "198.51.100.9", 1024 + 64 * block, 1024 + 64 * block + 63)
+        for source, (block,) in zip((RIGHT, "10.0.2.3"), blocks)
+    ]
+    until(lambda: block_events(fw, "ports_allocated") == told, what="the blocks' beginning")
+    assert block_events(fw, "ports_released") == []
+    fw.app.ask("flows_kill", all=True)
+    until(lambda: sorted(block_events(fw, "ports_released")) == sorted(told), what="their end")
+
+
+def block_events(fw: Firewall, event: str) -> list[tuple[str, str, int, int]]:
+    """Subscriber, address outside, first and last port of each event, in their order."""
+    lines = Path(fw.first["records"]["flows"]).read_text(encoding="utf-8").splitlines()
+    told = [r for r in map(json.loads, lines) if r.get("nat", {}).get("event") == event]
+    return [
+        (r["src_ip"], r["nat"]["src_ip"], r["nat"]["port_lo"], r["nat"]["port_hi"]) for r in told
+    ]
 
 
 def test_a_mapping_is_the_same_for_all_peers_if_asked_for(fw: Firewall) -> None:

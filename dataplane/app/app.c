@@ -24,7 +24,7 @@
 /* A worker that makes no pass for so long is stuck: it sleeps at most a second. */
 #define STUCK_NS (UINT64_C(5) * WEIR_NS_PER_S)
 
-enum { OPT_CHECK = 1, OPT_PLAN, OPT_VERSION, OPT_HELP, OPT_MANUAL };
+enum { OPT_CHECK = 1, OPT_PLAN, OPT_VERSION, OPT_HELP, OPT_OFFLINE, OPT_JSON, OPT_MANUAL };
 
 static const struct option common_options[] = {
 	{"config", required_argument, NULL, 'c'},
@@ -36,12 +36,26 @@ static const struct option common_options[] = {
 };
 #define N_COMMON (sizeof(common_options) / sizeof(common_options[0]))
 
+/* Of apps that track flows. */
+static const struct option offline_options[] = {
+	{"offline", required_argument, NULL, OPT_OFFLINE},
+	{"json", no_argument, NULL, OPT_JSON},
+};
+#define N_OFFLINE (sizeof(offline_options) / sizeof(offline_options[0]))
+
+static const char offline_help[] =
+	"      --offline [PORT[@MAC]=]FILE\n"
+	"                     print what each packet of a capture would meet and end\n"
+	"      --json         with --offline: one JSON object a line\n";
+
 /* What the command line asks for. */
 struct ask {
 	int argc;
 	char **argv;
 	const char *path;
-	bool check, plan;
+	bool check, plan, json;
+	const char **offline; /* n_offline of them */
+	unsigned n_offline;
 	struct option *options; /* common ones, the app's, a zero one */
 	char *letters;
 };
@@ -57,28 +71,34 @@ static void usage(const struct weir_app *app, FILE *to)
 		"      --manual[=OF]  print the reference manual of config, drops or metrics and end\n"
 		"      --version      print the version and end\n"
 		"  -h, --help         print this and end\n"
-		"%s\n"
+		"%s%s\n"
 		"SIGHUP reloads, SIGTERM ends, SIGUSR1 opens the log file anew.\n"
 		"Status: 0 done, 1 failed while running, 2 refused (usage or configuration).\n",
 		app->name, app->summary, app->name,
 		app->default_conf == NULL ? "-c FILE [OPTIONS]" : "[-c FILE] [OPTIONS]",
+		app->firewall_at == 0 ? "" : offline_help,
 		app->options_help == NULL ? "" : app->options_help);
 }
 
 static int join_options(const struct weir_app *app, struct ask *ask)
 {
-	size_t n = 0;
+	size_t n = 0, at = N_COMMON;
 	char *letter;
 
 	while (app->options != NULL && app->options[n].name != NULL)
 		n++;
-	ask->options = calloc(N_COMMON + n + 1, sizeof(*ask->options));
+	ask->options = calloc(N_COMMON + N_OFFLINE + n + 1, sizeof(*ask->options));
 	ask->letters = calloc(1, sizeof("+:c:h") + 2 * n);
-	if (ask->options == NULL || ask->letters == NULL)
+	ask->offline = calloc((size_t)ask->argc, sizeof(*ask->offline));
+	if (ask->options == NULL || ask->letters == NULL || ask->offline == NULL)
 		return -ENOMEM;
 	memcpy(ask->options, common_options, sizeof(common_options));
+	if (app->firewall_at != 0) {
+		memcpy(ask->options + at, offline_options, sizeof(offline_options));
+		at += N_OFFLINE;
+	}
 	if (n > 0)
-		memcpy(ask->options + N_COMMON, app->options, n * sizeof(*ask->options));
+		memcpy(ask->options + at, app->options, n * sizeof(*ask->options));
 	letter = stpcpy(ask->letters, "+:c:h");
 	for (size_t i = 0; i < n; i++) {
 		const struct option *o = &app->options[i];
@@ -140,6 +160,10 @@ static int read_common(const struct weir_app *app, struct ask *ask)
 			ask->check = true;
 		} else if (val == OPT_PLAN) {
 			ask->plan = true;
+		} else if (val == OPT_OFFLINE) {
+			ask->offline[ask->n_offline++] = optarg;
+		} else if (val == OPT_JSON) {
+			ask->json = true;
 		} else if (val == OPT_VERSION) {
 			printf("%s %s\n", app->name, weir_version());
 			return WEIR_EXIT_DONE;
@@ -157,6 +181,10 @@ static int read_common(const struct weir_app *app, struct ask *ask)
 	if (optind < ask->argc) {
 		fprintf(stderr, "%s: %s is no option; --help tells what there is\n", app->name,
 			argv[optind]);
+		return WEIR_EXIT_REFUSED;
+	}
+	if (ask->json && ask->n_offline == 0) {
+		fprintf(stderr, "%s: --json goes with --offline FILE\n", app->name);
 		return WEIR_EXIT_REFUSED;
 	}
 	if (ask->path == NULL && app->default_conf == NULL) {
@@ -527,6 +555,19 @@ static int check_only(struct weir_run *run)
 	return WEIR_EXIT_DONE;
 }
 
+/* --offline. */
+static int judge_captures(struct weir_run *run, const struct weir_system_conf *sys)
+{
+	const struct fw_offline_ask what = {
+		.files = run->ask->offline, .n = run->ask->n_offline, .json = run->ask->json};
+	struct weir_why why = {""};
+	const int status = fw_offline(run, sys, &what, &why);
+
+	if (status != WEIR_EXIT_DONE)
+		fprintf(stderr, "%s: %s\n", run->app->name, why.text);
+	return status;
+}
+
 int weir_app_main(const struct weir_app *app, int argc, char **argv)
 {
 	struct weir_system_conf sys = {0};
@@ -551,12 +592,15 @@ int weir_app_main(const struct weir_app *app, int argc, char **argv)
 		} else if (ask.plan) {
 			app_plan_print(app, run.conf, &sys, stdout);
 			status = WEIR_EXIT_DONE;
+		} else if (ask.n_offline > 0) {
+			status = judge_captures(&run, &sys);
 		} else {
 			status = run_app(&run, &sys);
 		}
 	}
 	app_sys_free(&sys);
 	app_conf_free(app, run.conf);
+	free(ask.offline);
 	free(ask.options);
 	free(ask.letters);
 	return status;
@@ -584,7 +628,7 @@ const void *weir_run_conf(const struct weir_run *run)
 
 uint64_t weir_run_now_ns(const struct weir_run *run)
 {
-	return weir_clock_now_ns(&run->clock);
+	return run->past != NULL ? run->past->now_ns : weir_clock_now_ns(&run->clock);
 }
 
 void *weir_run_state(const struct weir_run *run)

@@ -23,6 +23,11 @@ struct app_load {
 	double busy;		   /* 0 to 1, of the second before it */
 };
 
+/* What time it is in a capture that is judged: passes' clock, and what makes it one since 1970. */
+struct app_past {
+	uint64_t now_ns, epoch_ns;
+};
+
 struct weir_run {
 	const struct weir_app *app;
 	const struct ask *ask; /* the command line; a reload reads its options again */
@@ -30,6 +35,7 @@ struct weir_run {
 	void *conf;	       /* in force; begins with struct weir_app_conf */
 	void *state;
 	struct weir_clock clock;
+	const struct app_past *past; /* NULL: the clock is the clock */
 	struct weir_system *system;
 	struct weir_metrics *metrics;
 	struct weir_ctl_server *ctl;

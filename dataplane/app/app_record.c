@@ -169,7 +169,7 @@ static void drain_captures(struct app_record *a, uint64_t epoch_ns)
 
 /* ---- all of them ---- */
 
-static uint64_t wall_ns(void)
+static uint64_t wall_clock_ns(void)
 {
 	struct timespec ts;
 
@@ -179,7 +179,12 @@ static uint64_t wall_ns(void)
 
 void app_record_drain(struct app_record *a, uint64_t now_ns)
 {
-	a->now_ns = wall_ns();
+	app_record_drain_at(a, now_ns, wall_clock_ns());
+}
+
+void app_record_drain_at(struct app_record *a, uint64_t now_ns, uint64_t wall_ns)
+{
+	a->now_ns = wall_ns;
 	if (a->options.rings != NULL)
 		weir_records_drain(a->options.rings, a->options.workers, a->now_ns - now_ns,
 				   a->ring, take, a);

@@ -109,6 +109,8 @@ void app_record_free(struct app_record *a);
 /* Take what the workers have written, and write it down: about ten times a second, and once after
  * they have stopped. now_ns: on the clock of passes. */
 void app_record_drain(struct app_record *a, uint64_t now_ns);
+/* The same at a time of the caller's, since 1970. */
+void app_record_drain_at(struct app_record *a, uint64_t now_ns, uint64_t wall_ns);
 /* SIGUSR1: open the files anew. 0, or the first -errno (logged). */
 int app_record_reopen(struct app_record *a);
 /* Write one record down. */

@@ -35,6 +35,7 @@ static void fill_sizes(const struct weir_conntrack_conf *c, uint16_t workers,
 		.rule_slots = WEIR_RULES_MAX + 1,
 		.limit_sources = (uint32_t)c->sources,
 		.nat_maps = (uint32_t)((c->mappings + workers - 1) / workers),
+		.nat_blocks = (uint32_t)c->sources,
 	};
 }
 

@@ -44,8 +44,21 @@ int fw_may_follow(const struct weir_firewall_conf *old, const struct weir_firewa
 /* --check: build the policy without workers; say which rules never match. */
 int fw_check(struct weir_run *run, const void *conf, FILE *to, struct weir_why *why);
 
+/* --offline: what the policy would do with captures. */
+struct fw_offline_ask {
+	const char *const *files; /* as on the command line */
+	unsigned n;
+	bool json; /* an object a line */
+};
+/* Run over them to the end; the exit status, with a sentence if it is not 0. @from: as for a live
+ * run. */
+int fw_offline(struct weir_run *run, const struct weir_system_conf *from,
+	       const struct fw_offline_ask *ask, struct weir_why *why);
+
 /* Where records go: opened when the system is made, written about ten times a second. */
 int fw_records_start(struct fw *fw, struct weir_why *why);
+/* Write down what the workers have recorded. */
+void fw_records_drain(struct fw *fw);
 /* SIGUSR1. NULL is allowed. */
 void fw_records_reopen(struct fw *fw);
 /* The workers have stopped, and their rings are there still. NULL is allowed. */

@@ -267,7 +267,9 @@ static const struct weir_conf_key conntrack_keys[] = {
 	 .max = WEIR_FLOWS_MAX, .def = "16384",
 	 .doc = "Of them, those that need 64 bytes more: IPv6 that is translated. At most all."},
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, sources), .type = WEIR_CONF_UINT, .min = 16,
-	 .max = 16777216, .def = "65536", .doc = "Sources that limits can tell apart at a time."},
+	 .max = 16777216, .def = "65536",
+	 .doc = "Sources that limits can tell apart at a time, and CGNAT subscribers that records "
+		"can."},
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, mappings), .type = WEIR_CONF_UINT, .min = 16,
 	 .max = 16777216, .def = "16384",
 	 .doc = "Ports inside that nat rules with endpoint_independent keep a port outside for."},

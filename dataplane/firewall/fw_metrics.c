@@ -14,7 +14,7 @@
 
 #define NUMBER_TEXT 12
 
-enum { F_USED, F_CREATED, F_EXPIRED, F_EVICTED, F_KILLED, F_REFUSED, F_N };
+enum { F_USED, F_CREATED, F_EXPIRED, F_EVICTED, F_KILLED, F_REFUSED, F_BLOCKS, F_UNTOLD, F_N };
 
 static const struct weir_metric flow_metrics[F_N] = {
 	[F_USED] = {"weir_flows",
@@ -53,6 +53,18 @@ static const struct weir_metric flow_metrics[F_N] = {
 		       "New flows for which there was no entry.",
 		       "Raise conntrack.flows.",
 		       {"worker"}},
+	[F_BLOCKS] = {"weir_nat_blocks",
+		      WEIR_METRIC_GAUGE,
+		      NULL,
+		      "Blocks of ports of CGNAT subscribers in use, where records are written.",
+		      "Subscribers that are active at the same time.",
+		      {"worker"}},
+	[F_UNTOLD] = {"weir_nat_blocks_untold",
+		      WEIR_METRIC_COUNTER,
+		      NULL,
+		      "Flows whose block of ports could not be recorded as in use.",
+		      "Raise conntrack.sources: more subscribers are active.",
+		      {"worker"}},
 };
 
 enum { RU_PKTS, RU_BYTES, RU_N };
@@ -104,6 +116,17 @@ static int put_classes(struct weir_metrics_sink *sink, const struct weir_metric 
 	return rc;
 }
 
+static int put_blocks(struct weir_metrics_sink *sink, const struct weir_tracker *t,
+		      const char *worker)
+{
+	const int rc = weir_metrics_put_gauge(sink, &flow_metrics[F_BLOCKS], weir_tracker_blocks(t),
+					      &worker, 1);
+
+	return rc < 0 ? rc
+		      : weir_metrics_put_count(sink, &flow_metrics[F_UNTOLD],
+					       weir_tracker_blocks_untold(t), &worker, 1);
+}
+
 static int put_worker(struct weir_metrics_sink *sink, const struct weir_flow_stats *s,
 		      const char *worker)
 {
@@ -136,6 +159,8 @@ static int collect_flows(void *ctx, struct weir_metrics_sink *sink)
 
 		snprintf(worker, sizeof(worker), "%u", w);
 		rc = put_worker(sink, weir_flow_table_stats(s->tracker->flows), worker);
+		if (rc == 0)
+			rc = put_blocks(sink, s->tracker, worker);
 	}
 	return rc;
 }

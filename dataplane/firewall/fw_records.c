@@ -47,11 +47,21 @@ void fw_record_sizes(struct fw *fw, const struct weir_records_conf *conf)
 	}
 }
 
+void fw_records_drain(struct fw *fw)
+{
+	const struct app_past *past = fw->run->past;
+
+	if (fw->records == NULL)
+		return;
+	if (past != NULL)
+		app_record_drain_at(fw->records, past->now_ns, past->epoch_ns + past->now_ns);
+	else
+		app_record_drain(fw->records, weir_run_now_ns(fw->run));
+}
+
 static void drain(void *ctx)
 {
-	struct fw *fw = ctx;
-
-	app_record_drain(fw->records, weir_run_now_ns(fw->run));
+	fw_records_drain(ctx);
 }
 
 /* The rings that the workers write into. */
@@ -113,8 +123,7 @@ void fw_records_stop(struct fw *fw)
 {
 	if (fw == NULL)
 		return;
-	if (fw->records != NULL)
-		drain(fw);
+	fw_records_drain(fw);
 	app_record_free(fw->records);
 	fw->records = NULL;
 	free(fw->rings);

@@ -384,8 +384,9 @@ static enum weir_verdict judge_one(struct acl_node *n, const struct weir_policy 
 		n->rule[i] == WEIR_RULE_DEFAULT ? NULL : weir_rules_at(n->rules, n->rule[i]);
 	const enum weir_action action = rule == NULL ? weir_rules_default(n->rules) : rule->action;
 
-	weir_tracker_count(n->tracker, rule == NULL ? 0 : rule->slot,
-			   c->m->pkt_len - weir_meta(c->m)->l3_off, n->now_ns);
+	n->tracker->decided = rule == NULL ? 0 : rule->slot;
+	weir_tracker_count(n->tracker, n->tracker->decided, c->m->pkt_len - weir_meta(c->m)->l3_off,
+			   n->now_ns);
 	if (rule != NULL)
 		record(n, c, &n->ask[i], rule);
 	switch (action) {

@@ -227,3 +227,28 @@ int nat_choose_port(struct weir_nat_asker *a, const struct nat_choice *c, struct
 /* Of a tuple that is translated otherwise: the source port stays, if no flow has the reply's tuple
  * and replies come to this worker; else another one is chosen. @return 0 or -ENOSPC. */
 int nat_keep_port(struct weir_nat_asker *a, const struct weir_tuple *orig, struct weir_tuple *t);
+
+/* A block of ports in use, and how many flows use it. */
+struct nat_lease {
+	uint32_t inside_be, outside_be; /* subscriber and address outside */
+	uint16_t lo, hi;		/* ports, host order */
+	uint32_t refs;
+	uint32_t next; /* in its chain: number, plus one */
+};
+
+#define NAT_LEASES_MAX (UINT32_C(1) << 24)
+
+/* One worker's. NULL is allowed where it says so. */
+struct nat_leases;
+uint64_t nat_leases_size(uint32_t entries);
+int nat_leases_create(uint32_t entries, int numa, const struct weir_siphash_key *secret,
+		      struct nat_leases **out);
+void nat_leases_free(struct nat_leases *l); /* NULL is allowed */
+/* Any thread; NULL is allowed. */
+uint32_t nat_leases_used(const struct nat_leases *l);
+uint64_t nat_leases_untold(const struct nat_leases *l);
+/* A flow uses a block; *begins: the first one. False: there is no room to know it (counted). */
+bool nat_leases_take(struct nat_leases *l, const struct nat_lease *of, bool *begins);
+/* A flow that used this port outside has ended; true: it was the last one of its block. */
+bool nat_leases_give(struct nat_leases *l, uint32_t inside_be, uint32_t outside_be, uint16_t port,
+		     struct nat_lease *ended);

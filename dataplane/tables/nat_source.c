@@ -80,6 +80,7 @@ static int apply(const struct nat_rule *r, struct ask *q)
 		return choose_port(r, q, r->port_lo, r->port_n);
 	case WEIR_NAT_CGNAT:
 		first = nat_block_of(r, q->orig->src, q->t->src);
+		q->a->block = (struct weir_range){first, (uint16_t)(first + r->blocks.size - 1)};
 		return choose_port(r, q, first, r->blocks.size);
 	case WEIR_NAT_ONE_TO_ONE:
 		nat_move(&r->outside, q->t->src);
@@ -254,6 +255,7 @@ int weir_nat_source(const struct weir_nat *nat, struct weir_nat_asker *a,
 	int rc;
 
 	a->mapped = false;
+	a->block = (struct weir_range){0};
 	*rule = WEIR_RULE_DEFAULT;
 	rc = choose(&q, where, rule);
 	if (rc == 0 && !q.has_port && memcmp(t, orig, sizeof(*t)) != 0)

@@ -10,6 +10,8 @@
 #include <weir/capture.h>
 #include <weir/shard.h>
 
+#include "nat_priv.h"
+
 static uint64_t counters_size(const struct weir_tracker_conf *conf)
 {
 	return conf->rule_slots * sizeof(struct weir_rule_counter);
@@ -19,8 +21,20 @@ uint64_t weir_tracker_size(const struct weir_tracker_conf *conf)
 {
 	return sizeof(struct weir_tracker) + weir_flow_table_size(&conf->flows) +
 	       counters_size(conf) + weir_nat_maps_size(conf->nat_maps) +
-	       (conf->records == NULL ? 0 : weir_records_size(conf->records)) +
+	       (conf->records == NULL
+			? 0
+			: weir_records_size(conf->records) + nat_leases_size(conf->nat_blocks)) +
 	       (conf->capture == NULL ? 0 : weir_capture_size(conf->capture));
+}
+
+uint32_t weir_tracker_blocks(const struct weir_tracker *t)
+{
+	return nat_leases_used(t->leases);
+}
+
+uint64_t weir_tracker_blocks_untold(const struct weir_tracker *t)
+{
+	return nat_leases_untold(t->leases);
 }
 
 void weir_tracker_give_back(struct weir_tracker *t, struct weir_flow *f)
@@ -55,6 +69,9 @@ static int create_rings(const struct weir_tracker_conf *conf, struct weir_tracke
 		ring.worker = t->shard->worker;
 		rc = weir_records_create(&ring, &t->records);
 	}
+	if (rc == 0 && t->records != NULL && conf->nat_blocks > 0)
+		rc = nat_leases_create(conf->nat_blocks, t->shard->numa, &t->shard->secret,
+				       &t->leases);
 	if (rc == 0 && conf->capture != NULL)
 		rc = weir_capture_create(conf->capture, &t->capture);
 	return rc;
@@ -115,6 +132,7 @@ void weir_tracker_free(struct weir_tracker *t)
 	weir_rules_worker_free(t->rules);
 	rte_free(t->counter);
 	weir_nat_maps_free(t->nat.maps);
+	nat_leases_free(t->leases);
 	weir_records_free(t->records);
 	weir_capture_free(t->capture);
 	weir_flow_table_free(t->flows);

@@ -8,6 +8,7 @@
 #include <weir/shard.h>
 
 #include "flow_priv.h"
+#include "nat_priv.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 /* Calls of tracker_update() in a second, and entries that one looks at most. */
@@ -82,11 +83,60 @@ static void write_nat(struct weir_tracker *t, const struct weir_flow *f, uint32_
 	weir_record_commit(t->records);
 }
 
+/* The subscriber, its address outside and the ports; of no flow in particular. */
+static void write_block(struct weir_tracker *t, const struct nat_lease *lease, bool begins)
+{
+	struct weir_record *r;
+
+	if (!weir_record_allow(t->records, WEIR_RECORD_NAT, t->now_ns))
+		return;
+	r = weir_record_begin(t->records, WEIR_RECORD_NAT, t->now_ns);
+	if (r == NULL)
+		return;
+	r->orig.family = r->to.family = 4;
+	memcpy(r->orig.src, &lease->inside_be, sizeof(lease->inside_be));
+	memcpy(r->to.src, &lease->outside_be, sizeof(lease->outside_be));
+	r->block_lo = lease->lo;
+	r->block_hi = lease->hi;
+	r->nat_event = begins ? WEIR_NAT_EVENT_BLOCK : WEIR_NAT_EVENT_UNBLOCK;
+	weir_record_commit(t->records);
+}
+
+/* weir_nat_source() has just said of which block the flow's port is. */
+static void take_block(struct weir_tracker *t, struct weir_flow *f)
+{
+	const struct nat_lease lease = {.inside_be = f->v4.src,
+					.outside_be = f->v4.xsrc,
+					.lo = t->nat.block.lo,
+					.hi = t->nat.block.hi};
+	bool begins;
+
+	if (t->leases == NULL || lease.hi == 0 ||
+	    (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_EXT)) != WEIR_FLOW_SNAT || f->family != 4)
+		return;
+	if (!nat_leases_take(t->leases, &lease, &begins))
+		return;
+	f->flags |= WEIR_FLOW_OWN_PORT;
+	if (begins)
+		write_block(t, &lease, true);
+}
+
+static void give_block(struct weir_tracker *t, const struct weir_flow *f)
+{
+	struct nat_lease ended;
+
+	if (t->leases != NULL && f->family == 4 &&
+	    (f->flags & (WEIR_FLOW_OWN_PORT | WEIR_FLOW_EXT)) == WEIR_FLOW_OWN_PORT &&
+	    nat_leases_give(t->leases, f->v4.src, f->v4.xsrc, ntohs(f->xsport), &ended))
+		write_block(t, &ended, false);
+}
+
 void tracker_begun(struct weir_tracker *t, struct weir_flow *f, uint32_t flow)
 {
 	if (t->records == NULL)
 		return;
 	f->flags |= WEIR_FLOW_LOGGED;
+	take_block(t, f);
 	write_flow(t, f, flow, WEIR_RECORD_FLOW_START, WEIR_RECORD_IDLE);
 	write_nat(t, f, flow, true);
 }
@@ -106,6 +156,7 @@ void tracker_ended(struct weir_tracker *t, const struct weir_flow *f, uint32_t f
 		return;
 	write_flow(t, f, flow, WEIR_RECORD_FLOW_END, reason_of(t, f));
 	write_nat(t, f, flow, false);
+	give_block(t, f);
 }
 
 void tracker_update(struct weir_tracker *t)

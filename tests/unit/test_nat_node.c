@@ -6,6 +6,8 @@
 
 #include "failalloc.h"
 
+#include <weir/records.h>
+
 #define NAT(nat)                                    \
 	WORLD_PORTS "firewall: {default: accept}\n" \
 		    "conntrack: {flows: 1024}\n"    \
@@ -259,6 +261,68 @@ static void test_a_source_route_cannot_be_translated(void)
 	toy_end();
 }
 
+/* Of blocks in the worker's ring: so many began and ended, and the last one. */
+struct blocks {
+	unsigned begun, ended;
+	struct weir_record last;
+};
+
+static void note_block(void *ctx, const struct weir_record *r)
+{
+	struct blocks *b = ctx;
+
+	b->begun += r->kind == WEIR_RECORD_NAT && r->nat_event == WEIR_NAT_EVENT_BLOCK;
+	b->ended += r->kind == WEIR_RECORD_NAT && r->nat_event == WEIR_NAT_EVENT_UNBLOCK;
+	if (r->block_hi != 0)
+		b->last = *r;
+}
+
+static struct blocks blocks_told(void)
+{
+	struct blocks b = {0};
+
+	weir_records_drain(&world.shard.tracker->records, 1, 0, 1000, note_block, &b);
+	return b;
+}
+
+static void test_a_subscribers_block_is_told_of_with_its_first_and_its_last_flow(void)
+{
+	struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 53);
+	struct weir_flow_table *flows;
+	struct blocks b;
+	struct toy_mbuf t;
+	uint32_t first;
+
+	toy_begin(WORLD_PORTS "firewall: {default: accept}\n"
+			      "conntrack: {flows: 1024, sources: 16}\n"
+			      "records: {flows: /dev/null}\n"
+			      "nat:\n"
+			      "  source: [{name: c, from: lan, action: cgnat, inside: 10.0.0.0/24, "
+			      "pool: 192.0.2.16/28, block: 100}]\n");
+	flows = world.shard.tracker->flows;
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_NEXT);
+	first = t.meta.flow >> 1;
+	b = blocks_told();
+	CU_ASSERT_EQUAL(b.begun, 1);
+	CU_ASSERT_EQUAL(memcmp(b.last.orig.src, toy_addr("10.0.0.2").bytes, 4), 0);
+	CU_ASSERT_EQUAL(memcmp(b.last.to.src, toy_addr("192.0.2.16").bytes, 4), 0);
+	CU_ASSERT_EQUAL(b.last.block_lo, 1024 + 2 * 100);
+	CU_ASSERT_EQUAL(b.last.block_hi, 1024 + 2 * 100 + 99);
+	CU_ASSERT_TRUE(source_port(&t) >= b.last.block_lo && source_port(&t) <= b.last.block_hi);
+	go.sport++;
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_NEXT);
+	weir_flow_kill(flows, first);
+	b = blocks_told();
+	CU_ASSERT_EQUAL(b.begun + b.ended, 0);
+	weir_flow_kill(flows, t.meta.flow >> 1);
+	b = blocks_told();
+	CU_ASSERT_EQUAL(b.begun, 0);
+	CU_ASSERT_EQUAL(b.ended, 1);
+	CU_ASSERT_EQUAL(b.last.block_lo, 1024 + 2 * 100);
+	CU_ASSERT_EQUAL(weir_tracker_blocks(world.shard.tracker), 0);
+	toy_end();
+}
+
 static void test_without_a_tracker_or_memory_there_is_no_node(void)
 {
 	struct weir_shard bare = {.workers = 1};
@@ -285,4 +349,5 @@ WEIR_TESTS("node/nat", TEST(a_masqueraded_flow_leaves_and_comes_back_right),
 	   TEST(an_error_that_lies_about_what_it_quotes_is_named),
 	   TEST(ipv6_becomes_ipv4_and_back_if_there_is_room_in_front),
 	   TEST(a_source_route_cannot_be_translated),
+	   TEST(a_subscribers_block_is_told_of_with_its_first_and_its_last_flow),
 	   TEST(without_a_tracker_or_memory_there_is_no_node))

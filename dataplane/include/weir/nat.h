@@ -131,6 +131,8 @@ struct weir_nat_asker {
 	/** Written by weir_nat_source(): the flow holds a mapping, to be given back when it ends.
 	 */
 	bool mapped;
+	/** Written by weir_nat_source(): the subscriber's block that its port is of; hi 0: none. */
+	struct weir_range block;
 	/* Counters. One writer (the worker), read with weir_counted(). */
 	uint64_t tries;	     /**< ports that were looked at */
 	uint64_t translated; /**< flows whose source was translated */

@@ -14,6 +14,7 @@
 #include <weir/rules.h>
 #include <weir/why.h>
 
+struct nat_leases;
 struct weir_capture;
 struct weir_capture_conf;
 struct weir_record_ring_conf;
@@ -37,6 +38,8 @@ struct weir_tracker_conf {
 	const struct weir_capture_conf *capture;     /**< NULL: nothing is captured */
 	uint32_t update_ms; /**< from one record of a flow that goes on to the next; 0: none */
 	uint32_t nat_maps;  /**< mappings of endpoint-independent translation */
+	/** Subscribers whose blocks of ports are recorded at a time; 0: none are. */
+	uint32_t nat_blocks;
 };
 
 /** Made by the engine, kept in its shard. Fields are the worker's. */
@@ -45,8 +48,10 @@ struct weir_tracker {
 	struct weir_flow_table *flows;	   /**< connections */
 	struct weir_rules_worker *rules;   /**< buckets of limits */
 	struct weir_nat_asker nat;	   /**< chooses ports */
+	struct nat_leases *leases;	   /**< blocks of ports in use, or NULL: not recorded */
 	struct weir_rule_counter *counter; /**< rule_slots of them */
 	uint32_t rule_slots;		   /**< how many */
+	uint32_t decided;		   /**< 40_acl: slot of the rule that decided last */
 	struct weir_records *records;	   /**< ring of records, or NULL */
 	struct weir_capture *capture;	   /**< ring of packets, or NULL */
 	uint32_t update_ms;		   /**< as in the conf */
@@ -63,6 +68,11 @@ WEIR_MUST_CHECK int weir_tracker_create(const struct weir_tracker_conf *conf,
 					struct weir_why *why);
 /** Free it. NULL is allowed. Control thread. */
 void weir_tracker_free(struct weir_tracker *t);
+
+/** Blocks of ports that are recorded as in use. Any thread. */
+WEIR_MUST_CHECK uint32_t weir_tracker_blocks(const struct weir_tracker *t);
+/** Flows whose block could not be told, because too many are in use. Any thread. */
+WEIR_MUST_CHECK uint64_t weir_tracker_blocks_untold(const struct weir_tracker *t);
 
 /** Give back the mapping that a flow holds, if it holds one. The worker's thread. */
 void weir_tracker_give_back(struct weir_tracker *t, struct weir_flow *f);
