@@ -93,18 +93,18 @@ def test_connections_go_out_and_their_replies_come_in(
     assert peers.ping(hosts.inside, server).received == 3
     hosts.app.expect_drops({})
     back = RIGHT6 if ":" in server else RIGHT
-    assert peers.ping(hosts.outside, back, count=1).received == 0
+    assert peers.ping(hosts.outside, back, count=1, wait=0.2).received == 0
     hosts.app.expect_drops({"rule": 1})
 
 
 def test_iperf3_fills_the_line_both_ways(hosts: Firewall) -> None:
     """Windows grow, segments are lost and come twice: none of it is out of the window.
 
-    Steps: a second of iperf3 to the outside, and a second in reverse, 4 streams each.
+    Steps: 64 MB of iperf3 to the outside, and 64 MB in reverse, 4 streams each.
     Check: all streams moved bytes; nothing was dropped as flow_invalid.
     """
     for options in (("--parallel", "4"), ("--parallel", "4", "--reverse")):
-        report = peers.iperf3(hosts.outside, hosts.inside, LEFT, 1, options)
+        report = peers.iperf3(hosts.outside, hosts.inside, LEFT, *options, size="64M")
         assert len(report["streams"]) == 4
         assert all(one["receiver"]["bytes"] > 100_000 for one in report["streams"])
     assert "flow_invalid" not in hosts.app.drops_since_start()

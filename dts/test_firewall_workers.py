@@ -87,7 +87,7 @@ def test_replies_to_masqueraded_flows_reach_their_worker(fw: Firewall, server: s
         assert peers.ping(fw.inside, server, count=1).received == 1
     assert owners(fw) == {0, 1}
     fw.app.expect_drops({})
-    report = peers.iperf3(there, fw.inside, server, 1, ("--parallel", "8"))
+    report = peers.iperf3(there, fw.inside, server, "--parallel", "8")
     assert all(stream["receiver"]["bytes"] > 0 for stream in report["streams"])
 
 

@@ -84,31 +84,33 @@ def test_an_idle_worker_uses_little_of_its_core(net: Routed) -> None:
     """The figure of 2 % is a benchmark's; this bound only tells a worker that rests from one that
     does not.
 
-    Steps: let no packet come for 2 seconds.
-    Check: the worker's thread used less than a fifth of them, and has slept in the kernel.
+    Steps: let no packet come for a second.
+    Check: the worker's thread used less than a fifth of it, and has slept in the kernel.
     """
     used, began = cpu_seconds(net), time.monotonic()
-    until(lambda: time.monotonic() - began >= 2, what="two idle seconds")
+    until(lambda: time.monotonic() - began >= 1, what="an idle second")
     assert (cpu_seconds(net) - used) / (time.monotonic() - began) < 0.2
     assert rests(net, "block") > 0
 
 
 @in_modes(*SLEEPY, "adaptive af_packet", "interrupt af_packet")
-def test_no_packet_is_lost_in_a_thousand_naps(net: Routed) -> None:
+def test_no_packet_is_lost_however_often_it_naps(net: Routed) -> None:
     """Falling asleep just as a packet comes is the race that a sleeping worker must win.
 
-    Steps: send 1,000 packets, each when the worker sleeps, 2 ms or more after the one before.
-    Check: every packet arrives in order; it has slept at least 800 times; nothing was dropped.
+    Steps: send 300 packets (3,000 with WEIR_TEST_LONG=1), each when the worker sleeps, 2 ms or more
+    after the one before.
+    Check: every packet arrives in order; it has slept four times for five; nothing was dropped.
     """
+    count = 3000 if "WEIR_TEST_LONG" in os.environ else 300
     slept, pace, worker = rests(net, "block"), threading.Event(), worker_of(net)
-    with net.tg.capture(net.line.right, count=1000) as seen:
-        for n in range(1000):
+    with net.tg.capture(net.line.right, count=count) as seen:
+        for n in range(count):
             net.tg.send(net.line.left, packets.udp(net.inward, (LEFT, RIGHT), sport=n + 1))
             pace.wait(0.002)
             while not is_asleep(worker):
                 pace.wait(0.001)
-    assert [p[UDP].sport for p in seen] == list(range(1, 1001))
-    assert rests(net, "block") - slept >= 800
+    assert [p[UDP].sport for p in seen] == list(range(1, count + 1))
+    assert rests(net, "block") - slept >= count * 4 // 5
     assert net.app.drops_since_start() == {}
 
 
@@ -151,11 +153,11 @@ def test_a_busy_worker_never_rests(net: Routed) -> None:
 def test_real_traffic_flows_in_each_mode(tmp_path: Path, poll: str) -> None:
     """Ping and TCP, whatever the mode.
 
-    Steps: ping over IPv4 and IPv6, run iperf3 for a second.
+    Steps: ping over IPv4 and IPv6, run iperf3.
     Check: no answer missing; bytes moved.
     """
     with between_hosts(tmp_path, {"runtime": {"poll": poll}}) as net:
         left, right = net.line.left.netns, net.line.right.netns
         for to in (RIGHT, RIGHT6):
             assert peers.ping(left, to, count=10).received == 10
-        assert peers.iperf3(right, left, RIGHT, 1)["sum_received"]["bytes"] > 1_000_000
+        assert peers.iperf3(right, left, RIGHT)["sum_received"]["bytes"] > 1_000_000

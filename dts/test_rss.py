@@ -95,24 +95,24 @@ def back(net: Routed, n: int, six: bool = False) -> Packet:
 def test_all_flows_go_through_in_order_and_both_workers_have_some(
     layout: Routed, six: bool
 ) -> None:
-    """200 flows of 5 packets, interleaved.
+    """100 flows of 4 packets, interleaved.
 
     Steps: send them from the left to the right.
     Check: every packet arrives; within a flow in order; each worker has routed a fifth or more.
     """
     before = by_worker(layout)
-    sent = [there(layout, n, six) for n in range(200)]
-    with layout.tg.capture(layout.line.right, count=1000) as seen:
-        for turn in range(5):
+    sent = [there(layout, n, six) for n in range(100)]
+    with layout.tg.capture(layout.line.right, count=400) as seen:
+        for turn in range(4):
             for packet in sent:
                 packet[UDP].payload.load = bytes([turn]) * 40
             layout.tg.send(layout.line.left, sent)
     turns: dict[int, list[int]] = defaultdict(list)
     for packet in seen:
         turns[packet[UDP].sport].append(bytes(packet[UDP].payload)[0])
-    assert len(turns) == 200 and all(order == [0, 1, 2, 3, 4] for order in turns.values())
+    assert len(turns) == 100 and all(order == [0, 1, 2, 3] for order in turns.values())
     routed = by_worker(layout) - before
-    assert routed.total() == 1000 and min(routed["0"], routed["1"]) >= 200, routed
+    assert routed.total() == 400 and min(routed["0"], routed["1"]) >= 80, routed
     assert layout.app.drops_since_start() == {}
 
 
@@ -174,12 +174,12 @@ def test_what_one_worker_learns_of_a_neighbour_helps_the_other(hosts: Routed) ->
 def test_real_connections_over_two_workers(hosts: Routed, to: str) -> None:
     """Eight TCP connections at once, and ping.
 
-    Steps: ping; run iperf3 with 8 streams for a second.
+    Steps: ping; run iperf3 with 8 streams.
     Check: no answer missing; each stream moved bytes.
     """
     left, right = hosts.line.left.netns, hosts.line.right.netns
     assert peers.ping(left, to, count=10).received == 10
-    report = peers.iperf3(right, left, to, 1, ("--parallel", "8"))
+    report = peers.iperf3(right, left, to, "--parallel", "8")
     assert all(stream["receiver"]["bytes"] > 0 for stream in report["streams"])
     assert len(report["streams"]) == 8
 

@@ -29,7 +29,8 @@ def running(netns: Netns, *argv: str, grace: float = 5.0) -> Iterator[subprocess
             process.wait(grace)
 
 
-def _listens(netns: Netns, port: int) -> bool:
+def listens(netns: Netns, port: int) -> bool:
+    """Whether a server of TCP listens."""
     return netns.run("ss", "-Hltn", f"sport = :{port}").stdout.strip() != ""
 
 
@@ -41,12 +42,17 @@ class Ping:
 
 
 def ping(
-    netns: Netns, to: str, count: int = 3, size: int = 56, dont_fragment: bool = False
+    netns: Netns,
+    to: str,
+    count: int = 3,
+    size: int = 56,
+    dont_fragment: bool = False,
+    wait: float = 2,
 ) -> Ping:
-    """ping to its end. What was lost is in the result, not an error."""
+    """ping to its end, wait seconds for the last answer. What was lost is in the result, not an error."""
     options = ["-M", "do"] if dont_fragment else []
     done = netns.run(
-        "ping", "-n", "-c", str(count), "-i", "0.05", "-W", "2", "-s", str(size), *options, to,
+        "ping", "-n", "-c", str(count), "-i", "0.01", "-W", str(wait), "-s", str(size), *options, to,
         check=False, timeout=30 + count,
     )  # fmt: skip
     counts = re.search(r"(\d+) packets transmitted, (\d+) received", done.stdout)
@@ -70,7 +76,7 @@ def http_server(netns: Netns, directory: Path, port: int = 8080) -> Iterator[Non
         str(directory),
     )
     with running(netns, *argv) as process:
-        until(lambda: process.poll() is not None or _listens(netns, port), what="the HTTP server")
+        until(lambda: process.poll() is not None or listens(netns, port), what="the HTTP server")
         assert process.poll() is None, f"http.server ended with status {process.returncode}"
         yield
 
@@ -87,23 +93,23 @@ def curl(netns: Netns, url: str, timeout: float = 20.0) -> bytes:
 
 
 def iperf3(
-    server: Netns, client: Netns, to: str, seconds: float = 2, options: tuple[str, ...] = ()
+    server: Netns, client: Netns, to: str, *options: str, size: str = "16M"
 ) -> dict[str, Any]:
-    """iperf3 from client to server for some seconds; what it reports at the end."""
+    """iperf3 of so many bytes from client to server; what it reports at the end."""
     with running(server, "iperf3", "--server", "--one-off") as process:
         until(
-            lambda: process.poll() is not None or _listens(server, 5201), what="the iperf3 server"
+            lambda: process.poll() is not None or listens(server, 5201), what="the iperf3 server"
         )
         done = client.run(
             "iperf3",
             "--client",
             to,
-            "--time",
-            str(seconds),
+            "--bytes",
+            size,
             "--json",
             *options,
             check=False,
-            timeout=seconds + 20,
+            timeout=30,
         )
     report = json.loads(done.stdout)
     assert "error" not in report, f"iperf3 to {to}: {report['error']}"

@@ -141,7 +141,7 @@ class TrafficGenerator:
         count: int = 0,
         match: Match | None = None,
         timeout: float = 5.0,
-        quiet: float = 0.2,
+        quiet: float = 0.1,
     ) -> Iterator[Capture]:
         """Capture what comes in at a port during the block and shortly after it.
 

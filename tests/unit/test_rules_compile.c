@@ -339,7 +339,7 @@ static void test_thousands_of_rules_are_built_in_parts(void)
 	rs = toy_compile(&conf);
 	weir_rules_stats(rs, &stats);
 	CU_ASSERT(stats.contexts > 1);
-	for (uint32_t i = 0; i < n; i += 7) {
+	for (uint32_t i = 0; i < n; i += 29) {
 		struct weir_rule_ask a = toy_ask("10.0.0.0", "10.0.0.0", IPPROTO_TCP, 1, 2);
 		uint32_t rule;
 

@@ -205,9 +205,10 @@ static void test_a_limit_on_locked_memory_is_named_and_can_be_raised(void)
 
 static void test_stops_and_starts_lose_nothing(void)
 {
+	const unsigned times = getenv("WEIR_TEST_LONG") == NULL ? 10 : 200;
 	uint16_t port = plug(",queues=8");
 
-	for (uint16_t i = 0; i < 20; i++) {
+	for (uint16_t i = 0; i < times; i++) {
 		CU_ASSERT_EQUAL_FATAL(toy_xdp_start(port, 1 + i % 5, &plain), 0);
 		CU_ASSERT_TRUE(is_alive(port));
 		CU_ASSERT_EQUAL_FATAL(rte_eth_dev_stop(port), 0);
