@@ -191,23 +191,44 @@ static void evict(struct weir_flow_table *t, struct weir_flow *f)
 		flow_end(t, f, &t->stats.evicted[f->cls]);
 }
 
+/* Who makes room of a class. NULL: nobody. */
+static struct weir_flow *candidate(struct weir_flow_table *t, unsigned cls)
+{
+	struct flow_queue *q = &t->queue[cls];
+	struct weir_flow *f;
+
+	if (q->head == FLOW_NONE)
+		return NULL;
+	f = most_silent(t, q);
+	if (f != NULL && (cls != WEIR_FLOW_ESTABLISHED || t->now_ms - f->last_ms >= SILENT_MS))
+		return f;
+	/* None of these; the next one who asks sees others. */
+	for (unsigned i = 0; i < CANDIDATES; i++)
+		to_tail(t, q, &t->entries[q->head]);
+	return NULL;
+}
+
+/* Neither half-open connections nor what was not answered has proved anything: of both, who has
+ * been silent longest, so that a flood of the one leaves the other its time. */
+static struct weir_flow *unproved(struct weir_flow_table *t)
+{
+	struct weir_flow *half = candidate(t, WEIR_FLOW_HALF_OPEN);
+	struct weir_flow *asked = candidate(t, WEIR_FLOW_UNANSWERED);
+
+	if (half == NULL || asked == NULL)
+		return half != NULL ? half : asked;
+	return t->now_ms - asked->last_ms > t->now_ms - half->last_ms ? asked : half;
+}
+
 bool flow_evict(struct weir_flow_table *t)
 {
 	for (unsigned cls = 0; cls < WEIR_FLOW_CLASSES; cls++) {
-		struct flow_queue *q = &t->queue[cls];
-		struct weir_flow *f;
+		struct weir_flow *f = cls == WEIR_FLOW_HALF_OPEN ? unproved(t) : candidate(t, cls);
 
-		if (q->head == FLOW_NONE)
-			continue;
-		f = most_silent(t, q);
-		if (f != NULL &&
-		    (cls != WEIR_FLOW_ESTABLISHED || t->now_ms - f->last_ms >= SILENT_MS)) {
+		if (f != NULL) {
 			evict(t, f);
 			return true;
 		}
-		/* None of these; the next one who asks sees others. */
-		for (unsigned i = 0; i < CANDIDATES; i++)
-			to_tail(t, q, &t->entries[q->head]);
 	}
 	return false;
 }

@@ -234,6 +234,32 @@ static void test_of_a_class_the_oldest_makes_room(void)
 	weir_flow_table_free(t);
 }
 
+/* Whichever floods: half-open connections, or questions that nobody answers. */
+static void test_a_flood_leaves_other_beginnings_their_time(void)
+{
+	for (unsigned udp = 0; udp < 2; udp++) {
+		const enum weir_flow_class flood = udp ? WEIR_FLOW_UNANSWERED : WEIR_FLOW_HALF_OPEN;
+		const enum weir_flow_class lone = udp ? WEIR_FLOW_HALF_OPEN : WEIR_FLOW_UNANSWERED;
+		struct weir_flow_table *t = toy_flows(8);
+
+		for (unsigned i = 0; i < 8 + 4; i++) {
+			weir_flow_table_tick(t, 5 * S + i * MS);
+			(void)enter_as(t, i, flood);
+		}
+		weir_flow_table_tick(t, 6 * S);
+		(void)enter_as(t, 100, lone);
+		for (unsigned i = 0; i < 7; i++) {
+			weir_flow_table_tick(t, 6 * S + i * MS + MS);
+			(void)enter_as(t, 200 + i, flood);
+			CU_ASSERT_TRUE(is_known(t, 100));
+		}
+		weir_flow_table_tick(t, 7 * S);
+		(void)enter_as(t, 300, flood);
+		CU_ASSERT_FALSE(is_known(t, 100));
+		weir_flow_table_free(t);
+	}
+}
+
 static void test_a_silent_flow_makes_room_before_a_busy_one_at_the_head(void)
 {
 	struct weir_flow_table *t = toy_flows(2);

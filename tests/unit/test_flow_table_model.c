@@ -61,11 +61,17 @@ static unsigned count_used(void)
 	return n;
 }
 
+/* Its class, by which flows make room: of those that proved nothing the oldest goes. */
+static unsigned rank(const struct slow *s)
+{
+	return s->cls == WEIR_FLOW_UNANSWERED ? WEIR_FLOW_HALF_OPEN : s->cls;
+}
+
 /* Whether nothing of a lower class could have gone instead. */
 static bool is_lowest(const struct slow *s)
 {
 	for (unsigned i = 0; i < ENTRIES; i++)
-		if (slow[i].used && !slow[i].draft && slow[i].cls < s->cls)
+		if (slow[i].used && !slow[i].draft && rank(&slow[i]) < rank(s))
 			return false;
 	return s->cls != WEIR_FLOW_ESTABLISHED || now_ms - s->last_ms >= 60000;
 }
