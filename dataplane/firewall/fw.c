@@ -18,18 +18,24 @@
 /* Findings of --check that are printed. */
 #define FINDINGS 100
 
+void fw_timeouts(const struct weir_timeouts_conf *t, uint64_t out[WEIR_FLOW_CLASSES])
+{
+	const uint64_t by_class[WEIR_FLOW_CLASSES] = {t->closed,  t->half_open,	 t->unanswered,
+						      t->icmp,	  t->other,	 t->udp,
+						      t->closing, t->established};
+
+	memcpy(out, by_class, sizeof(by_class));
+}
+
 static void fill_sizes(const struct weir_conntrack_conf *c, uint16_t workers,
 		       struct weir_tracker_conf *out)
 {
-	const struct weir_timeouts_conf *t = &c->timeouts;
 	const uint64_t extended = c->extended < c->flows ? c->extended : c->flows;
 
 	*out = (struct weir_tracker_conf){
 		.flows = {.entries = (uint32_t)((c->flows + workers - 1) / workers),
 			  .exts = (uint32_t)((extended + workers - 1) / workers),
 			  .sources = (uint32_t)c->sources,
-			  .timeout_ns = {t->closed, t->half_open, t->unanswered, t->icmp, t->other,
-					 t->udp, t->closing, t->established},
 			  .loose = c->loose,
 			  .numa = -1},
 		.rule_slots = WEIR_RULES_MAX + 1,
@@ -37,6 +43,7 @@ static void fill_sizes(const struct weir_conntrack_conf *c, uint16_t workers,
 		.nat_maps = (uint32_t)((c->mappings + workers - 1) / workers),
 		.nat_blocks = (uint32_t)c->sources,
 	};
+	fw_timeouts(&c->timeouts, out->flows.timeout_ns);
 }
 
 uint64_t fw_bytes(const struct weir_app *app, const void *conf, uint16_t workers)
@@ -101,9 +108,6 @@ int fw_may_follow(const struct weir_firewall_conf *old, const struct weir_firewa
 	    a->mappings != b->mappings)
 		return weir_conf_fail(why, file, b->at.line,
 				      "the sizes of conntrack have changed, which needs a restart");
-	if (memcmp(&a->timeouts, &b->timeouts, sizeof(a->timeouts)) != 0)
-		return weir_conf_fail(why, file, b->at.line,
-				      "conntrack.timeouts has changed, which needs a restart");
 	if (app_record_differs(&old->records, &fresh->records) != NULL)
 		return weir_conf_fail(why, file, fresh->records.at.line,
 				      "%s has changed, which needs a restart",

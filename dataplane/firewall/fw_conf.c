@@ -237,7 +237,7 @@ const struct weir_conf_schema weir_nat_schema = {
 #define TIMEOUT(member, text, after)                                                              \
 	{                                                                                         \
 		WEIR_CONF_KEY(struct weir_timeouts_conf, member),                                 \
-			.type = WEIR_CONF_DURATION, .min = SECOND, .max = 30 * DAY, .def = after, \
+			.type = WEIR_CONF_DURATION, .min = SECOND, .max = 24 * DAY, .def = after, \
 			.doc = text                                                               \
 	}
 
@@ -281,7 +281,7 @@ static const struct weir_conf_key conntrack_keys[] = {
 
 const struct weir_conf_schema weir_conntrack_schema = {
 	.name = "conntrack",
-	.doc = "Connection tracking. Sizes and timeouts need a restart.",
+	.doc = "Connection tracking. Sizes need a restart.",
 	WEIR_CONF_STRUCT(struct weir_conntrack_conf, conntrack_keys),
 	WEIR_CONF_HAS_AT(struct weir_conntrack_conf),
 };

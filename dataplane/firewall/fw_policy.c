@@ -238,6 +238,7 @@ int fw_policy(struct weir_run *run, const void *conf, const char *file, const st
 		return rc;
 	}
 	b.policy->loose = b.conf->conntrack.loose;
+	fw_timeouts(&b.conf->conntrack.timeouts, b.policy->timeout_ns);
 	b.policy->number = ++run->fw->policies;
 	*out = b.policy;
 	return 0;

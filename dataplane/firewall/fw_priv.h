@@ -65,6 +65,9 @@ struct fw_owner {
 	struct weir_geo *geo;
 };
 
+/* Timeouts as a flow table takes them. */
+void fw_timeouts(const struct weir_timeouts_conf *t, uint64_t out[WEIR_FLOW_CLASSES]);
+
 /* The sets of the policy in force; *n is 0 before the first. */
 struct fw_set *const *fw_sets(const struct fw *fw, size_t *n);
 

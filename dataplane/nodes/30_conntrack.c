@@ -10,7 +10,8 @@
  *         WEIR_NO_FLOW: 40_acl judges it by itself.
  *         DROP for what contradicts its flow: FLOW_INVALID, FLOW_ZONE; ICMP_QUOTE for errors that
  *         cannot be read; FLOW_FULL for new flows.
- * Holds:  the flows of this worker; ends those that have timed out, and answers weirctl.
+ * Holds:  the flows of this worker; ends those that have timed out, and answers weirctl. How long
+ *         flows stay is the policy's.
  *
  * A flow whose policy is not that of the pass is not KNOWN: 40_acl judges it again.
  */
@@ -41,6 +42,7 @@
 struct conntrack_node {
 	struct weir_shard *shard;
 	struct weir_tracker *tracker;
+	uint32_t policy; /* number of the one whose timeouts hold */
 	struct weir_timer timer;
 };
 
@@ -196,6 +198,10 @@ static void conntrack_process(void *self, struct weir_burst *b)
 	uint16_t at[WEIR_PASS_PKTS], known = 0, fresh[WEIR_PASS_PKTS], n_fresh = 0;
 
 	tracker_tick(n->tracker, b->pass->now_ns);
+	if (unlikely(n->policy != policy->number)) {
+		n->policy = policy->number;
+		weir_flow_table_timeouts(flows, policy->timeout_ns);
+	}
 	n->tracker->ending = WEIR_RECORD_KILLED;
 	weir_flow_ask_serve(flows);
 	n->tracker->ending = WEIR_RECORD_REASONS;

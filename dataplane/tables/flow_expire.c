@@ -21,6 +21,7 @@
 #define CANDIDATES 4
 /* Differences of the clock are told apart from its wrapping. */
 #define TIMEOUT_MS_MAX (UINT32_C(24) * 24 * 3600 * 1000)
+#define MS	       UINT64_C(1000000)
 
 static_assert((WEIR_FLOW_CLASSES & (WEIR_FLOW_CLASSES - 1)) == 0, "turned by a mask");
 
@@ -37,13 +38,20 @@ static bool is_past(const struct weir_flow_table *t, uint32_t when_ms)
 int flow_set_timeouts(struct weir_flow_table *t, const uint64_t timeout_ns[WEIR_FLOW_CLASSES])
 {
 	for (unsigned c = 0; c < WEIR_FLOW_CLASSES; c++)
-		if (timeout_ns[c] < 1000000 || timeout_ns[c] / 1000000 > TIMEOUT_MS_MAX)
+		if (timeout_ns[c] < MS || timeout_ns[c] / MS > TIMEOUT_MS_MAX)
 			return -EINVAL;
+	weir_flow_table_timeouts(t, timeout_ns);
+	return 0;
+}
+
+void weir_flow_table_timeouts(struct weir_flow_table *t,
+			      const uint64_t timeout_ns[WEIR_FLOW_CLASSES])
+{
 	for (unsigned c = 0; c < WEIR_FLOW_CLASSES; c++) {
-		t->timeout_ms[c] = (uint32_t)(timeout_ns[c] / 1000000);
+		t->timeout_ms[c] = (uint32_t)RTE_MIN(RTE_MAX(timeout_ns[c] / MS, UINT64_C(1)),
+						     (uint64_t)TIMEOUT_MS_MAX);
 		t->queue[c].turn_ms = t->queue[c].look_ms = t->now_ms;
 	}
-	return 0;
 }
 
 void flow_queues_init(struct weir_flow_table *t)

@@ -435,8 +435,3 @@ uint32_t weir_flow_zone_count(const struct weir_flow_table *t, uint8_t zone)
 	return zone < FLOW_ZONES ? t->zone_flows[zone] : 0;
 }
 
-int weir_flow_table_timeouts(struct weir_flow_table *t,
-			     const uint64_t timeout_ns[WEIR_FLOW_CLASSES])
-{
-	return flow_set_timeouts(t, timeout_ns);
-}

@@ -174,6 +174,20 @@ static void test_flows_that_are_silent_end_without_a_packet(void)
 	toy_end();
 }
 
+static void test_timeouts_of_a_new_policy_hold_for_the_flows_that_there_are(void)
+{
+	const struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 53);
+
+	toy_begin(OPEN);
+	toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	world.now_ns += 5 * SECOND;
+	toy_change(WORLD_PORTS "firewall: {default: accept}\n"
+			       "conntrack: {flows: 1024, timeouts: {unanswered: 4s}}\n");
+	toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	CU_ASSERT_EQUAL(toy_stats()->created, 2); /* the first one was over */
+	toy_end();
+}
+
 static void test_a_flow_of_an_older_policy_is_not_known(void)
 {
 	const struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 53);
@@ -236,6 +250,7 @@ WEIR_TESTS("node/conntrack", TEST(a_first_packet_has_a_draft_and_the_next_ones_a
 	   TEST(an_error_belongs_to_the_flow_whose_packet_it_quotes),
 	   TEST(a_full_table_refuses_by_name_until_something_is_old_enough),
 	   TEST(flows_that_are_silent_end_without_a_packet),
+	   TEST(timeouts_of_a_new_policy_hold_for_the_flows_that_there_are),
 	   TEST(a_flow_of_an_older_policy_is_not_known),
 	   TEST(passes_without_packets_answer_weirctl),
 	   TEST(without_a_tracker_or_memory_there_is_no_node))

@@ -205,9 +205,10 @@ void weir_flow_table_on_end(struct weir_flow_table *t, weir_flow_end_fn *fn, voi
 /** Its counters. Any thread. */
 const struct weir_flow_stats *weir_flow_table_stats(const struct weir_flow_table *t);
 
-/** Other timeouts, of a new policy. @return 0, or -EINVAL and nothing has changed. */
-WEIR_MUST_CHECK int weir_flow_table_timeouts(struct weir_flow_table *t,
-					     const uint64_t timeout_ns[WEIR_FLOW_CLASSES]);
+/** Other timeouts, of a new policy, for the flows that there are too: 1 ms to 24 days, what is
+ * beyond is brought there. */
+void weir_flow_table_timeouts(struct weir_flow_table *t,
+			      const uint64_t timeout_ns[WEIR_FLOW_CLASSES]);
 
 /** Set the table's clock to the pass's time: the same clock in each call, milliseconds of it. */
 void weir_flow_table_tick(struct weir_flow_table *t, uint64_t now_ns);

@@ -38,14 +38,15 @@ struct weir_policy {
 	uint32_t number;  /**< another one for each policy; not 0 */
 	uint32_t refs;	  /**< generations and others that hold it; control thread */
 	unsigned n_zones; /**< how many of zone are set, SELF included */
-	struct weir_zone zone[WEIR_ZONES_MAX]; /**< by number */
-	uint8_t zone_of[WEIR_IFACES_MAX];      /**< by layer-3 interface: WEIR_NO_ZONE: none */
-	struct weir_rules *rules;	       /**< never NULL */
-	struct weir_nat *nat;		       /**< NULL: nothing is translated */
-	struct weir_dpi *dpi;		       /**< NULL: nothing is inspected */
-	bool loose;			       /**< TCP may begin in its middle */
-	void (*free)(struct weir_policy *p);   /**< frees it and what it owns */
-	void *owner;			       /**< of who made it */
+	struct weir_zone zone[WEIR_ZONES_MAX];	/**< by number */
+	uint8_t zone_of[WEIR_IFACES_MAX];	/**< by layer-3 interface: WEIR_NO_ZONE: none */
+	struct weir_rules *rules;		/**< never NULL */
+	struct weir_nat *nat;			/**< NULL: nothing is translated */
+	struct weir_dpi *dpi;			/**< NULL: nothing is inspected */
+	bool loose;				/**< TCP may begin in its middle */
+	uint64_t timeout_ns[WEIR_FLOW_CLASSES]; /**< how long flows stay after their last packet */
+	void (*free)(struct weir_policy *p);	/**< frees it and what it owns */
+	void *owner;				/**< of who made it */
 };
 
 /** Hold a policy. Control thread. NULL is allowed. */
