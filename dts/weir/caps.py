@@ -45,6 +45,13 @@ def _testpmd() -> bool:
     return shutil.which("dpdk-testpmd") is not None
 
 
+def _clients() -> bool:
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    programs = ("dig", "hping3", "nmap", "ssh", "sshd", "traceroute")
+    ftp = subprocess.run(["/usr/bin/python3", "-c", "import pyftpdlib"], capture_output=True)
+    return all(shutil.which(name, path=path) for name in programs) and ftp.returncode == 0
+
+
 class Cap(Enum):
     """A capability: how it is found, and what to do where it is missing."""
 
@@ -53,6 +60,8 @@ class Cap(Enum):
     AF_XDP = ("no AF_XDP: boot a kernel with CONFIG_XDP_SOCKETS=y, run as root", _af_xdp)
     HUGEPAGES = ("no free hugepages: echo 512 > /proc/sys/vm/nr_hugepages", _hugepages)
     TESTPMD = ("no dpdk-testpmd: apt-get install dpdk", _testpmd)
+    CLIENTS = ("programs of users and of attackers are missing: apt-get install bind9-dnsutils hping3 "
+               "nmap openssh-server python3-pyftpdlib traceroute", _clients)  # fmt: skip
 
     def __init__(self, remedy: str, found: Callable[[], bool]) -> None:
         self.remedy = remedy
