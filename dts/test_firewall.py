@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """weir-firewall: what rules let pass, and what they say to what they do not."""
 
+import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,7 +144,8 @@ def test_a_rule_counts_packets_and_bytes_of_its_flows(fw: Firewall) -> None:
     """
     fw.policy([rule("look", "count", comment="all of it"), rule("let", dport="77", proto="udp")])
     before = fw.counted()
-    assert len(fw.sent([udp(fw, sport=3012, dport=77, size=72)] * 5)) == 5
+    for count in (1, 4):
+        assert len(fw.sent([udp(fw, sport=3012, dport=77, size=72)] * count)) == count
     after = {one["name"]: one for one in fw.app.ask("rules")}
     assert after["let"]["packets"] - before["let"] == 5
     assert after["let"]["bytes"] == 500 and after["let"]["idle_s"] < 5
@@ -414,6 +418,71 @@ def test_judge_says_what_would_become_of_a_packet(fw: Firewall) -> None:
     assert [one["rule"] for one in found[80]["passed"]] == ["web"]
     other = fw.app.ask("judge", **(ask | {"src": LEFT, "dport": 1}))
     assert (other["rule"], other["action"]) == ("default", "drop")
+
+
+def _any_match(rng: random.Random) -> dict[str, Any]:
+    """Some ports of a protocol, and one thing more that a rule can say of a packet."""
+    low = rng.randint(1, 8)
+    other = {
+        "from_": rng.choice(["wan", "lan"]),
+        "source": rng.choice(["10.0.1.0/25", "198.51.100.0/24", "!10.0.0.0/8", "2001:db8:1::/64"]),
+        "destination": rng.choice([f"{RIGHT}/32", "10.0.2.0/24", "2001:db8:2::/48"]),
+    }
+    one = rng.choice(list(other))
+    ports = {"proto": rng.choice(["udp", "tcp"]), "dport": f"{low}-{low + rng.randint(0, 2)}"}
+    return ports | {one: other[one]}
+
+
+def test_judge_agrees_with_what_becomes_of_any_packet(fw: Firewall) -> None:
+    """Random rules, random packets, and a port that is forwarded.
+
+    Steps: ask about 80 packets, then send them.
+    Check: those arrive that judge lets pass, and each rule has counted what judge said it would.
+    """
+    rng = random.Random(4)
+    actions = ["drop", "accept", "drop", "count"]
+    rules = [rule(f"r{n}", actions[n % 4], **_any_match(rng)) for n in range(20)] + [ALL]
+    forward = rule("f", "dnat", from_="wan", destination=WAN, proto="udp", dport="1-4", forward=RIGHT)
+    fw.policy(rules, nat={"destination": [forward]})
+    before, expected, passes = fw.counted(), Counter[str](), []
+    sent = []
+    for sport in range(9000, 9080):
+        six = rng.random() < 0.3
+        src = LEFT6 if six else rng.choice([LEFT, "10.0.1.200", "198.51.100.7", "192.0.2.77"])
+        dst = RIGHT6 if six else rng.choice([RIGHT, RIGHT, WAN])
+        proto, dport = rng.choice(["udp", "tcp"]), rng.randint(1, 10)
+        make = packets.udp if proto == "udp" else packets.tcp
+        sent.append(make(fw.macs(), (src, dst), sport=sport, dport=dport))
+        said = fw.app.ask("judge", **{"from": "wan", "src": src, "dst": dst, "proto": proto},
+                          sport=sport, dport=dport)  # fmt: skip
+        expected[said["rule"]] += 1
+        if said["action"] == "accept":
+            passes.append(sport)
+    assert 10 < len(passes) < 70 and len(expected) > 4
+    assert sports(fw.sent(sent, want=len(passes))) == passes
+    counts = fw.counted()
+    counting = {one["name"] for one in rules if one["action"] == "count"}
+    found = {name: counts[name] - before.get(name, 0) for name in counts if name not in counting}
+    assert {name: n for name, n in found.items() if n} == dict(expected)
+
+
+def test_check_names_rules_that_can_never_match(fw: Firewall) -> None:
+    """Before the policy is in force, with nothing running.
+
+    Steps: --check of rules of which an earlier one takes everything, and of one with a name that is
+    nowhere.
+    Check: a warning with file, line and both names, status 0; a refusal with the name, status 2.
+    """
+    first = rule("dns", "drop", proto="udp", dport="50-60", source="10.0.0.0/8")
+    inner = rule("inner", proto="udp", dport="53", source="10.1.0.0/16")
+    app = fw.sut.prepare("weir-firewall", fw.config([first, inner, ALL]), fw.line.sut)
+    done = app.run("--check")
+    assert done.returncode == 0
+    (warning,) = [x for x in (done.stdout + done.stderr).splitlines() if "warning" in x]
+    assert f"{app.config_file.name}:" in warning and "inner" in warning and "dns" in warning
+    app.write(fw.config([rule("lost", source="nowhere")]))
+    done = app.run("--check")
+    assert done.returncode == 2 and "nowhere" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_what_is_for_the_firewall_itself_is_judged_by_packet(fw: Firewall) -> None:

@@ -3,13 +3,16 @@
 
 import random
 import struct
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from weir import packets
 from weir.caps import Cap, requires
+from weir.firewall import ALL, Firewall, firewall_between_silent_ends
 from weir.router import LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Routed, between_silent_ends
+from weir.sut import DROPS
 from weir.wait import until
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -235,11 +238,11 @@ LIES |= {
 }
 
 
-def assert_alive(net: Routed) -> None:
-    """A good packet of each family goes through."""
+def assert_alive(net: Routed, before: Sequence[Packet | bytes] = ()) -> None:
+    """A good packet of each family goes through, and of what is sent before them nothing."""
     good = [packets.udp(net.inward, pair) for pair in ((LEFT, RIGHT), (LEFT6, RIGHT6))]
-    with net.tg.capture(net.line.right, count=2) as seen:
-        net.tg.send(net.line.left, good)
+    with net.tg.capture(net.line.right, count=2, quiet=0.02) as seen:
+        net.tg.send(net.line.left, [*before, *good])
     assert [bytes(p) for p in seen] == [bytes(net.forwarded(p)) for p in good]
 
 
@@ -247,18 +250,16 @@ def assert_alive(net: Routed) -> None:
 def test_a_lie_is_dropped_under_its_name(net: Routed, what: str) -> None:
     """One lie at a time, all else in the packet being right.
 
-    Steps: send it 3 times; then a good packet.
-    Check: 3 counted under its name and nothing under another; nothing comes out at either side; the
-    good packet goes through.
+    Steps: send it 3 times; then a good packet of each family.
+    Check: 3 counted under its name and nothing under another; nothing comes out at either side but
+    the good packets.
     """
     reason, make = LIES[what]
     net.app.mark()
-    with net.tg.capture(net.line.right, quiet=0.05) as leaked:
-        with net.tg.capture(net.line.left, quiet=0.05) as answers:
-            net.tg.send(net.line.left, [make(net)] * COPIES)
-            net.app.expect_drops({reason: COPIES})
-    assert [p.summary() for p in leaked] == [] and [p.summary() for p in answers] == []
-    assert_alive(net)
+    with net.tg.capture(net.line.left, quiet=0.02) as answers:
+        assert_alive(net, [make(net)] * COPIES)
+        net.app.expect_drops({reason: COPIES})
+    assert [p.summary() for p in answers] == []
 
 
 def test_what_is_neither_ip_nor_arp_is_left_to_the_kernel_that_there_is_none(net: Routed) -> None:
@@ -337,3 +338,52 @@ def test_a_flood_of_garbage_changes_nothing(net: Routed) -> None:
         timeout=20,
         what=f"as few buffers in use as before ({before:g})",
     )
+
+
+# ---- the firewall ----
+
+
+@pytest.fixture(scope="module")
+def fw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firewall]:
+    """A firewall that lets everything pass which is no lie."""
+    config = {"limits": {"fragment_timeout": "300ms"}}
+    with firewall_between_silent_ends(tmp_path_factory.mktemp("firewall"), config) as made:
+        made.policy([ALL])
+        yield made
+
+
+def test_the_firewall_drops_the_same_lies_under_the_same_names(fw: Firewall) -> None:
+    """Before any of them could become a flow.
+
+    Steps: send each lie once, then a good packet of each family.
+    Check: each is counted under its name; the good packets alone come out; they are the only flows.
+    """
+    fw.app.mark()
+    assert_alive(fw, [make(fw) for _, make in LIES.values()])
+    fw.app.expect_drops(dict(Counter(reason for reason, _ in LIES.values())))
+    assert len(fw.flows()) == 2
+
+
+def test_what_comes_in_goes_out_or_is_dropped_under_a_name(fw: Firewall) -> None:
+    """Noise and damaged packets: no packet is lost track of.
+
+    Steps: send 2,000 such frames; wait until fragments, and neighbours that do not answer, have been
+    given up.
+    Check: packets received and made are as many as those sent and dropped; what came out is sound.
+    """
+
+    def adds_up() -> bool:
+        rose = fw.app.rose
+        made = rose("weir_icmp_errors_sent_packets_total")
+        made += rose("weir_neighbour_requests_packets_total")
+        dropped = sum(fw.app.since_start(DROPS, "reason").values())
+        came, went = rose("weir_port_rx_packets_total"), rose("weir_port_tx_packets_total")
+        return came >= 2000 and came + made == went + dropped
+
+    fw.app.mark()
+    with fw.tg.capture(fw.line.right) as seen:
+        for frame in garbage(fw, 2, 2000):
+            fw.tg.send(fw.line.left, frame)
+    for packet in seen:
+        assert_sound(fw, packet)
+    until(adds_up, timeout=20, what="as many in as out")
