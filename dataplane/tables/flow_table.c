@@ -434,4 +434,3 @@ uint32_t weir_flow_zone_count(const struct weir_flow_table *t, uint8_t zone)
 {
 	return zone < FLOW_ZONES ? t->zone_flows[zone] : 0;
 }
-

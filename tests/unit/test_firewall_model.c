@@ -245,7 +245,7 @@ static void check_passed(struct want *w, const struct weir_tuple *in, uint8_t fr
 }
 
 static void bring(const struct weir_tuple *in, uint8_t from, uint8_t flags, uint32_t seq,
-		 uint32_t ack)
+		  uint32_t ack)
 {
 	const struct toy_ip p = packet(in, flags, seq, ack);
 	struct want w = {.verdict = WEIR_NEXT};
