@@ -8,7 +8,7 @@
 #define DAY    (86400 * SECOND)
 
 static const char *const default_names[] = {"accept", "drop", "reject", NULL};
-static const char *const action_names[] = {"accept", "drop", "reject", "count", NULL};
+static const char *const action_names[] = {"accept", "drop", "reject", "count", "synproxy", NULL};
 static const char *const per_names[] = {"rule", "source", NULL};
 static const char *const nat_action_names[] = {"none",	     "masquerade", "snat",  "cgnat", "dnat",
 					       "one_to_one", "npt",	   "nat64", NULL};
@@ -128,7 +128,7 @@ static const struct weir_conf_key rule_keys[] = {
 	{WEIR_CONF_KEY(struct weir_rule_conf, action), .type = WEIR_CONF_ENUM,
 	 .names = action_names, .required = true,
 	 .doc = "accept; drop in silence; reject with RST or ICMP; count and go on with the next "
-		"rule."},
+		"rule; synproxy: accept, but TCP only from who completes a handshake with us."},
 	{WEIR_CONF_KEY(struct weir_rule_conf, log), .type = WEIR_CONF_BOOL, .def = "false",
 	 .doc = "Record each packet that it decides about (records.rules)."},
 	{WEIR_CONF_KEY(struct weir_rule_conf, capture), .type = WEIR_CONF_BOOL, .def = "false",
@@ -150,11 +150,34 @@ static const struct weir_conf_schema rule_schema = {
 	WEIR_CONF_HAS_AT(struct weir_rule_conf),
 };
 
+static const struct weir_conf_key synproxy_keys[] = {
+	{WEIR_CONF_KEY(struct weir_synproxy_section, mss), .type = WEIR_CONF_UINT, .min = 536,
+	 .max = 8960, .def = "1460", .doc = "Largest segment of IPv4; of IPv6 20 bytes less."},
+	{WEIR_CONF_KEY(struct weir_synproxy_section, wscale), .type = WEIR_CONF_UINT, .max = 14,
+	 .def = "7",
+	 .doc = "Scale of windows. If the server has another one, its windows are converted."},
+	{WEIR_CONF_KEY(struct weir_synproxy_section, timestamps), .type = WEIR_CONF_BOOL,
+	 .def = "true", .doc = "Timestamps. Without them clients get none of the following."},
+	{WEIR_CONF_KEY(struct weir_synproxy_section, sack), .type = WEIR_CONF_BOOL, .def = "true",
+	 .doc = "Selective acknowledgements."},
+	{WEIR_CONF_KEY(struct weir_synproxy_section, ecn), .type = WEIR_CONF_BOOL, .def = "true",
+	 .doc = "Explicit congestion notification."},
+};
+
+static const struct weir_conf_schema synproxy_schema = {
+	.name = "firewall.synproxy",
+	.doc = "What rules with `action: synproxy` offer to clients in the name of all servers: what "
+	       "each of them can.",
+	WEIR_CONF_STRUCT(struct weir_synproxy_section, synproxy_keys),
+};
+
 static const struct weir_conf_key rules_keys[] = {
 	{WEIR_CONF_KEY_NAMED("default", struct weir_rules_section, policy), .type = WEIR_CONF_ENUM,
 	 .names = default_names, .def = "drop", .doc = "What becomes of what no rule matches."},
 	{WEIR_CONF_KEY(struct weir_rules_section, geo), .type = WEIR_CONF_STRING, .min = 1,
 	 .max = 4095, .doc = "A MaxMind database with countries, for `country:XX`."},
+	{WEIR_CONF_KEY(struct weir_rules_section, synproxy), .type = WEIR_CONF_RECORD,
+	 .sub = &synproxy_schema, .doc = "What the SYN proxy offers."},
 	{WEIR_CONF_KEY(struct weir_rules_section, rules), .type = WEIR_CONF_RECORD,
 	 .many = WEIR_CONF_LIST, .sub = &rule_schema, .max_items = WEIR_RULES_MAX,
 	 .doc = "First match wins."},
@@ -265,7 +288,8 @@ static const struct weir_conf_key conntrack_keys[] = {
 	 .doc = "Flows of all workers together; 128 bytes each, and 22 of index."},
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, extended), .type = WEIR_CONF_UINT, .min = 16,
 	 .max = WEIR_FLOWS_MAX, .def = "16384",
-	 .doc = "Of them, those that need 64 bytes more: IPv6 that is translated. At most all."},
+	 .doc = "Of them, those that need 64 bytes more: IPv6 that is translated, TCP behind the SYN "
+		"proxy. At most all."},
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, sources), .type = WEIR_CONF_UINT, .min = 16,
 	 .max = 16777216, .def = "65536",
 	 .doc = "Sources that limits can tell apart at a time, and CGNAT subscribers that records "

@@ -84,6 +84,25 @@ static const struct weir_metric rule_metrics[RU_N] = {
 		      {"rule"}},
 };
 
+enum { SY_COOKIES, SY_OPENED, SY_N };
+
+static const struct weir_metric synproxy_metrics[SY_N] = {
+	[SY_COOKIES] =
+		{"weir_syn_cookies",
+		 WEIR_METRIC_COUNTER,
+		 NULL,
+		 "Cookies of the SYN proxy: sent to clients, accepted when they came back, come "
+		 "back too late (stale), and segments that brought none (wrong).",
+		 "Many more are sent than accepted: a flood of SYNs, which begins no flow.",
+		 {"worker", "cookie"}},
+	[SY_OPENED] = {"weir_synproxy_opened",
+		       WEIR_METRIC_COUNTER,
+		       NULL,
+		       "Servers that have answered a SYN of the SYN proxy, with SYN-ACK or RST.",
+		       "Fewer than accepted cookies: a server is down or has too long a queue.",
+		       {"worker"}},
+};
+
 enum { SE_ENTRIES, SE_MAX, SE_N };
 
 static const struct weir_metric set_metrics[SE_N] = {
@@ -145,6 +164,39 @@ static int put_worker(struct weir_metrics_sink *sink, const struct weir_flow_sta
 	if (rc == 0)
 		rc = weir_metrics_put_count(sink, &flow_metrics[F_REFUSED],
 					    weir_counted(&s->refused), &worker, 1);
+	return rc;
+}
+
+static int put_synproxy(struct weir_metrics_sink *sink, const struct weir_synproxy_stats *s,
+			const char *worker)
+{
+	static const char *const names[] = {"sent", "accepted", "stale", "wrong"};
+	const uint64_t *const counts[] = {&s->answered, &s->accepted, &s->stale, &s->wrong};
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < 4; i++) {
+		const char *labels[] = {worker, names[i]};
+
+		rc = weir_metrics_put_count(sink, &synproxy_metrics[SY_COOKIES],
+					    weir_counted(counts[i]), labels, 2);
+	}
+	return rc < 0 ? rc
+		      : weir_metrics_put_count(sink, &synproxy_metrics[SY_OPENED],
+					       weir_counted(&s->opened), &worker, 1);
+}
+
+static int collect_synproxy(void *ctx, struct weir_metrics_sink *sink)
+{
+	struct weir_run *run = ctx;
+	int rc = 0;
+
+	for (uint16_t w = 0; rc == 0 && w < weir_system_workers(run->system); w++) {
+		const struct weir_shard *s = weir_engine_shard(weir_system_engine(run->system, w));
+		char worker[NUMBER_TEXT];
+
+		snprintf(worker, sizeof(worker), "%u", w);
+		rc = put_synproxy(sink, &s->tracker->synproxy, worker);
+	}
 	return rc;
 }
 
@@ -210,6 +262,8 @@ int fw_metrics(struct weir_run *run)
 {
 	int rc = weir_metrics_add(run->metrics, flow_metrics, F_N, collect_flows, run);
 
+	if (rc == 0)
+		rc = weir_metrics_add(run->metrics, synproxy_metrics, SY_N, collect_synproxy, run);
 	if (rc == 0)
 		rc = weir_metrics_add(run->metrics, rule_metrics, RU_N, collect_rules, run);
 	if (rc == 0)

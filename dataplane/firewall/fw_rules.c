@@ -283,6 +283,23 @@ static int compile(struct fw_build *b, const struct weir_rules_conf *conf, struc
 	return rc;
 }
 
+/* What the data path has to know of rules that ask for the SYN proxy. */
+static struct weir_synproxy synproxy_of(const struct weir_synproxy_section *s,
+					const struct weir_rules_conf *conf)
+{
+	struct weir_synproxy p = {.mss = (uint16_t)s->mss,
+				  .wscale = (uint8_t)s->wscale,
+				  .timestamps = s->timestamps,
+				  .sack = s->sack,
+				  .ecn = s->ecn};
+
+	for (uint32_t i = 0; i < conf->n; i++)
+		if (conf->rules[i].action == WEIR_ACTION_SYNPROXY)
+			p.zones |= conf->rules[i].from_zones == 0 ? UINT32_MAX
+								  : conf->rules[i].from_zones;
+	return p;
+}
+
 int fw_build_rules(struct fw_build *b, struct weir_why *why)
 {
 	static const enum weir_action defaults[] = {WEIR_ACTION_ACCEPT, WEIR_ACTION_DROP,
@@ -307,5 +324,6 @@ int fw_build_rules(struct fw_build *b, struct weir_why *why)
 	weir_conf_each (c, &b->conf->firewall.rules)
 		if (rc == 0)
 			rc = add_rule(b, c, rules, &conf.n, why);
+	b->policy->synproxy = synproxy_of(&b->conf->firewall.synproxy, &conf);
 	return rc < 0 ? rc : compile(b, &conf, why);
 }

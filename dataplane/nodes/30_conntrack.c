@@ -30,6 +30,7 @@
 
 #include "packet_priv.h"
 #include "rewrite_priv.h"
+#include "synproxy_priv.h"
 #include "tables/flow_plain_priv.h"
 #include "tables/tracker_priv.h"
 #include "tuple_priv.h"
@@ -71,9 +72,14 @@ static inline enum weir_drop track_tcp(struct conntrack_node *n, struct rte_mbuf
 {
 	struct weir_flow_segment segment;
 	enum weir_flow_class cls = f->cls;
+	enum weir_flow_tcp is;
 
 	weir_flow_segment(l4(m), l4_there(m), &segment);
-	switch (weir_flow_tcp(f, dir, &segment, loose, &cls)) {
+	if (unlikely(f->flags & WEIR_FLOW_SYNPROXY))
+		is = synproxy_track(n->tracker, m, f, dir, &segment, &cls);
+	else
+		is = weir_flow_tcp(f, dir, &segment, loose, &cls);
+	switch (is) {
 	case WEIR_FLOW_TCP_OK:
 		if (unlikely(cls != f->cls))
 			weir_flow_set_class(n->tracker->flows, f, cls);
@@ -106,7 +112,7 @@ static __rte_noinline void first_reply(struct conntrack_node *n, struct weir_flo
 }
 
 /* What 50_nat has to do for a flow. */
-#define REWRITES (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT | WEIR_FLOW_CAPTURE)
+#define REWRITES (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT | WEIR_FLOW_CAPTURE | WEIR_FLOW_SYNPROXY)
 
 /* A packet of a flow; *anew: the flow is over, and the packet begins another one. */
 static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_mbuf *m,

@@ -5,8 +5,10 @@
  *
  * Takes:  NEXT, with meta.flow from 30_conntrack, and in a draft where it goes from 35_balance.
  * Says:   NEXT of what is KNOWN, and of what a rule accepts: its draft then carries the rule, and
- *         meta.hop the way that was found. DROP or REJECT of all else, whose draft is given back.
- * Holds:  nothing. Reads the rules and zones of the pass's policy, and the forwarding tables.
+ *         meta.hop the way that was found. DROP or REJECT of all else, whose draft is given back;
+ *         of a SYN for the SYN proxy too, which is answered.
+ * Holds:  keys of SYN cookies. Reads the rules and zones of the pass's policy, and the forwarding
+ * tables.
  *
  * Four steps over what is not KNOWN, each over all packets, so that lookups come in bulk: the zone
  * that it goes to, whether its source may come from where it came, the rules, the judgement. Flows
@@ -29,6 +31,7 @@
 #include <weir/tracker.h>
 
 #include "packet_priv.h"
+#include "synproxy_priv.h"
 #include "tables/tracker_priv.h"
 #include "tuple_priv.h"
 
@@ -38,6 +41,7 @@ struct acl_case {
 	struct weir_flow *f; /* NULL: none */
 	uint16_t at;	     /* its place in the burst */
 	bool draft;	     /* else the flow was known to an older policy */
+	uint8_t cookie;	     /* enum syn_cookie, of a draft's first packet */
 	uint8_t family;	     /* of dst */
 	uint8_t dst[16];     /* where it goes in the end */
 };
@@ -52,7 +56,9 @@ struct acl_node {
 	const uint8_t *addr[WEIR_PASS_PKTS];
 	uint8_t family[WEIR_PASS_PKTS];
 	const struct weir_rules *rules; /* during a burst */
+	const struct weir_pass *pass;	/* likewise */
 	uint64_t now_ns;
+	struct syn_cookies cookies;
 	uint16_t begun[WEIR_ZONES_MAX]; /* drafts of the burst that were let in, by zone */
 };
 
@@ -217,25 +223,61 @@ static enum weir_verdict check_way(struct acl_node *n, const struct acl_case *c,
 	}
 }
 
-/* A draft's first packet: may a flow begin with it? */
-static bool may_begin(struct acl_node *n, const struct weir_policy *policy, struct acl_case *c)
+/* A segment where the SYN proxy is at work: if it brings a good cookie, it stands for a SYN. */
+static void check_cookie(struct acl_node *n, struct acl_case *c, struct weir_rule_ask *ask,
+			 struct weir_flow_segment *segment)
+{
+	struct weir_synproxy_stats *stats = &n->tracker->synproxy;
+	struct weir_tuple tuple;
+
+	if ((segment->flags & (RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG)) !=
+	    RTE_TCP_ACK_FLAG)
+		return;
+	weir_flow_tuple(n->tracker->flows, c->f, WEIR_DIR_ORIG, &tuple);
+	c->cookie = (uint8_t)synproxy_check(&n->cookies, &tuple, c->m, segment);
+	weir_count(c->cookie == SYN_COOKIE_GOOD	   ? &stats->accepted
+		   : c->cookie == SYN_COOKIE_STALE ? &stats->stale
+						   : &stats->wrong,
+		   1);
+	if (c->cookie == SYN_COOKIE_GOOD)
+		ask->tcp_flags = RTE_TCP_SYN_FLAG;
+}
+
+/* Why what brings no good cookie may not pass. */
+static enum weir_drop why_not(const struct acl_case *c)
+{
+	return c->cookie == SYN_COOKIE_WRONG   ? WEIR_DROP_SYN_COOKIE_WRONG
+	       : c->cookie == SYN_COOKIE_STALE ? WEIR_DROP_SYN_COOKIE_STALE
+					       : WEIR_DROP_FLOW_INVALID;
+}
+
+static enum weir_drop begin_tcp(struct acl_node *n, const struct weir_policy *policy,
+				struct acl_case *c, struct weir_rule_ask *ask)
+{
+	struct weir_flow_segment segment;
+	enum weir_flow_class cls = c->f->cls;
+
+	weir_flow_segment(l4(c->m), l4_there(c->m), &segment);
+	if (unlikely(policy->synproxy.zones >> ask->from & 1))
+		check_cookie(n, c, ask, &segment);
+	if (weir_flow_tcp(c->f, WEIR_DIR_ORIG, &segment, policy->loose, &cls) != WEIR_FLOW_TCP_OK)
+		return why_not(c);
+	weir_flow_set_class(n->tracker->flows, c->f, cls);
+	return WEIR_DROP_NONE;
+}
+
+/* A draft's first packet: may a flow begin with it? DROP_NONE: it may. */
+static enum weir_drop begin(struct acl_node *n, const struct weir_policy *policy,
+			    struct acl_case *c, struct weir_rule_ask *ask)
 {
 	struct rte_mbuf *m = c->m;
 	const struct weir_meta *meta = weir_meta(m);
-	struct weir_flow_segment segment;
-	enum weir_flow_class cls = c->f->cls;
 	bool answer = false;
 
 	if (!(meta->flags & WEIR_META_L4))
-		return true;
-	if (meta->proto == IPPROTO_TCP) {
-		weir_flow_segment(l4(m), l4_there(m), &segment);
-		if (weir_flow_tcp(c->f, WEIR_DIR_ORIG, &segment, policy->loose, &cls) !=
-		    WEIR_FLOW_TCP_OK)
-			return false;
-		weir_flow_set_class(n->tracker->flows, c->f, cls);
-		return true;
-	}
+		return WEIR_DROP_NONE;
+	if (meta->proto == IPPROTO_TCP)
+		return begin_tcp(n, policy, c, ask);
 	if (meta->proto == IPPROTO_ICMP || meta->proto == IPPROTO_ICMPV6) {
 		const struct icmp_head *icmp = l4(m);
 
@@ -244,7 +286,7 @@ static bool may_begin(struct acl_node *n, const struct weir_policy *policy, stru
 		else
 			icmp_question6(icmp->type, &answer);
 	}
-	return !answer;
+	return answer ? WEIR_DROP_FLOW_INVALID : WEIR_DROP_NONE;
 }
 
 /* Zones, ways, and what is wrong without any rule. Cases that stay close ranks; how many. */
@@ -273,8 +315,11 @@ static uint32_t check_ways(struct acl_node *n, const struct weir_burst *b,
 			give_up(n, c); /* what is for us is judged packet by packet */
 			c->f = NULL;
 		}
-		if (v == WEIR_NEXT && c->f != NULL && c->draft && !may_begin(n, policy, c))
-			v = turn_away(n, c, WEIR_DROP_FLOW_INVALID);
+		if (v == WEIR_NEXT && c->f != NULL && c->draft) {
+			const enum weir_drop why = begin(n, policy, c, &n->ask[i]);
+
+			v = why == WEIR_DROP_NONE ? WEIR_NEXT : turn_away(n, c, why);
+		}
 		if (v == WEIR_NEXT && c->f == NULL && n->ask[i].to != WEIR_ZONE_SELF)
 			v = weir_say_drop(c->m, WEIR_DROP_FLOW_INVALID);
 		b->verdict[c->at] = (uint8_t)v;
@@ -348,6 +393,9 @@ static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy
 
 		if (why != WEIR_DROP_NONE)
 			return turn_away(n, c, why);
+		if (unlikely(c->cookie == SYN_COOKIE_GOOD) &&
+		    !synproxy_begin(n->tracker->flows, c->f, &policy->synproxy, c->m))
+			return turn_away(n, c, WEIR_DROP_FLOW_FULL);
 		n->begun[ask->from]++;
 		c->f->zone[WEIR_DIR_ORIG] = ask->from;
 		c->f->zone[WEIR_DIR_REPLY] = ask->to;
@@ -365,6 +413,31 @@ static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy
 	return WEIR_NEXT;
 }
 
+/* Of TCP only a client passes that has sent its cookie back; others are given one. */
+static enum weir_verdict proxy_one(struct acl_node *n, const struct weir_policy *policy,
+				   const struct acl_case *c, const struct weir_rule_ask *ask,
+				   const struct weir_rule *rule)
+{
+	const bool has_l4 = weir_meta(c->m)->flags & WEIR_META_L4;
+	struct weir_tuple tuple;
+
+	if (c->f == NULL || !c->draft || c->f->proto != IPPROTO_TCP || c->cookie == SYN_COOKIE_GOOD)
+		return accept_one(n, policy, c, ask, rule);
+	if (c->cookie != SYN_COOKIE_NONE || !has_l4)
+		return turn_away(n, c, why_not(c));
+	weir_flow_tuple(n->tracker->flows, c->f, WEIR_DIR_ORIG, &tuple);
+	synproxy_answer(&n->cookies, n->shard, n->pass, &tuple, c->m);
+	return turn_away(n, c, WEIR_DROP_SYNPROXY_DONE);
+}
+
+/* Whether what a rule decides about becomes, or is, a flow. */
+static bool lets_in(const struct acl_case *c, const struct weir_rule *rule)
+{
+	return rule->action == WEIR_ACTION_ACCEPT ||
+	       (rule->action == WEIR_ACTION_SYNPROXY &&
+		(!c->draft || c->f->proto != IPPROTO_TCP || c->cookie == SYN_COOKIE_GOOD));
+}
+
 /* What the rule wants kept of the packet that it decides about. */
 static void record(struct acl_node *n, const struct acl_case *c, const struct weir_rule_ask *ask,
 		   const struct weir_rule *rule)
@@ -372,8 +445,7 @@ static void record(struct acl_node *n, const struct acl_case *c, const struct we
 	if (rule->log)
 		tracker_judged(n->tracker, rule, ask, c->m->pkt_len - weir_meta(c->m)->l3_off);
 	/* Those of flows are put by 50_nat. */
-	if (rule->capture && n->tracker->capture != NULL &&
-	    (c->f == NULL || rule->action != WEIR_ACTION_ACCEPT))
+	if (rule->capture && n->tracker->capture != NULL && (c->f == NULL || !lets_in(c, rule)))
 		weir_capture_put(n->tracker->capture, c->m, rule->slot, n->now_ns);
 }
 
@@ -391,8 +463,9 @@ static enum weir_verdict judge_one(struct acl_node *n, const struct weir_policy 
 		record(n, c, &n->ask[i], rule);
 	switch (action) {
 	case WEIR_ACTION_ACCEPT:
-	case WEIR_ACTION_SYNPROXY:
 		return accept_one(n, policy, c, &n->ask[i], rule);
+	case WEIR_ACTION_SYNPROXY:
+		return proxy_one(n, policy, c, &n->ask[i], rule);
 	case WEIR_ACTION_REJECT:
 		give_up(n, c);
 		return weir_say_reject(c->m, WEIR_DROP_RULE_REJECT);
@@ -419,6 +492,8 @@ static void acl_process(void *self, struct weir_burst *b)
 
 	if (likely(cases == 0))
 		return;
+	n->pass = b->pass;
+	syn_cookies_tick(&n->cookies, b->pass->now_ns);
 	cases = check_ways(n, b, policy, cases);
 	cases = check_sources(n, b, policy, cases);
 	n->rules = policy->rules;
@@ -447,6 +522,7 @@ static int acl_create(struct weir_shard *shard, void **self)
 		return -ENOMEM;
 	n->shard = shard;
 	n->tracker = shard->tracker;
+	syn_cookies_begin(&n->cookies, &shard->secret);
 	*self = n;
 	return 0;
 }

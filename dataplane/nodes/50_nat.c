@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * 50_nat: addresses and ports as the flow has them.
+ * 50_nat: addresses and ports as the flow has them, and numbers of TCP behind the SYN proxy.
  *
  * Takes:  NEXT, of which 40_acl has accepted what is new.
  * Says:   NEXT of all that is as it will leave; HEADROOM, NAT_UNTRANSLATABLE, ICMP_QUOTE, NAT_FULL
- *         and FLOW_FULL are drops. REJECT (TTL) of what could not be forwarded, while its sender's
- *         address is still in it.
- * Holds:  nothing. Here a draft becomes a flow that lookups find.
+ *         and FLOW_FULL are drops, SYNPROXY_DONE is what ends here. REJECT (TTL) of what could not
+ * be forwarded, while its sender's address is still in it. Holds:  nothing. Here a draft becomes a
+ * flow that lookups find.
  *
  * Only what is marked REWRITE is looked at: established flows that are not translated pass.
  */
@@ -25,6 +25,7 @@
 #include <weir/tracker.h>
 
 #include "rewrite_priv.h"
+#include "synproxy_priv.h"
 #include "tables/tracker_priv.h"
 
 /* How often another port is looked for, if the one that was chosen is taken by then. */
@@ -167,6 +168,16 @@ static enum weir_drop translate(struct nat_node *n, struct rte_mbuf *m, const st
 	return why;
 }
 
+static enum weir_drop translate_numbers(struct nat_node *n, const struct weir_pass *pass,
+					struct rte_mbuf *m, const struct weir_flow *f,
+					enum weir_dir dir)
+{
+	if (!(weir_meta(m)->flags & WEIR_META_RELATED))
+		return synproxy_rewrite(n->shard, pass, m, f, dir);
+	synproxy_rewrite_error(weir_flow_ext(n->tracker->flows, f), dir, m);
+	return WEIR_DROP_NONE;
+}
+
 static bool ttl_is_over(struct rte_mbuf *m)
 {
 	return (weir_meta(m)->flags & WEIR_META_IP4 ? ip4(m)->time_to_live : ip6(m)->hop_limits) <=
@@ -196,10 +207,14 @@ static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pas
 	}
 	if (unlikely(f->flags & WEIR_FLOW_CAPTURE) && n->tracker->capture != NULL)
 		weir_capture_put(n->tracker->capture, m, f->rule, pass->now_ns);
-	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT)) {
+	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT | WEIR_FLOW_SYNPROXY)) {
+		why = WEIR_DROP_NONE;
 		if (unlikely(ttl_is_over(m)))
 			return weir_say_reject(m, WEIR_DROP_TTL);
-		why = translate(n, m, f, meta->flow & 1);
+		if (unlikely(f->flags & WEIR_FLOW_SYNPROXY))
+			why = translate_numbers(n, pass, m, f, meta->flow & 1);
+		if (why == WEIR_DROP_NONE && (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT)))
+			why = translate(n, m, f, meta->flow & 1);
 		if (unlikely(why != WEIR_DROP_NONE))
 			return weir_say_drop(m, why);
 	}

@@ -24,6 +24,8 @@
 
 #include "icmp_priv.h"
 #include "rewrite_priv.h"
+#include "synproxy_priv.h"
+#include "tcp_answer_priv.h"
 #include "tuple_priv.h"
 
 /* Longest error: what every host takes (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4(c)). */
@@ -116,31 +118,8 @@ static bool take_token(struct reject_node *n, uint64_t now_ns)
 	return false;
 }
 
-/*
- * A new frame with the layer 2 of the packet that it answers and room for ip_bytes behind it.
- * NULL if there is no buffer, or none large enough (counted as NO_MBUF).
- */
-static struct rte_mbuf *frame_of(struct reject_node *n, struct rte_mbuf *m, uint16_t ip_bytes)
-{
-	const uint16_t l3_off = weir_meta(m)->l3_off;
-	struct rte_mbuf *fresh = weir_shard_alloc(n->shard);
-	char *frame;
-
-	if (unlikely(fresh == NULL))
-		return NULL;
-	frame = rte_pktmbuf_append(fresh, (uint16_t)(l3_off + ip_bytes));
-	if (unlikely(frame == NULL)) {
-		weir_drop(n->shard, fresh, WEIR_DROP_NO_MBUF);
-		return NULL;
-	}
-	memcpy(frame, rte_pktmbuf_mtod(m, const char *), l3_off);
-	weir_meta(fresh)->l3_off = l3_off;
-	weir_meta(fresh)->l4_off = l3_off;
-	return fresh;
-}
-
-static void send_answer(struct reject_node *n, const struct weir_iface *f, struct rte_mbuf *fresh,
-			struct rte_mbuf *m)
+static void send_error(struct reject_node *n, const struct weir_iface *f, struct rte_mbuf *fresh,
+		       struct rte_mbuf *m)
 {
 	weir_count(&n->shard->counters.icmp_errors_sent, 1);
 	icmp_send(n->shard, f, fresh, m);
@@ -195,7 +174,7 @@ static void error4(struct reject_node *n, struct rte_mbuf *m, const struct weir_
 
 	if (!source4(m, f, &source_be) || !take_token(n, now_ns))
 		return;
-	fresh = frame_of(n, m, ip_bytes);
+	fresh = icmp_frame(n->shard, m, ip_bytes);
 	if (fresh == NULL)
 		return;
 	ip = ip4(fresh);
@@ -210,7 +189,7 @@ static void error4(struct reject_node *n, struct rte_mbuf *m, const struct weir_
 		icmp->code = ICMP4_PROTOCOL;
 	quote(m, icmp + 1, quoted);
 	icmp->csum = weir_csum(icmp, icmp_bytes);
-	send_answer(n, f, fresh, m);
+	send_error(n, f, fresh, m);
 }
 
 /*
@@ -277,7 +256,7 @@ static void error6(struct reject_node *n, struct rte_mbuf *m, const struct weir_
 
 	if (source == NULL || !take_token(n, now_ns))
 		return;
-	fresh = frame_of(n, m, (uint16_t)(sizeof(*ip) + icmp_bytes));
+	fresh = icmp_frame(n->shard, m, (uint16_t)(sizeof(*ip) + icmp_bytes));
 	if (fresh == NULL)
 		return;
 	ip = ip6(fresh);
@@ -287,7 +266,7 @@ static void error6(struct reject_node *n, struct rte_mbuf *m, const struct weir_
 	quote(m, icmp + 1, quoted);
 	sum = weir_csum_pseudo6(ip6_src(ip), ip6_dst(ip), IPPROTO_ICMPV6, icmp_bytes);
 	icmp->csum = weir_csum_finish(weir_csum_add(sum, weir_csum_sum(icmp, icmp_bytes)));
-	send_answer(n, f, fresh, m);
+	send_error(n, f, fresh, m);
 }
 
 /*
@@ -322,35 +301,11 @@ static bool fill_rst(struct rte_mbuf *m, struct rte_tcp_hdr *rst)
 static void reset(struct reject_node *n, struct rte_mbuf *m, const struct weir_iface *f,
 		  uint64_t now_ns)
 {
-	const bool v4 = weir_meta(m)->flags & WEIR_META_IP4;
-	const uint16_t ip_head = v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
 	struct rte_tcp_hdr rst;
-	struct rte_mbuf *fresh;
-	uint32_t sum;
 
-	if (!fill_rst(m, &rst) || !take_token(n, now_ns))
-		return;
-	fresh = frame_of(n, m, (uint16_t)(ip_head + sizeof(rst)));
-	if (fresh == NULL)
-		return;
-	if (v4) {
-		struct rte_ipv4_hdr *ip = ip4(fresh);
-
-		icmp_fill_ip4(ip, 0, (uint16_t)(sizeof(*ip) + sizeof(rst)), IPPROTO_TCP,
-			      ip4(m)->dst_addr, ip4(m)->src_addr);
-		ip->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG); /* so its id may be 0 */
-		ip->hdr_checksum = weir_csum(ip, sizeof(*ip));
-		sum = weir_csum_pseudo4(ip->src_addr, ip->dst_addr, IPPROTO_TCP, sizeof(rst));
-	} else {
-		struct rte_ipv6_hdr *ip = ip6(fresh);
-
-		icmp_fill_ip6(ip, sizeof(rst), IPPROTO_TCP, ip6_dst(ip6(m)), ip6_src(ip6(m)));
-		sum = weir_csum_pseudo6(ip6_src(ip), ip6_dst(ip), IPPROTO_TCP, sizeof(rst));
-	}
-	rst.cksum = weir_csum_finish(weir_csum_add(sum, weir_csum_sum(&rst, sizeof(rst))));
-	memcpy(rte_pktmbuf_mtod_offset(fresh, char *, weir_meta(fresh)->l3_off + ip_head), &rst,
-	       sizeof(rst));
-	send_answer(n, f, fresh, m);
+	if (fill_rst(m, &rst) && take_token(n, now_ns) &&
+	    tcp_answer(n->shard, f, m, &rst, sizeof(rst)))
+		weir_count(&n->shard->counters.icmp_errors_sent, 1);
 }
 
 /*
@@ -374,6 +329,8 @@ static bool put_back(struct reject_node *n, struct rte_mbuf *m)
 	 */
 	if (came.family != left.family)
 		weir_meta(m)->reject_mtu += came.family == 4 ? -longer_by : longer_by;
+	if (flow->flags & WEIR_FLOW_SYNPROXY)
+		synproxy_put_back(weir_flow_ext(flows, flow), ref & 1, m);
 	return rewrite(&n->idents, m, &came) == WEIR_DROP_NONE;
 }
 

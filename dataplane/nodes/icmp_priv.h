@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What 70_local and 75_reject share: whom we may answer, from which address, and how an answer
- * enters the pipeline.
+ * What 70_local, 75_reject and the SYN proxy share: whom we may answer, from which address, and how
+ * an answer enters the pipeline.
  *
  * An answer is a whole frame that looks as if it came in by the interface of the packet that it
  * answers, addressed to us. So 10_parse reads it like any other, 60_route finds its way, and an
@@ -171,6 +171,30 @@ static inline void icmp_fill_ip6(struct rte_ipv6_hdr *ip, uint16_t payload_bytes
 	ip->hop_limits = ICMP_TTL;
 	memcpy(ip6_src(ip), src, sizeof(ip->src_addr));
 	memcpy(ip6_dst(ip), dst, sizeof(ip->dst_addr));
+}
+
+/*
+ * A new frame with the layer 2 of the packet that it answers and room for ip_bytes behind it.
+ * NULL if there is no buffer, or none large enough (counted as NO_MBUF).
+ */
+static inline struct rte_mbuf *icmp_frame(struct weir_shard *s, struct rte_mbuf *question,
+					  uint16_t ip_bytes)
+{
+	const uint16_t l3_off = weir_meta(question)->l3_off;
+	struct rte_mbuf *m = weir_shard_alloc(s);
+	char *frame;
+
+	if (m == NULL)
+		return NULL;
+	frame = rte_pktmbuf_append(m, (uint16_t)(l3_off + ip_bytes));
+	if (frame == NULL) {
+		weir_drop(s, m, WEIR_DROP_NO_MBUF);
+		return NULL;
+	}
+	memcpy(frame, rte_pktmbuf_mtod(question, const char *), l3_off);
+	weir_meta(m)->l3_off = l3_off;
+	weir_meta(m)->l4_off = l3_off;
+	return m;
 }
 
 /*

@@ -13,7 +13,7 @@
 /* What a connection must be, and not be. */
 #define FLOW_PLAIN_MASK                                                               \
 	(WEIR_FLOW_DRAFT | WEIR_FLOW_REPLIED | WEIR_FLOW_LOOSE | WEIR_FLOW_FIN_ORIG | \
-	 WEIR_FLOW_FIN_REPLY | WEIR_FLOW_DEAD)
+	 WEIR_FLOW_FIN_REPLY | WEIR_FLOW_DEAD | WEIR_FLOW_SYNPROXY)
 
 /* How far a side's windows are shifted; see shift_of() in flow_tcp.c. */
 static inline unsigned flow_plain_shift(uint8_t wscale, unsigned dir)

@@ -70,7 +70,7 @@ struct weir_rule_conf {
 	char *tcp_flags;		   /**< "syn,!ack" */
 	uint64_t vlan;			   /**< 0: all */
 	char *dscp;			   /**< "ef", "46" */
-	int action;			   /**< index in accept, drop, reject, count */
+	int action;			   /**< index in accept, drop, reject, count, synproxy */
 	bool log;			   /**< record what it decides */
 	bool capture;			   /**< keep the packets that it decides about */
 	struct weir_limit_conf limit;	   /**< how often it matches */
@@ -78,12 +78,22 @@ struct weir_rule_conf {
 	char *set_dscp;			   /**< of the flow's packets */
 };
 
+/** firewall.synproxy: */
+struct weir_synproxy_section {
+	uint64_t mss;	 /**< bytes, of IPv4 */
+	uint64_t wscale; /**< shift of windows */
+	bool timestamps; /**< offered */
+	bool sack;	 /**< offered */
+	bool ecn;	 /**< offered */
+};
+
 /** firewall: */
 struct weir_rules_section {
-	struct weir_conf_at at;	     /**< the section's line */
-	int policy;		     /**< default: index in accept, drop, reject */
-	char *geo;		     /**< MaxMind database of countries; NULL: none */
-	struct weir_conf_list rules; /**< struct weir_rule_conf */
+	struct weir_conf_at at;		       /**< the section's line */
+	int policy;			       /**< default: index in accept, drop, reject */
+	char *geo;			       /**< MaxMind database of countries; NULL: none */
+	struct weir_synproxy_section synproxy; /**< what the SYN proxy offers */
+	struct weir_conf_list rules;	       /**< struct weir_rule_conf */
 };
 
 /** nat.source[] and nat.destination[]: */

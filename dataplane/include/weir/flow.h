@@ -149,7 +149,13 @@ struct weir_flow_ext {
 	uint32_t seq_delta;   /**< with WEIR_FLOW_SYNPROXY: what the server's numbers are ahead */
 	uint32_t dpi;	      /**< index of its inspection's state; 0: none */
 	uint32_t owner;	      /**< port block or pool that its port is of */
-	uint32_t spare[3];    /**< 0 */
+	uint32_t isn;	      /**< with WEIR_FLOW_SYNPROXY: the cookie that the client was given */
+	uint32_t ts_delta;    /**< what the server's timestamps are ahead; before it has answered:
+			       * the one that the client was given */
+	int8_t shift[WEIR_DIRS]; /**< windows of each side are shifted so; negative: to the right */
+	bool stamped;  /**< both sides have timestamps; before the server has answered: the
+			* client has */
+	bool answered; /**< the server has answered: the deltas are set */
 };
 static_assert(sizeof(struct weir_flow_ext) == 64, "one cache line");
 

@@ -33,6 +33,17 @@ struct weir_zone {
 	uint32_t flows;	       /**< flows that begin here at most, in each worker; 0: no limit */
 };
 
+/** The SYN proxy: what its answers offer to clients. All but the MSS only to those that send
+ * timestamps. */
+struct weir_synproxy {
+	uint32_t zones;	 /**< bits by zone: rules that let flows in through it begin here */
+	uint16_t mss;	 /**< bytes of IPv4 segments; of IPv6 20 less */
+	uint8_t wscale;	 /**< shift of windows, to 14 */
+	bool timestamps; /**< RFC 7323 */
+	bool sack;	 /**< RFC 2018 */
+	bool ecn;	 /**< RFC 3168 */
+};
+
 /** What the stages 30 to 50 read. */
 struct weir_policy {
 	uint32_t number;  /**< another one for each policy; not 0 */
@@ -44,6 +55,7 @@ struct weir_policy {
 	struct weir_nat *nat;			/**< NULL: nothing is translated */
 	struct weir_dpi *dpi;			/**< NULL: nothing is inspected */
 	bool loose;				/**< TCP may begin in its middle */
+	struct weir_synproxy synproxy;		/**< zones 0: no rule asks for it */
 	uint64_t timeout_ns[WEIR_FLOW_CLASSES]; /**< how long flows stay after their last packet */
 	void (*free)(struct weir_policy *p);	/**< frees it and what it owns */
 	void *owner;				/**< of who made it */

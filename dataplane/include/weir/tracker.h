@@ -42,21 +42,31 @@ struct weir_tracker_conf {
 	uint32_t nat_blocks;
 };
 
+/** Counters of the SYN proxy. One writer (the worker), read with weir_counted(). */
+struct weir_synproxy_stats {
+	uint64_t answered; /**< SYNs that got a cookie */
+	uint64_t accepted; /**< cookies that came back, fresh: clients that may pass */
+	uint64_t stale;	   /**< cookies that came back too late */
+	uint64_t wrong;	   /**< what was no cookie */
+	uint64_t opened;   /**< servers that have answered, with whatever */
+};
+
 /** Made by the engine, kept in its shard. Fields are the worker's. */
 struct weir_tracker {
-	struct weir_shard *shard;	   /**< whose it is */
-	struct weir_flow_table *flows;	   /**< connections */
-	struct weir_rules_worker *rules;   /**< buckets of limits */
-	struct weir_nat_asker nat;	   /**< chooses ports */
-	struct nat_leases *leases;	   /**< blocks of ports in use, or NULL: not recorded */
-	struct weir_rule_counter *counter; /**< rule_slots of them */
-	uint32_t rule_slots;		   /**< how many */
-	uint32_t decided;		   /**< 40_acl: slot of the rule that decided last */
-	struct weir_records *records;	   /**< ring of records, or NULL */
-	struct weir_capture *capture;	   /**< ring of packets, or NULL */
-	uint32_t update_ms;		   /**< as in the conf */
-	uint32_t update_at;		   /**< entry that is looked at next for an update */
-	uint64_t now_ns;		   /**< the pass's time */
+	struct weir_shard *shard;	     /**< whose it is */
+	struct weir_flow_table *flows;	     /**< connections */
+	struct weir_rules_worker *rules;     /**< buckets of limits */
+	struct weir_nat_asker nat;	     /**< chooses ports */
+	struct nat_leases *leases;	     /**< blocks of ports in use, or NULL: not recorded */
+	struct weir_rule_counter *counter;   /**< rule_slots of them */
+	uint32_t rule_slots;		     /**< how many */
+	uint32_t decided;		     /**< 40_acl: slot of the rule that decided last */
+	struct weir_records *records;	     /**< ring of records, or NULL */
+	struct weir_capture *capture;	     /**< ring of packets, or NULL */
+	uint32_t update_ms;		     /**< as in the conf */
+	uint32_t update_at;		     /**< entry that is looked at next for an update */
+	uint64_t now_ns;		     /**< the pass's time */
+	struct weir_synproxy_stats synproxy; /**< counters of the SYN proxy */
 	uint8_t ending; /**< enum weir_record_reason of flows that end now; REASONS: their time */
 };
 
