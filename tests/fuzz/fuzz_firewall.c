@@ -7,7 +7,8 @@
  * Input: records of a head byte, a length (16 bits, little-endian) and so many bytes of a frame.
  * Head: bit 0 the port; bit 1 the frame is sent to our MAC; bit 2 its IPv4 header checksum is made
  * right; bit 3 a reload of the policy in front of it; bits 4 to 7 milliseconds that go by, squared,
- * or 15: it comes in one pass with the next frame.
+ * or 15: it comes in one pass with the next frame. TCP that acknowledges 0xffffffff acknowledges
+ * the SYN-ACK that was sent last, for nobody can know the SYN proxy's cookies.
  *
  * After each frame: every stage has said one word of each packet, and no draft is left behind, that
  * is, the entries in use are the flows that have begun and not ended. At the end every buffer is
@@ -19,6 +20,7 @@
 #include <rte_eal.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
+#include <rte_tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/nodes.h>
@@ -49,6 +51,7 @@ static const char policy_text[] =
 	"    - {name: dns, from: lan, proto: udp, dport: 53, action: accept, set_dscp: ef}\n"
 	"    - {name: slow, from: lan, proto: icmp, action: accept, limit: {rate: 2pps}}\n"
 	"    - {name: lan, from: lan, to: out, action: accept, mark: 7}\n"
+	"    - {name: proxy, from: out, to: lan, proto: tcp, dport: 25, action: synproxy}\n"
 	"    - {name: web, from: out, to: lan, proto: tcp, dport: [80, 8080], action: accept}\n"
 	"    - {name: tcp, proto: tcp, action: reject}\n"
 	"    - {name: six, from: out, source: '::/0', action: accept}\n"
@@ -81,7 +84,8 @@ static struct weir_system *sys;
 static struct weir_port *port[2];
 static struct toy_fw fw;
 static uint64_t now_ns;
-static unsigned waiting; /* frames for the next pass */
+static unsigned waiting;    /* frames for the next pass */
+static rte_be32_t last_seq; /* of the SYN-ACK that was sent last */
 
 /* A broken promise ends the run: libFuzzer keeps the input that broke it. */
 static void must(bool kept, const char *promise)
@@ -206,6 +210,29 @@ static void open_firewall(void)
 	publish();
 }
 
+/* The TCP header of a frame without tags and options; NULL: it is none. */
+static struct rte_tcp_hdr *tcp_of(struct rte_mbuf *m)
+{
+	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	const bool four = m->data_len > 34 && eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	const bool six = m->data_len > 54 && eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6);
+	const uint8_t *ip = (const uint8_t *)(eth + 1);
+	const unsigned at = four ? 34 : 54;
+
+	if (m->data_len < at + sizeof(struct rte_tcp_hdr) ||
+	    !((four && ip[9] == IPPROTO_TCP) || (six && ip[6] == IPPROTO_TCP)))
+		return NULL;
+	return rte_pktmbuf_mtod_offset(m, struct rte_tcp_hdr *, at);
+}
+
+static void note(struct rte_mbuf *m)
+{
+	const struct rte_tcp_hdr *tcp = tcp_of(m);
+
+	if (tcp != NULL && (tcp->tcp_flags & 0x12) == 0x12)
+		last_seq = tcp->sent_seq;
+}
+
 static void drain(void)
 {
 	struct rte_mbuf *got[64];
@@ -213,10 +240,12 @@ static void drain(void)
 
 	for (unsigned p = 0; p < 2; p++) {
 		while ((n = weir_port_mem_sent(port[p], 0, got, 64)) > 0) {
-			for (uint16_t i = 0; i < n; i++)
+			for (uint16_t i = 0; i < n; i++) {
 				must(got[i]->pkt_len >= RTE_ETHER_HDR_LEN &&
 					     got[i]->pkt_len <= 1522,
 				     "a frame of an impossible length was sent");
+				note(got[i]);
+			}
 			rte_pktmbuf_free_bulk(got, n);
 		}
 	}
@@ -226,7 +255,10 @@ static void mend(uint8_t head, struct rte_mbuf *m)
 {
 	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(eth + 1);
+	struct rte_tcp_hdr *tcp = tcp_of(m);
 
+	if (tcp != NULL && tcp->recv_ack == UINT32_MAX)
+		tcp->recv_ack = rte_cpu_to_be_32(rte_be_to_cpu_32(last_seq) + 1);
 	if ((head & 2) && m->data_len >= sizeof(*eth))
 		eth->dst_addr = port[head & 1]->mac;
 	if (!(head & 4) || m->data_len < sizeof(*eth) + sizeof(*ip) ||
