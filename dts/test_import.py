@@ -129,6 +129,29 @@ def test_what_is_translated_whole_is_silent() -> None:
     )
 
 
+def test_the_syn_proxy_is_an_action() -> None:
+    """Linux gives it what is untracked, weir what begins a flow.
+
+    Steps: import a rule of each tool that offers what weir does, and one that offers less.
+    Check: action: synproxy in all; what the last one offers is named.
+    """
+    state = match({"ct": {"key": "state"}}, ["invalid", "untracked"], "in")
+    what = {"mss": 1460, "wscale": 7, "flags": ["timestamp", "sack-perm"]}
+    rule = [*IN_OUT, match(payload("tcp", "dport"), 80), state]
+    status, out, err = run(["import-nft"], nft([*rule, {"synproxy": what}]))
+    assert (status, err) == (0, "")
+    assert "from: a, to: b, proto: tcp, dport: 80, action: synproxy}" in out
+    line = (
+        "-A FORWARD -i a -o b -p tcp -m tcp --dport 80 -m conntrack --ctstate INVALID,UNTRACKED "
+        "-j SYNPROXY --sack-perm --timestamp --wscale 7 --mss 1460"
+    )
+    status, out, err = run(["import-iptables"], iptables(line))
+    assert (status, err) == (0, "") and "action: synproxy}" in out
+    status, out, err = run(["import-nft"], nft([*rule, {"synproxy": what | {"flags": "timestamp"}}]))
+    assert status == 3 and "offers mss 1460, timestamp, wscale 7; say so" in err
+    assert "action: synproxy}" in out
+
+
 def test_a_log_is_of_the_rule_that_decides() -> None:
     """weir logs what a rule decides.
 

@@ -180,7 +180,8 @@ class Filters:
         self.rule(rule, box, Verdict(chain.policy))
 
     def rule(self, rule: Rule, box: Box, verdict: Verdict) -> None:
-        if not box.get("state") & NEW:
+        # Linux has the SYN proxy take untracked and invalid packets, weir those that begin a flow.
+        if verdict.kind != "synproxy" and not box.get("state") & NEW:
             self._known_flows(rule, box, verdict)
             return
         try:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from importer.box import Box, Untranslated
 from importer.ipset import Sets
 from importer.matches import Matches
-from importer.model import Branch, Chain, Rule, Ruleset, Unusable, Verdict, fold_logs, product
+from importer.model import Branch, Chain, Rule, Ruleset, Unusable, Verdict
+from importer.model import add_synproxy, fold_logs, product
 from importer.nft import net_map, pool_of
 from importer.spans import ADDRESSES4, ADDRESSES6, prefix
 from importer.zones import Zones
@@ -193,6 +194,9 @@ class Reader:
         fate = self._fate(line, matches, family)
         if fate is not None:
             rule.branches = [Branch(box, fate) for box in boxes]
+        if fate == Verdict("synproxy"):
+            options = matches.target_options.items()
+            add_synproxy(rule, {f"{key[2:]} {value}".strip() for key, value in options})
 
     def _fate(self, line: Line, matches: Matches, family: int) -> Verdict | None:
         target, more = matches.target, matches.target_options
@@ -206,6 +210,8 @@ class Reader:
             return Verdict("masquerade", ports=more.get("--to-ports", ""))
         if target in ("SNAT", "DNAT"):
             return _address_fate(target.lower(), more)
+        if target == "SYNPROXY":
+            return Verdict("synproxy")
         if target == "NETMAP":
             return self._net_map(line, matches, more.get("--to", ""))
         key = f"{'ip6' if family == 6 else 'ip'} {line.table} {target}"

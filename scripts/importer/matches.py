@@ -23,7 +23,7 @@ _TARGET_OPTIONS = {
     "--to-ports", "--to-source", "--to-destination", "--to", "--reject-with", "--log-prefix",
     "--log-level", "--nflog-prefix", "--nflog-group", "--ulog-prefix", "--log-tcp-options",
     "--log-ip-options", "--log-tcp-sequence", "--log-uid", "--nflog-threshold", "--random",
-    "--random-fully", "--persistent",
+    "--random-fully", "--persistent", "--mss", "--wscale", "--timestamp", "--sack-perm", "--ecn",
 }  # fmt: skip
 
 _SECONDS = {"s": "second", "m": "minute", "h": "hour", "d": "day"}

@@ -25,7 +25,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a packet: accept, drop, reject, count, return, jump, goto, a translation, or
+    """What becomes of a packet: accept, drop, reject, synproxy, count, return, jump, goto, a translation, or
     log, which decides nothing."""
 
     kind: str
@@ -74,7 +74,17 @@ class Chain:
         )
 
 
-DECIDING = ("accept", "drop", "reject")
+DECIDING = ("accept", "drop", "reject", "synproxy")
+
+# What weir's SYN proxy offers by default, in the words of both tools.
+OFFERS = {"mss 1460", "wscale 7", "timestamp", "sack-perm"}
+
+
+def add_synproxy(rule: Rule, offers: set[str]) -> None:
+    """What a rule's SYN proxy offers to clients, if it is not what weir's does."""
+    if offers - {"ecn"} != OFFERS:
+        said = ", ".join(sorted(offers)) or "nothing"
+        rule.lost.append(f"its SYN proxy offers {said}; say so for all rules in firewall.synproxy")
 
 
 def add_log(rule: Rule) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from importer.box import Box, Limit, Untranslated
 from importer.fields import Fields, Json, keyed
 from importer.model import Branch, Chain, Rule, Ruleset, Unusable, Verdict
-from importer.model import add_log, fold_logs, product
+from importer.model import add_log, add_synproxy, fold_logs, product
 from importer.spans import Spans, prefix, prefixes, address_range
 from importer.words import port, whole
 
@@ -156,6 +156,9 @@ class Reader:
                 rule.lost.append(f"{_effect(kind, what)} has no equivalent")
             elif kind in ("vmap", "jump", "goto", "masquerade", "snat", "dnat"):
                 rule.branches = list(self._fates(table, boxes, kind, what))
+            elif kind == "synproxy":
+                rule.branches = [Branch(box, Verdict(kind)) for box in boxes]
+                add_synproxy(rule, _offers(what))
             elif kind in _PLAIN_VERDICTS:
                 rule.branches = [Branch(box, Verdict(kind)) for box in boxes]
             elif kind not in ("counter", "continue", "comment"):
@@ -251,6 +254,15 @@ def _ports(value: Any) -> str:
         lo, hi = value["range"]
         return f"{port(lo)}-{port(hi)}"
     return str(port(value))
+
+
+def _offers(what: Any) -> set[str]:
+    """{"mss": 1460, "wscale": 7, "flags": ["timestamp", "sack-perm"]}"""
+    if not isinstance(what, dict):
+        return set()
+    flags = what.get("flags", [])
+    found = {str(flag) for flag in (flags if isinstance(flags, list) else [flags])}
+    return found | {f"{key} {what[key]}" for key in ("mss", "wscale") if key in what}
 
 
 def pool_of(value: Any) -> tuple[str, ...]:
