@@ -378,3 +378,19 @@ def test_a_broken_capture_is_a_sentence_behind_what_came_before(
     assert offline.run(f"lan={tmp_path}/none").returncode == 1
     done = offline.run(f"dmz={file}")
     assert (done.returncode, "no port is called dmz" in done.stderr) == (2, True)
+
+
+def test_the_syn_proxy_accepts_what_is_in_a_capture(host: Netns, tmp_path: Path) -> None:
+    """Nobody in it answers cookies of ours.
+
+    Steps: judge a handshake under a rule with synproxy.
+    Check: all three segments are forwarded.
+    """
+    proxy = Offline(host, tmp_path, config([rule("proxy", "synproxy", from_="wan")]))
+    there = IP(src=LEFT, dst=RIGHT) / TCP(sport=4000, dport=80, flags="S", seq=10)
+    back = IP(src=RIGHT, dst=LEFT) / TCP(sport=80, dport=4000, flags="SA", seq=90, ack=11)
+    last = IP(src=LEFT, dst=RIGHT) / TCP(sport=4000, dport=80, flags="A", seq=11, ack=91)
+    wrpcap(str(tmp_path / "wan.pcap"), [inward(there, 1), inward(last, 3)])
+    wrpcap(str(tmp_path / "lan.pcap"), [outward(back, 2)])
+    lines = proxy.judged(f"wan={tmp_path / 'wan.pcap'}", f"lan={tmp_path / 'lan.pcap'}")
+    assert verdicts(lines) == ["forward"] * 3

@@ -239,6 +239,8 @@ int fw_policy(struct weir_run *run, const void *conf, const char *file, const st
 	}
 	b.policy->loose = b.conf->conntrack.loose;
 	fw_timeouts(&b.conf->conntrack.timeouts, b.policy->timeout_ns);
+	if (run->past != NULL)
+		b.policy->synproxy.zones = 0; /* nobody in a capture answers our cookies */
 	b.policy->number = ++run->fw->policies;
 	*out = b.policy;
 	return 0;

@@ -421,7 +421,8 @@ static enum weir_verdict proxy_one(struct acl_node *n, const struct weir_policy 
 	const bool has_l4 = weir_meta(c->m)->flags & WEIR_META_L4;
 	struct weir_tuple tuple;
 
-	if (c->f == NULL || !c->draft || c->f->proto != IPPROTO_TCP || c->cookie == SYN_COOKIE_GOOD)
+	if (policy->synproxy.zones == 0 || c->f == NULL || !c->draft ||
+	    c->f->proto != IPPROTO_TCP || c->cookie == SYN_COOKIE_GOOD)
 		return accept_one(n, policy, c, ask, rule);
 	if (c->cookie != SYN_COOKIE_NONE || !has_l4)
 		return turn_away(n, c, why_not(c));

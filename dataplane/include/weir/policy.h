@@ -55,7 +55,7 @@ struct weir_policy {
 	struct weir_nat *nat;			/**< NULL: nothing is translated */
 	struct weir_dpi *dpi;			/**< NULL: nothing is inspected */
 	bool loose;				/**< TCP may begin in its middle */
-	struct weir_synproxy synproxy;		/**< zones 0: no rule asks for it */
+	struct weir_synproxy synproxy;		/**< zones 0: it is off, rules with it accept */
 	uint64_t timeout_ns[WEIR_FLOW_CLASSES]; /**< how long flows stay after their last packet */
 	void (*free)(struct weir_policy *p);	/**< frees it and what it owns */
 	void *owner;				/**< of who made it */
