@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from weir import packets, peers
+from weir import ipfix, packets, peers
 from weir.caps import Cap, requires
 from weir.firewall import (
     ALL,
@@ -45,6 +45,8 @@ pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 # Addresses that are routed to the firewall and that nobody has.
 POOL = "198.51.100.0/28"
 NAT64 = "64:ff9b::"
+IPFIX_PORT = 4739
+BLOCK, UNBLOCK = 16, 17  # natEvent (RFC 8158)
 ULA, ULA_GATE = "fd00:2::2", "fd00:2::1"
 
 
@@ -52,7 +54,8 @@ ULA, ULA_GATE = "fd00:2::2", "fd00:2::1"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firewall]:
     """Hosts that know no address of the other side but by routes to the pool and to prefixes."""
     directory = tmp_path_factory.mktemp("nat")
-    records = {"flows": str(directory / "flows.json")}
+    export = {"to": f"127.0.0.1:{IPFIX_PORT}", "template_messages": 1}
+    records = {"flows": str(directory / "flows.json"), "ipfix": export}
     with firewall_between_hosts(directory, {"records": records}) as fw:
         fw.line.right.add_address("10.0.2.3/24")
         fw.line.right.add_address(f"{ULA}/64")
@@ -368,28 +371,52 @@ def test_each_subscriber_has_a_block_of_ports(fw: Firewall) -> None:
 
     Steps: with blocks of 64 ports, open 40 flows from each of two subscribers; then end all flows.
     Check: all ports of one are in one block of 64, of the other in another one; each block is
-    recorded once as allocated, and once as released after its last flow.
+    recorded once as allocated, and once as released after its last flow, as JSON and by IPFIX.
     """
     cgn = rule("cgn", "cgnat", from_="lan", to="wan", inside="10.0.2.0/28", pool=["198.51.100.9/32"],
                block=64)  # fmt: skip
     translated(fw, [cgn])
-    blocks = []
-    for source in (RIGHT, "10.0.2.3"):
-        sent = [packets.udp(fw.macs(False), (source, LEFT), sport=6300 + n) for n in range(40)]
-        seen = [p for p in fw.sent(sent, inwards=False) if UDP in p and p[UDP].dport == 9]
-        assert {p[IP].src for p in seen} == {"198.51.100.9"} and len(seen) == 40
-        used = [p[UDP].sport for p in seen]
-        assert len(set(used)) == 40
-        blocks.append({(port - 1024) // 64 for port in used})
-    assert len(blocks[0]) == len(blocks[1]) == 1 and blocks[0] != blocks[1]
-    told = [
-        (source, "198.51.100.9", 1024 + 64 * block, 1024 + 64 * block + 63)
-        for source, (block,) in zip((RIGHT, "10.0.2.3"), blocks)
-    ]
-    until(lambda: block_events(fw, "ports_allocated") == told, what="the blocks' beginning")
-    assert block_events(fw, "ports_released") == []
-    fw.app.ask("flows_kill", all=True)
-    until(lambda: sorted(block_events(fw, "ports_released")) == sorted(told), what="their end")
+    with listening(fw.line.sut, "127.0.0.1", IPFIX_PORT, socket.SOCK_DGRAM) as collector:
+        blocks = [block_of(fw, source) for source in (RIGHT, "10.0.2.3")]
+        assert blocks[0] != blocks[1]
+        told = [
+            (source, "198.51.100.9", 1024 + 64 * block, 1024 + 64 * block + 63)
+            for source, block in zip((RIGHT, "10.0.2.3"), blocks)
+        ]
+        until(lambda: block_events(fw, "ports_allocated") == told, what="the blocks' beginning")
+        assert block_events(fw, "ports_released") == []
+        fw.app.ask("flows_kill", all=True)
+        until(lambda: sorted(block_events(fw, "ports_released")) == sorted(told), what="their end")
+        want = {(event, *one) for event in (BLOCK, UNBLOCK) for one in told}
+        taken: set[tuple[object, ...]] = set()
+        reader = ipfix.Collector()
+        until(lambda: taken.update(exported(reader, collector)) or taken == want, what="IPFIX")
+
+
+def block_of(fw: Firewall, source: str) -> int:
+    """The number of the one block that 40 flows of a subscriber have their ports of."""
+    sent = [packets.udp(fw.macs(False), (source, LEFT), sport=6300 + n) for n in range(40)]
+    seen = [p for p in fw.sent(sent, inwards=False) if UDP in p and p[UDP].dport == 9]
+    assert {p[IP].src for p in seen} == {"198.51.100.9"} and len(seen) == 40
+    used = {p[UDP].sport for p in seen}
+    (block,) = {(port - 1024) // 64 for port in used}
+    assert len(used) == 40
+    return block
+
+
+def exported(reader: ipfix.Collector, collector: socket.socket) -> list[tuple[object, ...]]:
+    """Blocks in the next message: event, subscriber, address outside, first and last port."""
+    try:
+        records = reader.take(collector.recv(65536))
+    except ValueError:
+        assert reader.messages == 0  # from before the first templates that we heard
+        return []
+    return [
+        (r["natEvent"], r["sourceIPv4Address"], r["postNATSourceIPv4Address"],
+         r["portRangeStart"], r["portRangeEnd"])
+        for r in records
+        if "portRangeStart" in r
+    ]  # fmt: skip
 
 
 def block_events(fw: Firewall, event: str) -> list[tuple[str, str, int, int]]:

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <rte_ether.h>
-#include <rte_malloc.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
