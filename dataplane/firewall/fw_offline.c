@@ -171,6 +171,7 @@ static int judge(struct offline *o, const struct offline_file *f, struct offline
 /* The next packet of a file: its time, its fate, its line. */
 static int take(struct offline *o, struct offline_file *f, struct weir_why *why)
 {
+	const struct weir_app_port_conf *ports = app_conf(o->run)->ports.items;
 	struct offline_packet k = {
 		.number = ++o->packets,
 		.time_ns = f->next.time_ns,
@@ -184,6 +185,7 @@ static int take(struct offline *o, struct offline_file *f, struct weir_why *why)
 
 	if (rc < 0)
 		return rc;
+	k.kernel = ports[k.port_in].kernel != NULL;
 	if (o->packets == 1) {
 		o->print.begin_ns = k.time_ns;
 		o->past.epoch_ns = k.time_ns - BEGIN_NS;

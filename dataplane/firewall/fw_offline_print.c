@@ -258,10 +258,10 @@ static void print_json(const struct offline_print *p, const struct offline_packe
 	json_t *j, *nat;
 
 	timestamp(k->time_ns, time_text);
-	j = json_pack("{s:I, s:s, s:s, s:i, s:s, s:s*, s:s*, s:s*}", "packet",
+	j = json_pack("{s:I, s:s, s:s, s:I, s:s, s:s*, s:s*, s:s*}", "packet",
 		      (json_int_t)k->number, "timestamp", time_text, "in_iface",
 		      weir_system_port(p->run->system, k->port_in)->name, "wire_bytes",
-		      (int)k->wire_bytes, "verdict", fates[k->fate], "stage",
+		      (json_int_t)k->wire_bytes, "verdict", fates[k->fate], "stage",
 		      skipped ? NULL : stage_name(p, k, stage), "drop", drop_label(k), "why",
 		      k->skipped);
 	put_came(j, k);

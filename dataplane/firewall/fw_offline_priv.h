@@ -73,6 +73,7 @@ struct offline_packet {
 	const uint8_t *data;
 	uint32_t captured_bytes, wire_bytes;
 	const char *skipped; /* why */
+	bool kernel;	     /* its port has a way to the kernel */
 	/* what was seen */
 	enum offline_fate fate;
 	bool settled;			/* no later stage changes it */

@@ -108,9 +108,9 @@ static void judge(struct offline_packet *k, unsigned at, uint16_t stage, enum we
 	case WEIR_LOCAL:
 		say(k, OFFLINE_LOCAL, at, WEIR_DROP_NONE);
 		break;
-	case WEIR_PUNT: /* there is no kernel here */
+	case WEIR_PUNT: /* its kernel is not here, so 95_punt drops it */
 		say(k, OFFLINE_LOCAL, at, WEIR_DROP_NONE);
-		k->settled = true;
+		k->settled |= k->kernel;
 		break;
 	case WEIR_REJECT: /* what follows is the answer */
 		say(k, OFFLINE_REJECT, at, meta->drop);

@@ -112,9 +112,9 @@ struct word {
 	enum weir_drop drop;
 };
 
-static struct offline_packet told(const struct word *words, unsigned n)
+static struct offline_packet told(bool kernel, const struct word *words, unsigned n)
 {
-	struct offline_packet k = {.fate = OFFLINE_SKIPPED};
+	struct offline_packet k = {.fate = OFFLINE_SKIPPED, .kernel = kernel};
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct weir_meta meta = {.drop = (uint16_t)words[i].drop, .iface_out = 3};
@@ -124,8 +124,8 @@ static struct offline_packet told(const struct word *words, unsigned n)
 	return k;
 }
 
-#define TOLD(...) \
-	told((const struct word[]){__VA_ARGS__}, RTE_DIM(((const struct word[]){__VA_ARGS__})))
+#define WORDS(...) (const struct word[]){__VA_ARGS__}, RTE_DIM(((const struct word[]){__VA_ARGS__}))
+#define TOLD(...)  told(true, WORDS(__VA_ARGS__))
 
 static void test_the_last_word_is_the_fate(void)
 {
@@ -147,6 +147,8 @@ static void test_what_answers_a_packet_is_not_its_fate(void)
 						    {75, WEIR_DROP, WEIR_DROP_ERROR_LIMIT});
 	const struct offline_packet punted =
 		TOLD({60, WEIR_LOCAL}, {70, WEIR_PUNT}, {95, WEIR_DROP, WEIR_DROP_PUNT_OFF});
+	const struct offline_packet nowhere =
+		told(false, WORDS({10, WEIR_PUNT}, {95, WEIR_DROP, WEIR_DROP_PUNT_OFF}));
 	const struct offline_packet unserved =
 		TOLD({60, WEIR_LOCAL}, {70, WEIR_REJECT, WEIR_DROP_NO_SERVICE});
 	const struct offline_packet echo =
@@ -156,6 +158,8 @@ static void test_what_answers_a_packet_is_not_its_fate(void)
 	CU_ASSERT_EQUAL(rejected.fate, OFFLINE_REJECT);
 	CU_ASSERT_EQUAL(rejected.drop, WEIR_DROP_RULE_REJECT);
 	CU_ASSERT_EQUAL(punted.fate, OFFLINE_LOCAL);
+	CU_ASSERT_EQUAL(nowhere.fate, OFFLINE_DROP);
+	CU_ASSERT_EQUAL(nowhere.drop, WEIR_DROP_PUNT_OFF);
 	CU_ASSERT_EQUAL(unserved.fate, OFFLINE_REJECT);
 	CU_ASSERT_EQUAL(echo.fate, OFFLINE_LOCAL);
 	CU_ASSERT_EQUAL(echo.drop, WEIR_DROP_NONE);
