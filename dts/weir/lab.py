@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_interface
 from pathlib import Path
@@ -67,14 +66,20 @@ def _pids(name: str) -> list[int]:
     return [int(pid) for pid in _ip("netns", "pids", name).split()]
 
 
-def _remove(name: str) -> None:
-    """Kill what runs inside, wait for its end, and delete."""
-    for pid in _pids(name):
+def _is_empty(name: str) -> bool:
+    """Whether nothing runs inside; what does is killed."""
+    pids = _pids(name)
+    for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    until(lambda: not _pids(name), what=f"the end of the processes in {name}")
+    return not pids
+
+
+def _remove(name: str) -> None:
+    """Kill what runs inside, wait for its end, and delete."""
+    until(lambda: _is_empty(name), what=f"the end of the processes in {name}")
     _ip("netns", "delete", name)
 
 
@@ -164,8 +169,7 @@ class Lab:
         ]
         if not ipv6:
             settings += ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"]
-        ns.run("sysctl", "-qw", *settings)
-        ns.run("ip", "link", "set", "lo", "up")
+        ns.run("sh", "-c", f"sysctl -qw {' '.join(settings)} && ip link set lo up")
         return ns
 
     def veth(
@@ -188,12 +192,13 @@ class Lab:
             "peer", "name", right[1], "netns", right[0].name, *count, "mtu", str(mtu),
         )  # fmt: skip
         for ns, name in ends:
-            if not offloads:
-                ns.run("ethtool", "-K", name, "tx", "off", "txvlan", "off", "rxvlan", "off")
-            ns.run("ip", "link", "set", name, "up")
-        for ns, name in ends:
-            until(lambda: _carrier(ns, name), what=f"the carrier of {name}")
-        return Port(*left, _mac(*left)), Port(*right, _mac(*right))
+            finish = f"ethtool -K {name} tx off txvlan off rxvlan off && "
+            ns.run("sh", "-c", f"{'' if offloads else finish}ip link set {name} up")
+        one, two = (
+            Port(ns, name, until(lambda: _mac(ns, name), what=f"the carrier of {name}"))
+            for ns, name in ends
+        )
+        return one, two
 
     def line(self, mtu: int = 1500, queues: int = 1, ipv6: bool = False) -> Line:
         """A system under test between two namespaces that are silent unless ipv6 is asked for.
@@ -210,16 +215,10 @@ class Lab:
         return Line(left, wan, lan, right)
 
 
-def _flags(ns: Netns, name: str) -> Sequence[str]:
-    shown = ns.run("ip", "-o", "link", "show", "dev", name).stdout
-    return shown[shown.index("<") + 1 : shown.index(">")].split(",")
-
-
-def _carrier(ns: Netns, name: str) -> bool:
-    flags = _flags(ns, name)
-    return "LOWER_UP" in flags and "NO-CARRIER" not in flags
-
-
 def _mac(ns: Netns, name: str) -> str:
-    words = ns.run("ip", "-o", "link", "show", "dev", name).stdout.split()
-    return words[words.index("link/ether") + 1]
+    """The address of a port that has a carrier; "" of one that has none yet."""
+    shown = ns.run("ip", "-o", "link", "show", "dev", name).stdout
+    flags = shown[shown.index("<") + 1 : shown.index(">")].split(",")
+    words = shown.split()
+    has_carrier = "LOWER_UP" in flags and "NO-CARRIER" not in flags
+    return words[words.index("link/ether") + 1] if has_carrier else ""
