@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from weir import packets
+from weir import mmdb, packets
 from weir.caps import Cap, requires
 from weir.firewall import (
     ALL,
@@ -202,6 +202,38 @@ def test_sets_hold_addresses_prefixes_and_files(fw: Firewall, tmp_path: Path) ->
     fw.app.expect_drops({"rule": len(bad) + 1})
     counts = fw.counted()
     assert counts["bad"] == len(bad) and counts["strangers"] == len(good)
+
+
+def test_countries_come_from_a_database_that_a_reload_reads_anew(
+    fw: Firewall, tmp_path: Path
+) -> None:
+    """country:XX, in both families.
+
+    Steps: drop what comes from DE, accept the others; send from three countries and from none; move
+    a prefix from one country to another in the file, reload, and send again.
+    Check: what is from DE by the file of the time does not pass.
+    """
+    path = tmp_path / "countries.mmdb"
+    where = {"198.51.100.0/24": "DE", "192.0.2.0/24": "FR", "2001:db8:de::/48": "DE"}
+    sources = ["198.51.100.9", "192.0.2.9", "2001:db8:de::9", "203.0.113.9"]
+    for turn, german in enumerate(([0, 2], [1, 2])):
+        mmdb.write(path, where)
+        firewall = {
+            "geo": str(path),
+            "default": "drop",
+            "rules": [rule("de", "drop", source="country:DE"), ALL],
+        }
+        fw.policy([], firewall=firewall)
+        sent = [
+            packets.udp(
+                fw.macs(), (src, RIGHT6 if ":" in src else RIGHT), sport=3150 + 10 * turn + n
+            )
+            for n, src in enumerate(sources)
+        ]
+        passes = [3150 + 10 * turn + n for n in range(4) if n not in german]
+        assert sports(fw.sent(sent, want=2)) == passes
+        fw.app.expect_drops({"rule": 2})
+        where |= {"198.51.100.0/24": "FR", "192.0.2.0/24": "DE"}
 
 
 def test_services_and_port_ranges_have_exact_edges(fw: Firewall) -> None:
@@ -442,7 +474,9 @@ def test_judge_agrees_with_what_becomes_of_any_packet(fw: Firewall) -> None:
     rng = random.Random(4)
     actions = ["drop", "accept", "drop", "count"]
     rules = [rule(f"r{n}", actions[n % 4], **_any_match(rng)) for n in range(20)] + [ALL]
-    forward = rule("f", "dnat", from_="wan", destination=WAN, proto="udp", dport="1-4", forward=RIGHT)
+    forward = rule(
+        "f", "dnat", from_="wan", destination=WAN, proto="udp", dport="1-4", forward=RIGHT
+    )
     fw.policy(rules, nat={"destination": [forward]})
     before, expected, passes = fw.counted(), Counter[str](), []
     sent = []

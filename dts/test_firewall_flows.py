@@ -346,6 +346,23 @@ def part(packet: Packet, six: bool) -> bytes:
     return bytes(packet[IP])[20 : packet[IP].len]
 
 
+@BOTH
+def test_a_flow_has_its_two_sides_and_no_third(fw: Firewall, six: bool) -> None:
+    """Replies come from where the flow went; whoever sends them from elsewhere is no part of it.
+
+    Steps: begin a flow from the left; send its reply from the left too, and then from the right.
+    Check: the first is dropped as flow_zone, the second arrives.
+    """
+    fw.policy([IN])
+    pair = (LEFT6, RIGHT6) if six else (LEFT, RIGHT)
+    assert len(fw.sent(packets.udp(fw.macs(), pair, sport=5200))) == 1
+    forged = packets.udp(fw.macs(), pair[::-1], sport=9, dport=5200)
+    assert fw.sent(forged, want=0) == []
+    fw.app.expect_drops({"flow_zone": 1})
+    reply = packets.udp(fw.macs(False), pair[::-1], sport=9, dport=5200)
+    assert len(fw.sent(reply, inwards=False)) == 1
+
+
 # A host inside that answers nothing: a SYN to it stays half-open.
 SILENT = "10.0.2.99"
 SHORT = {
