@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a test needs of the machine. A test that cannot run here is skipped, and says why."""
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -47,9 +48,9 @@ def _testpmd() -> bool:
 
 def _clients() -> bool:
     path = f"{os.environ['PATH']}:/usr/sbin"
-    programs = ("dig", "hping3", "nmap", "ssh", "sshd", "traceroute")
-    ftp = subprocess.run(["/usr/bin/python3", "-c", "import pyftpdlib"], capture_output=True)
-    return all(shutil.which(name, path=path) for name in programs) and ftp.returncode == 0
+    programs = ("dig", "hping3", "nmap", "ssh", "traceroute")
+    servers = [importlib.util.find_spec(name) for name in ("asyncssh", "pyftpdlib")]
+    return all(shutil.which(name, path=path) for name in programs) and None not in servers
 
 
 class Cap(Enum):
@@ -61,7 +62,7 @@ class Cap(Enum):
     HUGEPAGES = ("no free hugepages: echo 512 > /proc/sys/vm/nr_hugepages", _hugepages)
     TESTPMD = ("no dpdk-testpmd: apt-get install dpdk", _testpmd)
     CLIENTS = ("programs of users and of attackers are missing: apt-get install bind9-dnsutils hping3 "
-               "nmap openssh-server python3-pyftpdlib traceroute", _clients)  # fmt: skip
+               "nmap openssh-client python3-asyncssh python3-pyftpdlib traceroute", _clients)  # fmt: skip
 
     def __init__(self, remedy: str, found: Callable[[], bool]) -> None:
         self.remedy = remedy
