@@ -321,14 +321,15 @@ static void put_text(struct out *o, const struct weir_record *r)
 static void put_alert(struct out *o, const struct weir_record *r,
 		      const struct weir_record_names *names)
 {
+	const bool set = r->gid == WEIR_RECORD_GID_DOMAINS;
 	const bool blocked = r->action == WEIR_RECORD_DROP || r->action == WEIR_RECORD_REJECT;
 
 	object(o, "alert");
 	text(o, "action", blocked ? "blocked" : "allowed");
-	number(o, "gid", 1);
+	number(o, "gid", set ? WEIR_RECORD_GID_DOMAINS : WEIR_RECORD_GID_PATTERNS);
 	number(o, "signature_id", r->signature);
-	if (name_of(names, names->signature, r->signature) != NULL)
-		named(o, "signature", names, names->signature, r->signature);
+	if (name_of(names, set ? names->domains : names->signature, r->signature) != NULL)
+		named(o, "signature", names, set ? names->domains : names->signature, r->signature);
 	text(o, "verdict", action_name(r->action));
 	end(o);
 }

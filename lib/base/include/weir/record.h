@@ -80,6 +80,13 @@ enum weir_nat_event {
 	WEIR_NAT_EVENTS			  /**< one more than the last */
 };
 
+/** What an alert's signature is the number of. */
+enum weir_record_gid {
+	WEIR_RECORD_GID_NONE,	  /**< not said: patterns */
+	WEIR_RECORD_GID_PATTERNS, /**< patterns */
+	WEIR_RECORD_GID_DOMAINS	  /**< domain sets, by their place */
+};
+
 /** What the text of a record is. */
 enum weir_record_text {
 	WEIR_RECORD_TEXT_NONE,	/**< there is none */
@@ -118,7 +125,7 @@ struct weir_record {
 	uint8_t text_kind;	     /**< enum weir_record_text */
 	uint8_t text_bytes;	     /**< of text */
 	bool text_cut;		     /**< there was more of it */
-	uint8_t spare[1];	     /**< 0 */
+	uint8_t gid;		     /**< of ALERT: enum weir_record_gid */
 	char text[WEIR_RECORD_TEXT]; /**< bytes from the network: not text that can be trusted */
 } __attribute__((aligned(128)));
 static_assert(sizeof(struct weir_record) == 384, "three pairs of cache lines");
@@ -158,6 +165,7 @@ struct weir_record_names {
 	weir_record_name_fn *rule;	/**< of slots */
 	weir_record_name_fn *zone;	/**< of zones */
 	weir_record_name_fn *signature; /**< of patterns: what an alert says */
+	weir_record_name_fn *domains;	/**< of domain sets */
 	weir_record_name_fn *app;	/**< of applications: "tls" */
 	weir_record_name_fn *tcp_state; /**< of TCP's states: "ESTABLISHED" */
 	void *ctx;			/**< given to them */
