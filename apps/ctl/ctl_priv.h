@@ -47,6 +47,7 @@ int cmd_pcap(const struct cli *cli, int argc, char **argv);  /* watch.c */
 /* firewall.c */
 int cmd_rules(const struct cli *cli, int argc, char **argv);
 int cmd_flows(const struct cli *cli, int argc, char **argv);
+int cmd_dpi(const struct cli *cli, int argc, char **argv);
 int cmd_sets(const struct cli *cli, int argc, char **argv);
 int cmd_set(const struct cli *cli, int argc, char **argv);
 int cmd_explain_packet(const struct cli *cli, int argc, char **argv);

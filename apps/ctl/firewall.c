@@ -413,6 +413,48 @@ int cmd_set(const struct cli *cli, int argc, char **argv)
 	return status;
 }
 
+/* ---- inspection ---- */
+
+static void print_dpi(const struct cli *cli, const json_t *d)
+{
+	static const char *const heads[] = {"counted", "", NULL};
+	const json_t *apps = json_object_get(d, "applications");
+	struct table *t = table_new(heads);
+	char text[16];
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	printf("%" PRId64 " patterns, %" PRId64 " rules left out, %" PRId64 " domains: %s bytes\n",
+	       num(d, "patterns"), num(d, "left_out"), num(d, "domains"),
+	       short_number(real(d, "bytes"), text));
+	printf("made in %.1f ms, cache: %s; %" PRId64 " bytes for each direction of a flow\n",
+	       real(d, "build_ms"), str(d, "cache"), num(d, "stream_bytes"));
+	fputs("applications:", stdout);
+	json_array_foreach ((json_t *)apps, i, value)
+		printf(" %s", json_string_value(value));
+	fputs("\n\n", stdout);
+	json_object_foreach (json_object_get(d, "counters"), key, value) {
+		table_cell(t, "%s", key);
+		table_cell(t, "%" PRId64, (int64_t)json_integer_value(value));
+	}
+	table_end(t, cli);
+}
+
+int cmd_dpi(const struct cli *cli, int argc, char **argv)
+{
+	json_t *data;
+	int status;
+
+	if (argc > 1)
+		return usage_of(argv[0]);
+	status = cli_show(cli, "dpi", NULL, &data);
+	if (data != NULL)
+		print_dpi(cli, data);
+	json_decref(data);
+	return status;
+}
+
 /* ---- explain ---- */
 
 /* What came before the rule that decides. */
@@ -454,6 +496,9 @@ static void print_judgement(const struct cli *cli, const json_t *j)
 	if (json_object_get(j, "to") != NULL)
 		printf(" to %s", str(j, "to"));
 	putchar('\n');
+	if (json_object_get(j, "waits_for") != NULL)
+		printf("until inspection knows whether it is %s; then the rules are asked again\n",
+		       str(j, "waits_for"));
 	if (json_object_get(j, "nat") != NULL) {
 		end_text(leaves, "dst", "dport", dst);
 		printf("goes to %s by nat rule %s\n", dst, str(j, "nat"));
@@ -467,7 +512,7 @@ int cmd_explain_packet(const struct cli *cli, int argc, char **argv)
 	json_t *args = json_object(), *data;
 	int status;
 
-	if (!read_pairs(args, argc - 1, argv + 1, " from src dst proto ", " sport dport ")) {
+	if (!read_pairs(args, argc - 1, argv + 1, " from src dst proto app ", " sport dport ")) {
 		json_decref(args);
 		return usage_of(argv[0]);
 	}

@@ -18,6 +18,7 @@ static const struct weir_node_ops *const path[] = {
 	&weir_node_conntrack, /* the flow that it belongs to */
 	&weir_node_balance,   /* where a new flow goes */
 	&weir_node_acl,	      /* may a new flow pass? */
+	&weir_node_dpi,	      /* what is in the payload of flows under inspection */
 	&weir_node_nat,	      /* addresses as the flow has them */
 	&weir_node_route,     /* the next hop */
 	&weir_node_local,     /* for us */

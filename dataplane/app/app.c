@@ -471,6 +471,7 @@ static void close_all(struct weir_run *run)
 	weir_metrics_free(run->metrics);
 	app_l3_stop(run->l3);
 	weir_system_free(run->system); /* frees the last generation, which needs the table */
+	run->system = NULL;
 	app_l3_free(run->l3);
 	fw_free(run->fw);
 	app_loop_free(run->loop);

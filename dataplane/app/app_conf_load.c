@@ -309,6 +309,7 @@ void app_plan_print(const struct weir_app *app, const void *conf,
 		fprintf(to, "flows     %" PRIu64 " MiB for %" PRIu64 " flows, rules and sets\n",
 			fw_bytes(app, conf, sys->workers) >> 20,
 			app_fw_conf(app, conf)->conntrack.flows);
+		fw_plan_print(app, conf, sys->workers, to);
 	}
 	fprintf(to, "DPDK      %d MiB for itself\n", WEIR_EAL_OWN_MIB);
 	fprintf(to, "in all    %" PRIu64 " MiB, in %s hugepages\n",

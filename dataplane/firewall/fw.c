@@ -6,6 +6,7 @@
 #include "fw_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/set.h>
@@ -27,10 +28,14 @@ void fw_timeouts(const struct weir_timeouts_conf *t, uint64_t out[WEIR_FLOW_CLAS
 	memcpy(out, by_class, sizeof(by_class));
 }
 
-static void fill_sizes(const struct weir_conntrack_conf *c, uint16_t workers,
-		       struct weir_tracker_conf *out)
+/* @dpi is where the sizes of inspection go. */
+static void fill_sizes(const struct weir_firewall_conf *fc, uint16_t workers,
+		       struct weir_tracker_conf *out, struct weir_dpi_worker_conf *dpi)
 {
-	const uint64_t extended = c->extended < c->flows ? c->extended : c->flows;
+	const struct weir_conntrack_conf *c = &fc->conntrack;
+	const bool inspects = fc->dpi.at.line != 0;
+	const uint64_t wanted = c->extended + (inspects ? fc->dpi.flows : 0);
+	const uint64_t extended = wanted < c->flows ? wanted : c->flows;
 
 	*out = (struct weir_tracker_conf){
 		.flows = {.entries = (uint32_t)((c->flows + workers - 1) / workers),
@@ -42,25 +47,47 @@ static void fill_sizes(const struct weir_conntrack_conf *c, uint16_t workers,
 		.limit_sources = (uint32_t)c->sources,
 		.nat_maps = (uint32_t)((c->mappings + workers - 1) / workers),
 		.nat_blocks = (uint32_t)c->sources,
+		.dpi = inspects ? dpi : NULL,
 	};
 	fw_timeouts(&c->timeouts, out->flows.timeout_ns);
+	if (inspects)
+		fw_dpi_sizes(&fc->dpi, workers, dpi);
 }
 
 uint64_t fw_bytes(const struct weir_app *app, const void *conf, uint16_t workers)
 {
 	const struct weir_firewall_conf *fc = app_fw_conf(app, conf);
 	const struct weir_set_section *s;
+	struct weir_dpi_worker_conf dpi;
 	struct weir_tracker_conf sizes;
 	uint64_t bytes;
 
-	fill_sizes(&fc->conntrack, workers, &sizes);
+	fill_sizes(fc, workers, &sizes, &dpi);
 	bytes = workers * weir_tracker_size(&sizes) + RULES_BYTES;
+	if (sizes.dpi != NULL)
+		bytes += fw_dpi_stream_bytes(&fc->dpi, workers);
 	weir_conf_each (s, &fc->sets) {
 		const struct weir_set_conf sc = {.entries = (uint32_t)s->entries};
 
 		bytes += weir_set_size(&sc);
 	}
 	return bytes;
+}
+
+void fw_plan_print(const struct weir_app *app, const void *conf, uint16_t workers, FILE *to)
+{
+	const struct weir_dpi_section *c = &app_fw_conf(app, conf)->dpi;
+	struct weir_dpi_worker_conf sizes;
+
+	if (c->at.line == 0)
+		return;
+	fw_dpi_sizes(c, workers, &sizes);
+	fprintf(to,
+		"  of it   %" PRIu64 " MiB to inspect %" PRIu64 " flows at a time, %" PRIu64
+		" of them for streams of patterns\n",
+		(workers * weir_dpi_worker_size(&sizes, NULL) + fw_dpi_stream_bytes(c, workers)) >>
+			20,
+		c->flows, fw_dpi_stream_bytes(c, workers) >> 20);
 }
 
 int fw_create(struct weir_run *run, const void *conf, struct weir_why *why)
@@ -77,8 +104,8 @@ int fw_create(struct weir_run *run, const void *conf, struct weir_why *why)
 		free(fw);
 		return weir_why(why, -ENOMEM, "firewall: out of memory");
 	}
-	fill_sizes(&app_fw_conf(run->app, conf)->conntrack, (uint16_t)app->runtime.workers.n,
-		   &fw->sizes);
+	fill_sizes(app_fw_conf(run->app, conf), (uint16_t)app->runtime.workers.n, &fw->sizes,
+		   &fw->dpi_sizes);
 	fw_record_sizes(fw, &app_fw_conf(run->app, conf)->records);
 	run->fw = fw;
 	return 0;
@@ -91,6 +118,9 @@ void fw_free(struct fw *fw)
 	for (uint32_t i = 0; i < fw->n_slots; i++)
 		free(fw->slots[i].name);
 	free(fw->slots);
+	for (uint32_t i = 0; i < WEIR_APP_UNKNOWN; i++)
+		free(fw->app[i]);
+	free(fw->told);
 	free(fw);
 }
 
@@ -108,6 +138,9 @@ int fw_may_follow(const struct weir_firewall_conf *old, const struct weir_firewa
 	    a->mappings != b->mappings)
 		return weir_conf_fail(why, file, b->at.line,
 				      "the sizes of conntrack have changed, which needs a restart");
+	if (!fw_dpi_may_follow(&old->dpi, &fresh->dpi))
+		return weir_conf_fail(why, file, fresh->dpi.at.line,
+				      "the sizes of dpi have changed, which needs a restart");
 	if (app_record_differs(&old->records, &fresh->records) != NULL)
 		return weir_conf_fail(why, file, fresh->records.at.line,
 				      "%s has changed, which needs a restart",
@@ -153,8 +186,10 @@ int fw_check(struct weir_run *run, const void *conf, FILE *to, struct weir_why *
 	if (rc < 0)
 		return rc;
 	rc = fw_create(run, conf, why);
-	if (rc == 0)
+	if (rc == 0) {
+		run->fw->findings = to;
 		rc = fw_policy(run, conf, app_conf_name(run), NULL, &policy, why);
+	}
 	if (rc == 0) {
 		rc = say_findings(policy, app_conf_name(run), to, why);
 		fw_refused(run->fw, policy);

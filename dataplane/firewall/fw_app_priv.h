@@ -19,6 +19,9 @@ struct weir_run;
 /* Memory of tables and sets for all workers, for --plan and hugepages. */
 uint64_t fw_bytes(const struct weir_app *app, const void *conf, uint16_t workers);
 
+/* What of it is for inspection, if anything is inspected. */
+void fw_plan_print(const struct weir_app *app, const void *conf, uint16_t workers, FILE *to);
+
 /* @conf: the app's. */
 int fw_create(struct weir_run *run, const void *conf, struct weir_why *why);
 /* No worker runs, and no policy is held. NULL is allowed. */

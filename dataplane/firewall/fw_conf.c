@@ -133,6 +133,12 @@ static const struct weir_conf_key rule_keys[] = {
 	 .doc = "Record each packet that it decides about (records.rules)."},
 	{WEIR_CONF_KEY(struct weir_rule_conf, capture), .type = WEIR_CONF_BOOL, .def = "false",
 	 .doc = "Keep its packets, and those of the flows that it accepts (records.capture)."},
+	{WEIR_CONF_KEY(struct weir_rule_conf, inspect), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "With accept: look at the payload of the flows that it accepts (dpi)."},
+	WORDS(struct weir_rule_conf, application, 16,
+	      "Applications of the flow: tls, http, ssh, dns, quic, those that dpi names, and unknown for "
+	      "what is none of them. With accept it lets in what may be one, and the rules are asked again "
+	      "when that is known."),
 	{WEIR_CONF_KEY(struct weir_rule_conf, limit), .type = WEIR_CONF_RECORD,
 	 .sub = &limit_schema, .doc = "How often it matches."},
 	{WEIR_CONF_KEY(struct weir_rule_conf, mark), .type = WEIR_CONF_UINT, .max = UINT32_MAX,
@@ -289,7 +295,7 @@ static const struct weir_conf_key conntrack_keys[] = {
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, extended), .type = WEIR_CONF_UINT, .min = 16,
 	 .max = WEIR_FLOWS_MAX, .def = "16384",
 	 .doc = "Of them, those that need 64 bytes more: IPv6 that is translated, TCP behind the SYN "
-		"proxy. At most all."},
+		"proxy. Those under inspection come on top. At most all."},
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, sources), .type = WEIR_CONF_UINT, .min = 16,
 	 .max = 16777216, .def = "65536",
 	 .doc = "Sources that limits can tell apart at a time, and CGNAT subscribers that records "

@@ -135,6 +135,10 @@ static json_t *flow_json(const struct weir_run *run, const struct weir_flow_view
 
 	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT))
 		json_object_set_new(j, "leaves", fw_tuple_json(&v->to));
+	if (f->app != 0 && fw_app_name(run->fw, f->app) != NULL)
+		json_object_set_new(j, "application", json_string(fw_app_name(run->fw, f->app)));
+	if (f->flags & WEIR_FLOW_INSPECT)
+		json_object_set_new(j, "inspected", json_true());
 	if (f->mark != 0)
 		json_object_set_new(j, "mark", json_integer(f->mark));
 	return j;
@@ -282,7 +286,8 @@ int fw_register(struct weir_run *run)
 		{"set_del", "Take out of a set: name, entries", fw_ctl_set_del,
 		 WEIR_CTL_CHANGES_STATE},
 		{"set_flush", "Empty a set: name", fw_ctl_set_flush, WEIR_CTL_CHANGES_STATE},
-		{"judge", "What would become of a packet: from, src, dst, proto, sport, dport",
+		{"dpi", "What payloads are inspected for, and what was found", fw_ctl_dpi, 0},
+		{"judge", "What would become of a packet: from, src, dst, proto, sport, dport, app",
 		 fw_ctl_judge, 0},
 	};
 	int rc = 0;

@@ -41,12 +41,12 @@ static struct weir_addr addr_of(const uint8_t *bytes, uint8_t family)
 	return a;
 }
 
-/* Why a rule did not match; zones by their names. */
+/* Why a rule did not match; zones and applications by their names. */
 static void note_reason(void *ctx, uint32_t rule, const char *what)
 {
 	const struct trial *t = ctx;
 	const struct weir_rule *r = weir_rules_at(t->policy->rules, rule);
-	char text[64];
+	char text[96];
 
 	if (r->from_zones != 0 && !(r->from_zones & UINT32_C(1) << t->ask.from)) {
 		snprintf(text, sizeof(text), "it comes from zone %s",
@@ -55,6 +55,10 @@ static void note_reason(void *ctx, uint32_t rule, const char *what)
 	} else if (r->to_zones != 0 && !(r->to_zones & UINT32_C(1) << t->ask.to)) {
 		snprintf(text, sizeof(text), "it goes to zone %s",
 			 fw_zone_name(t->policy, t->ask.to));
+		what = text;
+	} else if (r->app != 0 && t->ask.app != 0 && strncmp(what, "application ", 12) == 0) {
+		snprintf(text, sizeof(text), "application %s is not %s",
+			 fw_app_name(t->run->fw, t->ask.app), fw_app_name(t->run->fw, r->app));
 		what = text;
 	}
 	json_array_append_new(t->passed, json_pack("{s:s, s:i, s:s}", "rule", r->name, "line",
@@ -105,6 +109,21 @@ static int read_packet(struct trial *t, const char *proto, const char *src, cons
 	t->ask.tcp_flags = TCP_SYN;
 	t->ask.icmp_type = tuple->family == 4 ? 8 : 128; /* echo requests */
 	return fw_proto(&nowhere, 0, proto == NULL ? "tcp" : proto, &tuple->proto, why);
+}
+
+/* What inspection can tell of the flow: nothing by now, unless it is said. */
+static int read_application(struct trial *t, const char *name, struct weir_why *why)
+{
+	const uint8_t proto = t->ask.tuple.proto;
+
+	if (name == NULL) {
+		t->ask.app = proto == IPPROTO_TCP || proto == IPPROTO_UDP ? 0 : WEIR_APP_UNKNOWN;
+		return 0;
+	}
+	t->ask.app = fw_app_number(t->run->fw, name);
+	return t->ask.app != 0
+		       ? 0
+		       : weir_why(why, -EINVAL, "explain: app is \"%s\", which is none", name);
 }
 
 /* 35_balance: where it really goes. */
@@ -190,6 +209,8 @@ static json_t *ask_rules(struct trial *t)
 	json_object_set_new(j, "rule", json_string(r == NULL ? "default" : r->name));
 	if (r != NULL)
 		json_object_set_new(j, "line", json_integer(r->line));
+	if (r != NULL && r->app != 0 && t->ask.app == 0)
+		json_object_set_new(j, "waits_for", json_string(fw_app_name(t->run->fw, r->app)));
 	return j;
 }
 
@@ -200,6 +221,8 @@ static json_t *judge(struct trial *t)
 
 	translate(t);
 	why = check_way(t);
+	if (t->ask.to == WEIR_ZONE_SELF)
+		t->ask.app = WEIR_APP_UNKNOWN; /* each packet is judged by itself, uninspected */
 	if (why == WEIR_DROP_NONE)
 		j = ask_rules(t);
 	else
@@ -223,15 +246,18 @@ int fw_ctl_judge(void *ctx, const struct weir_ctl_request *rq, json_t **reply, s
 {
 	struct weir_run *run = ctx;
 	struct trial t = {.run = run, .policy = fw_policy_now(run)};
-	const char *from = NULL, *src = NULL, *dst = NULL, *proto = NULL;
+	const char *from = NULL, *src = NULL, *dst = NULL, *proto = NULL, *application = NULL;
 	json_int_t sport = 0, dport = 0;
-	int rc = app_args(rq, why, "{s?s, s?s, s?s, s?s, s?I, s?I}", "from", &from, "src", &src,
-			  "dst", &dst, "proto", &proto, "sport", &sport, "dport", &dport);
+	int rc = app_args(rq, why, "{s?s, s?s, s?s, s?s, s?I, s?I, s?s}", "from", &from, "src",
+			  &src, "dst", &dst, "proto", &proto, "sport", &sport, "dport", &dport,
+			  "app", &application);
 
 	if (rc == 0)
 		rc = find_zone(run, t.policy, from, &t.ask.from, why);
 	if (rc == 0)
 		rc = read_packet(&t, proto, src, dst, sport, dport, why);
+	if (rc == 0)
+		rc = read_application(&t, application, why);
 	if (rc < 0)
 		return rc;
 	t.passed = json_array();

@@ -25,5 +25,7 @@ json_t *fw_tuple_json(const struct weir_tuple *t);
 
 /* fw_ctl_sets.c: sets, set_list, set_add, set_del, set_flush. */
 weir_ctl_handler fw_ctl_sets, fw_ctl_set_list, fw_ctl_set_add, fw_ctl_set_del, fw_ctl_set_flush;
+/* fw_dpi_show.c: dpi. */
+weir_ctl_handler fw_ctl_dpi;
 /* fw_ctl_judge.c: judge. */
 weir_ctl_handler fw_ctl_judge;

@@ -268,5 +268,7 @@ int fw_metrics(struct weir_run *run)
 		rc = weir_metrics_add(run->metrics, rule_metrics, RU_N, collect_rules, run);
 	if (rc == 0)
 		rc = weir_metrics_add(run->metrics, set_metrics, SE_N, collect_sets, run);
+	if (rc == 0)
+		rc = fw_dpi_metrics(run);
 	return rc;
 }

@@ -16,6 +16,7 @@ static void free_owner(struct fw_owner *o)
 	for (size_t i = 0; i < o->n_sets; i++)
 		fw_set_release(o->sets[i]);
 	free(o->sets);
+	fw_dpi_release(o->dpi);
 	weir_geo_free(o->geo);
 	free(o);
 }
@@ -191,6 +192,8 @@ static int build(struct fw_build *b, const struct weir_rib *rib, struct weir_why
 	if (rc == 0)
 		rc = fw_sets_open(b, why);
 	if (rc == 0)
+		rc = fw_dpi_open(b, why);
+	if (rc == 0)
 		rc = fw_build_rules(b, why);
 	if (rc == 0)
 		rc = fw_build_nat(b, why);
@@ -232,7 +235,7 @@ int fw_policy(struct weir_run *run, const void *conf, const char *file, const st
 	fw_slots_begin(run->fw);
 	rc = build(&b, rib, why);
 	fw_arena_free(&b.arena);
-	*(struct fw_owner *)b.policy->owner = (struct fw_owner){b.sets, b.n_sets, b.geo};
+	*(struct fw_owner *)b.policy->owner = (struct fw_owner){b.sets, b.n_sets, b.geo, b.dpi};
 	if (rc < 0) {
 		fw_refused(run->fw, b.policy);
 		return rc;
@@ -249,6 +252,7 @@ int fw_policy(struct weir_run *run, const void *conf, const char *file, const st
 void fw_in_force(struct fw *fw)
 {
 	fw_slots_keep(fw);
+	fw_record_names(fw);
 }
 
 void fw_refused(struct fw *fw, struct weir_policy *policy)

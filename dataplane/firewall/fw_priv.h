@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <weir/capture.h>
+#include <weir/dpi.h>
 #include <weir/firewall.h>
 #include <weir/geo.h>
 #include <weir/record.h>
@@ -32,6 +34,17 @@ struct fw_set {
 	uint32_t refs; /* policies that use it */
 };
 
+/* Compiled patterns and domains, and what the configuration said when they were made. */
+struct fw_dpi {
+	struct weir_dpi *dpi;
+	struct weir_run *run; /* its workers are prepared for it */
+	uint64_t said;	      /* hash of the section and of its files' state */
+	uint32_t refs;	      /* policies that use it */
+};
+
+/* Sentences of the compiler that were logged. */
+#define FW_TOLD_MAX 1000
+
 /* Counters of rules, by names that outlive a reload. */
 struct fw_slot {
 	char *name;    /* NULL: free */
@@ -50,6 +63,12 @@ struct fw {
 	uint32_t slot_hint;    /* where the next rule's is likely to be */
 	uint32_t policies;     /* made so far: their numbers */
 	struct weir_tracker_conf sizes;
+	struct weir_dpi_worker_conf dpi_sizes; /* sizes.dpi */
+	char *app[WEIR_APP_UNKNOWN];	       /* by number, from WEIR_APP_NAMED; they stay */
+	uint64_t *told;			       /* n_told hashes */
+	uint32_t n_told;
+	FILE *findings;		      /* --check: where they are printed; NULL: they are logged */
+	const struct weir_dpi *named; /* whose names alerts have; NULL: none */
 	struct weir_record_ring_conf ring; /* sizes.records */
 	struct weir_capture_conf packets;  /* sizes.capture */
 	struct weir_record_names names;
@@ -63,6 +82,7 @@ struct fw_owner {
 	struct fw_set **sets; /* n_sets, in the order of the configuration */
 	size_t n_sets;
 	struct weir_geo *geo;
+	struct fw_dpi *dpi; /* NULL: nothing is inspected */
 };
 
 /* Timeouts as a flow table takes them. */
@@ -83,6 +103,7 @@ struct fw_build {
 	struct weir_policy *policy; /* zones are set */
 	struct fw_set **sets;	    /* in force by then: those of the configuration */
 	size_t n_sets;
+	struct fw_dpi *dpi;
 };
 
 /* fw_names.c: words of the configuration. Each says what is wrong as FILE:LINE: sentence. */
@@ -124,6 +145,27 @@ int fw_sets_open(struct fw_build *b, struct weir_why *why);
 struct fw_set *fw_set_find(struct fw_set *const *sets, size_t n, const char *name);
 void fw_set_release(struct fw_set *s);
 
+/* fw_dpi.c: patterns and domains that outlive a reload, and names of applications. */
+void fw_dpi_sizes(const struct weir_dpi_section *c, uint16_t workers,
+		  struct weir_dpi_worker_conf *out);
+/* Streams of all workers for two generations. */
+uint64_t fw_dpi_stream_bytes(const struct weir_dpi_section *c, uint16_t workers);
+/* Whether a reload may go from one section to the other. */
+bool fw_dpi_may_follow(const struct weir_dpi_section *old, const struct weir_dpi_section *fresh);
+int fw_dpi_open(struct fw_build *b, struct weir_why *why);
+void fw_dpi_release(struct fw_dpi *d);
+/* The numbers of a rule's applications; an empty list: one 0. */
+int fw_dpi_apps(const struct fw_build *b, const struct weir_rule_conf *c, uint8_t *out, unsigned *n,
+		struct weir_why *why);
+/* NULL: the number has no name. */
+const char *fw_app_name(const struct fw *fw, uint32_t app);
+/* 0: no application is called so. */
+uint8_t fw_app_number(const struct fw *fw, const char *name);
+/* fw_dpi_show.c */
+int fw_dpi_metrics(struct weir_run *run);
+/* fw_dpi.c: that of the policy in force; NULL: none. */
+const struct fw_dpi *fw_dpi_now(const struct fw *fw);
+
 /* fw_slots.c: counters of rules. */
 int fw_slot_take(struct fw *fw, const char *name, uint64_t said, uint32_t *slot);
 void fw_slots_begin(struct fw *fw);
@@ -135,6 +177,8 @@ void fw_slot_sum(const struct fw *fw, uint32_t slot, uint64_t *pkts, uint64_t *b
 
 /* fw_records.c: the sizes of rings that a configuration asks for. */
 void fw_record_sizes(struct fw *fw, const struct weir_records_conf *conf);
+/* Write down what there is; alerts of the next records have the names of the policy in force. */
+void fw_record_names(struct fw *fw);
 
 /* fw_rules.c, fw_nat.c */
 int fw_build_rules(struct fw_build *b, struct weir_why *why);

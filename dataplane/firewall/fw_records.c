@@ -34,6 +34,25 @@ static const char *tcp_state_name(void *ctx, uint32_t state)
 	return state < WEIR_TCP_STATES ? weir_tcp_state_name((enum weir_tcp_state)state) : NULL;
 }
 
+static const char *signature_name(void *ctx, uint32_t id)
+{
+	const struct fw *fw = ctx;
+
+	return fw->named == NULL ? NULL : weir_dpi_message(fw->named, id);
+}
+
+static const char *domains_name(void *ctx, uint32_t id)
+{
+	const struct fw *fw = ctx;
+
+	return fw->named == NULL ? NULL : weir_dpi_set_name(fw->named, id);
+}
+
+static const char *app_name(void *ctx, uint32_t app)
+{
+	return fw_app_name(ctx, app);
+}
+
 void fw_record_sizes(struct fw *fw, const struct weir_records_conf *conf)
 {
 	if (app_record_wanted(conf)) {
@@ -62,6 +81,15 @@ void fw_records_drain(struct fw *fw)
 static void drain(void *ctx)
 {
 	fw_records_drain(ctx);
+}
+
+void fw_record_names(struct fw *fw)
+{
+	const struct fw_dpi *now = fw_dpi_now(fw);
+
+	if (fw->records != NULL)
+		drain(fw);
+	fw->named = now == NULL ? NULL : now->dpi;
 }
 
 /* The rings that the workers write into. */
@@ -104,7 +132,14 @@ int fw_records_start(struct fw *fw, struct weir_why *why)
 	if (fw->sizes.records == NULL && fw->sizes.capture == NULL)
 		return 0;
 	fw->names = (struct weir_record_names){
-		.rule = rule_name, .zone = zone_name, .tcp_state = tcp_state_name, .ctx = fw};
+		.rule = rule_name,
+		.zone = zone_name,
+		.signature = signature_name,
+		.domains = domains_name,
+		.app = app_name,
+		.tcp_state = tcp_state_name,
+		.ctx = fw,
+	};
 	for (uint16_t p = 0; p < o.n_ports; p++)
 		ports[p] = weir_system_port(s, p)->name;
 	rc = find_rings(fw, &o, why);

@@ -12,6 +12,9 @@
 /* Protocols of one rule: its own, those of its services. */
 #define VARIANTS_MAX 256
 
+/* Applications of one rule, as its schema says. */
+#define APPS_MAX 16
+
 /* A protocol with ports; a rule with several becomes as many rules with one slot. */
 struct variant {
 	uint8_t proto; /* 0: all */
@@ -102,6 +105,7 @@ static int fill_rule(struct fw_build *b, const struct weir_rule_conf *c, struct 
 		.action = (enum weir_action)c->action,
 		.log = c->log,
 		.capture = c->capture,
+		.inspect = c->inspect,
 		.has_mark = c->mark != 0,
 		.set_mark = (uint32_t)c->mark,
 		.has_dscp = c->set_dscp != NULL,
@@ -206,6 +210,8 @@ static uint64_t hash_rule(const struct weir_rule_conf *c)
 	h = mix(h, &c->mark, sizeof(c->mark));
 	h = mix(h, &c->log, sizeof(c->log));
 	h = mix(h, &c->capture, sizeof(c->capture));
+	h = mix(h, &c->inspect, sizeof(c->inspect));
+	h = mix_words(h, &c->application);
 	h = mix(h, &c->limit.rate, sizeof(c->limit.rate));
 	h = mix(h, &c->limit.burst, sizeof(c->limit.burst));
 	h = mix(h, &c->limit.per, sizeof(c->limit.per));
@@ -215,7 +221,7 @@ static uint64_t hash_rule(const struct weir_rule_conf *c)
 /* "web", "web/2", "web/3": the rules that one becomes. */
 static const char *variant_name(struct fw_build *b, const char *name, unsigned i)
 {
-	const size_t len = strlen(name) + sizeof("/256");
+	const size_t len = strlen(name) + sizeof("/4096");
 	char *text;
 
 	if (i == 0)
@@ -230,28 +236,33 @@ static int add_rule(struct fw_build *b, const struct weir_rule_conf *c, struct w
 		    uint32_t *n, struct weir_why *why)
 {
 	struct variant variants[VARIANTS_MAX];
+	uint8_t apps[APPS_MAX];
 	struct weir_rule common;
-	unsigned n_variants;
+	unsigned n_variants, n_apps;
 	int rc = fill_rule(b, c, &common, why);
 
 	if (rc == 0)
 		rc = collect_variants(b, c, variants, &n_variants, why);
+	if (rc == 0)
+		rc = fw_dpi_apps(b, c, apps, &n_apps, why);
 	if (rc < 0)
 		return rc;
 	rc = fw_slot_take(b->fw, c->name, hash_rule(c), &common.slot);
 	if (rc < 0)
 		return weir_why(why, rc, "rule %s: no counter is free for it", c->name);
-	for (unsigned i = 0; i < n_variants; i++) {
+	for (unsigned i = 0; i < n_variants * n_apps; i++) {
 		if (*n == WEIR_RULES_MAX)
 			return weir_conf_fail(why, b->file, c->at.line,
 					      "rule %s is one too many: at most %d, one for each "
-					      "protocol of a service",
+					      "protocol of a service and each application",
 					      c->name, WEIR_RULES_MAX);
 		rules[*n] = common;
+		rules[*n].app = apps[i % n_apps];
 		rules[*n].name = variant_name(b, c->name, i);
 		if (rules[*n].name == NULL)
 			return weir_why(why, -ENOMEM, "rules: out of memory");
-		rc = fill_variant(b, c, &variants[i], &rules[*n], why);
+		b->policy->by_app |= rules[*n].app != 0;
+		rc = fill_variant(b, c, &variants[i / n_apps], &rules[*n], why);
 		if (rc < 0)
 			return rc;
 		(*n)++;

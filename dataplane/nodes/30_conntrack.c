@@ -5,7 +5,8 @@
  *
  * Takes:  NEXT; whole packets of IPv4 and IPv6, reassembled if they came in fragments.
  * Says:   NEXT with meta.flow set. Packets of a known flow are tracked, counted and marked KNOWN
- *         (REWRITE if 50_nat has to change them), ICMP errors about its packets RELATED too. The
+ *         (REWRITE if 50_nat has to change them, INSPECT if 45_dpi has to look at them), ICMP
+ *         errors about its packets RELATED too. The
  *         first packet of a new flow has a draft. What belongs to no flow and can begin none has
  *         WEIR_NO_FLOW: 40_acl judges it by itself.
  *         DROP for what contradicts its flow: FLOW_INVALID, FLOW_ZONE; ICMP_QUOTE for errors that
@@ -147,6 +148,8 @@ static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_m
 	if (unlikely(f->gen != policy->number))
 		return WEIR_NEXT; /* 40_acl judges it again */
 	meta->flags |= f->flags & REWRITES ? WEIR_META_KNOWN | WEIR_META_REWRITE : WEIR_META_KNOWN;
+	meta->flags |=
+		(uint32_t)(f->flags & WEIR_FLOW_INSPECT) * (WEIR_META_INSPECT / WEIR_FLOW_INSPECT);
 	if (unlikely(f->dscp != 0))
 		meta->flags |= WEIR_META_REWRITE;
 	weir_tracker_count(n->tracker, f->rule, ip_bytes, now_ns);
@@ -185,7 +188,7 @@ static __rte_noinline enum weir_verdict error_one(struct conntrack_node *n, stru
 	if (ref == WEIR_NO_FLOW)
 		return WEIR_NEXT; /* it may be about a packet of ours */
 	f = weir_flow_at(n->tracker->flows, ref >> 1);
-	if (f->gen != policy->number)
+	if (f->gen != policy->number && f->gen != WEIR_JUDGE_AGAIN)
 		return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
 	meta->flow = ref;
 	meta->flags |= WEIR_META_KNOWN | WEIR_META_RELATED;
@@ -208,6 +211,7 @@ static void conntrack_process(void *self, struct weir_burst *b)
 		n->policy = policy->number;
 		weir_flow_table_timeouts(flows, policy->timeout_ns);
 	}
+	n->tracker->patterns = policy->dpi;
 	n->tracker->ending = WEIR_RECORD_KILLED;
 	weir_flow_ask_serve(flows);
 	n->tracker->ending = WEIR_RECORD_REASONS;

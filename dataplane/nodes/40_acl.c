@@ -13,7 +13,8 @@
  * Four steps over what is not KNOWN, each over all packets, so that lookups come in bulk: the zone
  * that it goes to, whether its source may come from where it came, the rules, the judgement. Flows
  * whose policy is old are judged by their first packet as it was, and end if it may not pass.
- * What goes to or comes from ourselves has no flow: each packet is judged by itself.
+ * What goes to or comes from ourselves has no flow: each packet is judged by itself. Rules that let
+ * in an application let in what may still be it; 45_dpi has it judged again when it is known.
  */
 
 #include <weir/nodes.h>
@@ -109,6 +110,12 @@ static bool is_forwarding(enum weir_hop_kind kind)
 	return kind == WEIR_HOP_LINK || kind == WEIR_HOP_GATEWAY || kind == WEIR_HOP_GROUP;
 }
 
+/* Whether an application can become known. */
+static bool is_inspectable(const struct weir_flow *f)
+{
+	return f->proto == IPPROTO_TCP || f->proto == IPPROTO_UDP;
+}
+
 /* What the rules are shown of a packet, or of the first packet of a flow. */
 static void fill_ask(struct acl_node *n, const struct weir_policy *policy, struct acl_case *c,
 		     struct weir_rule_ask *ask)
@@ -117,7 +124,8 @@ static void fill_ask(struct acl_node *n, const struct weir_policy *policy, struc
 	const uint8_t *ip = (const uint8_t *)ip4(c->m);
 
 	*ask = (struct weir_rule_ask){.from = zone_of(policy, meta->iface_in),
-				      .vlan = meta->vlan[0]};
+				      .vlan = meta->vlan[0],
+				      .app = WEIR_APP_UNKNOWN};
 	ask->dscp = meta->flags & WEIR_META_IP4 ? ip[1] >> 2
 						: (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
 	if (c->f == NULL) {
@@ -141,7 +149,8 @@ static void fill_ask(struct acl_node *n, const struct weir_policy *policy, struc
 			memcpy(ask->tuple.dst, replies.src, sizeof(replies.src));
 			ask->tuple.dport = replies.sport;
 		}
-		ask->app = c->f->app;
+		if (is_inspectable(c->f))
+			ask->app = c->f->app;
 		if (!c->draft)
 			ask->from = c->f->zone[WEIR_DIR_ORIG];
 	}
@@ -314,6 +323,7 @@ static uint32_t check_ways(struct acl_node *n, const struct weir_burst *b,
 		if (v == WEIR_NEXT && n->ask[i].to == WEIR_ZONE_SELF && c->f != NULL) {
 			give_up(n, c); /* what is for us is judged packet by packet */
 			c->f = NULL;
+			n->ask[i].app = WEIR_APP_UNKNOWN;
 		}
 		if (v == WEIR_NEXT && c->f != NULL && c->draft) {
 			const enum weir_drop why = begin(n, policy, c, &n->ask[i]);
@@ -380,6 +390,26 @@ static enum weir_drop check_limits(struct acl_node *n, const struct weir_policy 
 	return WEIR_DROP_NONE;
 }
 
+/*
+ * Whether 45_dpi looks at a flow: if its rule says so, or has let it in until its application is
+ * known. A flow that is judged again for that goes on as it was; for a new policy it begins anew.
+ */
+static void inspect(struct acl_node *n, const struct acl_case *c, const struct weir_rule *rule)
+{
+	struct weir_flow *f = c->f;
+	const struct weir_flow_ext *ext = weir_flow_ext(n->tracker->flows, f);
+	const bool wanted = rule != NULL && is_inspectable(f) &&
+			    (rule->inspect || (rule->app != 0 && f->app == 0));
+	const bool anew = c->draft || f->gen != WEIR_JUDGE_AGAIN;
+
+	if (!wanted || (anew && ext != NULL && ext->dpi >= WEIR_FLOW_DROPPED))
+		tracker_inspect_end(n->tracker, f);
+	if (wanted && anew)
+		f->flags |= WEIR_FLOW_INSPECT;
+	if (f->flags & WEIR_FLOW_INSPECT)
+		weir_meta(c->m)->flags |= WEIR_META_INSPECT;
+}
+
 static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy *policy,
 				    const struct acl_case *c, const struct weir_rule_ask *ask,
 				    const struct weir_rule *rule)
@@ -402,6 +432,7 @@ static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy
 		weir_flow_count(c->f, WEIR_DIR_ORIG, c->m->pkt_len - meta->l3_off,
 				weir_flow_table_now_ms(n->tracker->flows));
 	}
+	inspect(n, c, rule);
 	c->f->gen = policy->number;
 	c->f->rule = rule == NULL ? 0 : rule->slot;
 	c->f->mark = rule != NULL && rule->has_mark ? rule->set_mark : 0;

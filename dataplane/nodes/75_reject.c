@@ -68,6 +68,8 @@ static const struct answer answers[WEIR_DROPS] = {
 	[WEIR_DROP_FRAG_NEEDED] = {ICMP4_UNREACHABLE, ICMP4_FRAG_NEEDED, ICMP6_PACKET_TOO_BIG, 0},
 	[WEIR_DROP_RULE_REJECT] = {ICMP4_UNREACHABLE, ICMP4_ADMIN_PROHIBITED, ICMP6_DST_UNREACH,
 				   ICMP6_DST_UNREACH_ADMIN},
+	[WEIR_DROP_INSPECT_RESET] = {ICMP4_UNREACHABLE, ICMP4_ADMIN_PROHIBITED, ICMP6_DST_UNREACH,
+				     ICMP6_DST_UNREACH_ADMIN},
 	[WEIR_DROP_NO_SERVICE] = {ICMP4_UNREACHABLE, ICMP4_PORT, ICMP6_DST_UNREACH,
 				  ICMP6_DST_UNREACH_NOPORT},
 };
@@ -337,7 +339,8 @@ static bool put_back(struct reject_node *n, struct rte_mbuf *m)
 static bool wants_reset(const struct weir_meta *meta)
 {
 	return meta->proto == IPPROTO_TCP &&
-	       (meta->drop == WEIR_DROP_NO_SERVICE || meta->drop == WEIR_DROP_RULE_REJECT);
+	       (meta->drop == WEIR_DROP_NO_SERVICE || meta->drop == WEIR_DROP_RULE_REJECT ||
+		meta->drop == WEIR_DROP_INSPECT_RESET);
 }
 
 static void reject_one(struct reject_node *n, struct rte_mbuf *m, const struct weir_pass *pass)

@@ -11,6 +11,14 @@
 #define TCP_HEAD_MAX 60
 
 /*
+ * A segment in a frame of its own: back from a packet's destination to its source, or on as the
+ * packet goes. It is as 10_parse leaves one, so it can be rewritten.
+ * @return NULL: there is no buffer (counted).
+ */
+struct rte_mbuf *tcp_frame(struct weir_shard *s, struct rte_mbuf *m, bool back,
+			   const struct rte_tcp_hdr *tcp, uint16_t tcp_bytes);
+
+/*
  * Answer a packet with a segment from its destination to its source.
  * @param f   the interface that the packet came in by.
  * @param tcp the header and its options, ports included; its checksum is made here.

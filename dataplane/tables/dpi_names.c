@@ -49,6 +49,7 @@ void dpi_sniff_end(const struct dpi_look *look, enum weir_sniff_result r)
 	struct dpi_state *st = look->st;
 
 	st->sniffing = false;
+	st->verdict.read = true;
 	dpi_buffer_free(look->w, st);
 	if (r == WEIR_SNIFF_NOT_IT)
 		return;
@@ -118,6 +119,7 @@ void dpi_sniff_datagram(const struct dpi_look *look, const uint8_t *p, uint32_t 
 	struct weir_sniff *s = &look->st->sniffed;
 	const enum weir_sniff_proto proto = s->proto;
 
+	look->verdict->read = true;
 	if (weir_sniff_datagram(p, bytes, s) != WEIR_SNIFF_FOUND) {
 		s->proto = proto;
 		return;

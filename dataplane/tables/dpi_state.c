@@ -83,6 +83,7 @@ void dpi_begin_anew(const struct dpi_look *look)
 		if (st->way[dir].done)
 			st->way[dir].known = false;
 	begin_with(st, look->side);
+	st->verdict.read = !st->sniffing;
 	weir_count(&look->w->counters.begun_anew, 1);
 	of_name.dir = WEIR_DIR_ORIG;
 	of_name.way = &st->way[WEIR_DIR_ORIG];

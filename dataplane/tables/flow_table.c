@@ -200,6 +200,16 @@ uint32_t weir_flow_draft(struct weir_flow_table *t, const struct weir_tuple *tup
 	return flow_index(t, f);
 }
 
+static void give_ext_back(struct weir_flow_table *t, struct weir_flow *f)
+{
+	if (f->ext == 0)
+		return;
+	t->exts[f->ext].dpi = t->free_ext;
+	t->free_ext = f->ext;
+	f->ext = 0;
+	flow_less(&t->stats.exts_used);
+}
+
 /* What every entry gives back. */
 static void put_back(struct weir_flow_table *t, struct weir_flow *f)
 {
@@ -207,14 +217,9 @@ static void put_back(struct weir_flow_table *t, struct weir_flow *f)
 		flow_limit_release(t, f);
 	if (t->on_end != NULL)
 		t->on_end(t->on_end_ctx, f, flow_index(t, f));
-	if (f->ext != 0) {
-		t->exts[f->ext].dpi = t->free_ext;
-		t->free_ext = f->ext;
-		flow_less(&t->stats.exts_used);
-	}
+	give_ext_back(t, f);
 	f->family = 0;
 	f->flags = 0;
-	f->ext = 0;
 	f->next = t->free;
 	t->free = flow_index(t, f);
 	flow_less(&t->stats.used);
@@ -381,6 +386,12 @@ struct weir_flow_ext *weir_flow_extend(struct weir_flow_table *t, struct weir_fl
 	memset(ext, 0, sizeof(*ext));
 	flow_more(&t->stats.exts_used);
 	return ext;
+}
+
+void weir_flow_retract(struct weir_flow_table *t, struct weir_flow *f)
+{
+	if (!(f->flags & (WEIR_FLOW_EXT | WEIR_FLOW_SYNPROXY)) && t->exts[f->ext].dpi == 0)
+		give_ext_back(t, f);
 }
 
 struct weir_flow_ext *weir_flow_ext(const struct weir_flow_table *t, const struct weir_flow *f)

@@ -8,6 +8,7 @@
 #include <rte_malloc.h>
 #include <stdlib.h>
 #include <weir/capture.h>
+#include <weir/dpi.h>
 #include <weir/shard.h>
 
 #include "nat_priv.h"
@@ -24,7 +25,8 @@ uint64_t weir_tracker_size(const struct weir_tracker_conf *conf)
 	       (conf->records == NULL
 			? 0
 			: weir_records_size(conf->records) + nat_leases_size(conf->nat_blocks)) +
-	       (conf->capture == NULL ? 0 : weir_capture_size(conf->capture));
+	       (conf->capture == NULL ? 0 : weir_capture_size(conf->capture)) +
+	       (conf->dpi == NULL ? 0 : weir_dpi_worker_size(conf->dpi, NULL));
 }
 
 uint32_t weir_tracker_blocks(const struct weir_tracker *t)
@@ -52,6 +54,7 @@ void weir_tracker_give_back(struct weir_tracker *t, struct weir_flow *f)
 
 static void flow_ended(void *ctx, struct weir_flow *f, uint32_t flow)
 {
+	tracker_inspect_end(ctx, f);
 	if (!(f->flags & WEIR_FLOW_DRAFT))
 		tracker_ended(ctx, f, flow);
 	weir_tracker_give_back(ctx, f);
@@ -75,6 +78,20 @@ static int create_rings(const struct weir_tracker_conf *conf, struct weir_tracke
 	if (rc == 0 && conf->capture != NULL)
 		rc = weir_capture_create(conf->capture, &t->capture);
 	return rc;
+}
+
+static int create_dpi(const struct weir_tracker_conf *conf, struct weir_tracker *t,
+		      struct weir_why *why)
+{
+	struct weir_dpi_worker_conf dpi;
+
+	if (conf->dpi == NULL)
+		return 0;
+	dpi = *conf->dpi;
+	dpi.numa = t->shard->numa;
+	dpi.alert = tracker_alert;
+	dpi.ctx = t;
+	return weir_dpi_worker_create(&dpi, &t->dpi, why);
 }
 
 int weir_tracker_create(const struct weir_tracker_conf *conf, struct weir_shard *shard,
@@ -118,6 +135,9 @@ int weir_tracker_create(const struct weir_tracker_conf *conf, struct weir_shard 
 		weir_why(why, rc, "records: no rings of these sizes");
 		goto err;
 	}
+	rc = create_dpi(conf, t, why);
+	if (rc < 0)
+		goto err;
 	*out = t;
 	return 0;
 err:
@@ -135,6 +155,7 @@ void weir_tracker_free(struct weir_tracker *t)
 	nat_leases_free(t->leases);
 	weir_records_free(t->records);
 	weir_capture_free(t->capture);
+	weir_dpi_worker_free(t->dpi);
 	weir_flow_table_free(t->flows);
 	free(t);
 }

@@ -22,9 +22,8 @@ static uint64_t start_ns(const struct weir_tracker *t, const struct weir_flow *f
 	return age_ns < t->now_ns ? t->now_ns - age_ns : 0;
 }
 
-/* What every record of a flow says. */
-static void fill(struct weir_tracker *t, const struct weir_flow *f, uint32_t flow,
-		 struct weir_record *r)
+void tracker_fill(struct weir_tracker *t, const struct weir_flow *f, uint32_t flow,
+		  struct weir_record *r)
 {
 	weir_flow_tuple(t->flows, f, WEIR_DIR_ORIG, &r->orig);
 	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT)) {
@@ -54,7 +53,7 @@ static void write_flow(struct weir_tracker *t, const struct weir_flow *f, uint32
 	r = weir_record_begin(t->records, kind, t->now_ns);
 	if (r == NULL)
 		return;
-	fill(t, f, flow, r);
+	tracker_fill(t, f, flow, r);
 	r->reason = (uint8_t)reason;
 	weir_record_commit(t->records);
 }
@@ -78,7 +77,7 @@ static void write_nat(struct weir_tracker *t, const struct weir_flow *f, uint32_
 	r = weir_record_begin(t->records, WEIR_RECORD_NAT, t->now_ns);
 	if (r == NULL)
 		return;
-	fill(t, f, flow, r);
+	tracker_fill(t, f, flow, r);
 	r->nat_event = (uint8_t)nat_event(r, begins);
 	weir_record_commit(t->records);
 }

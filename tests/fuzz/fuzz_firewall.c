@@ -30,13 +30,25 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct weir_node_ops *const path[] = {
-	&weir_node_rx,	      &weir_node_ring,	    &weir_node_origin,
-	&weir_node_parse,     &weir_node_neigh_in,  &weir_node_defrag,
-	&weir_node_conntrack, &weir_node_balance,   &weir_node_acl,
-	&weir_node_nat,	      &weir_node_route,	    &weir_node_local,
-	&weir_node_reject,    &weir_node_neigh_out, &weir_node_tx,
-	&weir_node_punt,      &weir_node_drop,	    NULL};
+static const struct weir_node_ops *const path[] = {&weir_node_rx,
+						   &weir_node_ring,
+						   &weir_node_origin,
+						   &weir_node_parse,
+						   &weir_node_neigh_in,
+						   &weir_node_defrag,
+						   &weir_node_conntrack,
+						   &weir_node_balance,
+						   &weir_node_acl,
+						   &weir_node_dpi,
+						   &weir_node_nat,
+						   &weir_node_route,
+						   &weir_node_local,
+						   &weir_node_reject,
+						   &weir_node_neigh_out,
+						   &weir_node_tx,
+						   &weir_node_punt,
+						   &weir_node_drop,
+						   NULL};
 
 static const char policy_text[] =
 	"ports: {lan: {device: a}, wan: {device: b}}\n"
@@ -50,11 +62,19 @@ static const char policy_text[] =
 	"    - {name: us, to: self, action: accept}\n"
 	"    - {name: dns, from: lan, proto: udp, dport: 53, action: accept, set_dscp: ef}\n"
 	"    - {name: slow, from: lan, proto: icmp, action: accept, limit: {rate: 2pps}}\n"
-	"    - {name: lan, from: lan, to: out, action: accept, mark: 7}\n"
-	"    - {name: proxy, from: out, to: lan, proto: tcp, dport: 25, action: synproxy}\n"
-	"    - {name: web, from: out, to: lan, proto: tcp, dport: [80, 8080], action: accept}\n"
+	"    - {name: lan, from: lan, to: out, action: accept, mark: 7, inspect: true}\n"
+	"    - {name: proxy, from: out, to: lan, proto: tcp, dport: 25, action: synproxy, "
+	"inspect: true}\n"
+	"    - {name: web, from: out, to: lan, proto: tcp, dport: [80, 8080], application: "
+	"[http, dns], action: accept}\n"
 	"    - {name: tcp, proto: tcp, action: reject}\n"
 	"    - {name: six, from: out, source: '::/0', action: accept}\n"
+	"dpi:\n"
+	"  flows: 16\n"
+	"  budget: 256\n"
+	"  early_blocks: 16\n"
+	"  messages: 2\n"
+	"  domains: {no: {names: [example.com, test], action: reset}}\n"
 	"nat:\n"
 	"  destination:\n"
 	"    - {name: web, from: out, destination: 10.0.1.1, proto: tcp, dport: 80, action: dnat, "
@@ -207,6 +227,9 @@ static void open_firewall(void)
 		ports[i].given = port[i];
 	}
 	must(weir_system_create(&conf, &sys, NULL) == 0, "no system");
+	must(weir_dpi_worker_prepare(weir_engine_shard(weir_system_engine(sys, 0))->tracker->dpi,
+				     fw.l3.policy->dpi, NULL) == 0,
+	     "no inspection");
 	publish();
 }
 

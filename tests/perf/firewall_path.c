@@ -56,12 +56,25 @@ struct firewall {
 
 /* weir-firewall's, see apps/firewall/main.c. */
 static const struct weir_node_ops *const path[] = {
-	&weir_node_rx,	      &weir_node_ring,	    &weir_node_origin,
-	&weir_node_parse,     &weir_node_neigh_in,  &weir_node_defrag,
-	&weir_node_conntrack, &weir_node_balance,   &weir_node_acl,
-	&weir_node_nat,	      &weir_node_route,	    &weir_node_local,
-	&weir_node_reject,    &weir_node_neigh_out, &weir_node_tx,
-	&weir_node_punt,      &weir_node_drop,	    NULL,
+	&weir_node_rx,
+	&weir_node_ring,
+	&weir_node_origin,
+	&weir_node_parse,
+	&weir_node_neigh_in,
+	&weir_node_defrag,
+	&weir_node_conntrack,
+	&weir_node_balance,
+	&weir_node_acl,
+	&weir_node_dpi,
+	&weir_node_nat,
+	&weir_node_route,
+	&weir_node_local,
+	&weir_node_reject,
+	&weir_node_neigh_out,
+	&weir_node_tx,
+	&weir_node_punt,
+	&weir_node_drop,
+	NULL,
 };
 
 static const struct weir_iface ifaces[SIDES] = {

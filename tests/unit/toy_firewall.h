@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A firewall of one worker without ports: a policy from YAML, the stages 30, 35, 40 and 50, and
+ * A firewall of one worker without ports: a policy from YAML, the stages 30, 35, 40, 45 and 50, and
  * packets that are built, parsed and judged one at a time.
  *
  *	lan  port 0, 02:00:00:00:00:00, 10.0.0.1/24, 2001:db8:1::1/64
@@ -22,6 +22,7 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 #include <stdlib.h>
+#include <weir/dpi.h>
 #include <weir/nodes.h>
 #include <weir/rib.h>
 #include <weir/shard.h>
@@ -35,8 +36,8 @@ enum { LAN, WAN };
 
 #define WORLD_PORTS "ports: {lan: {device: a}, wan: {device: b}}\n"
 
-static const struct weir_node_ops *const toy_stages[] = {&weir_node_conntrack, &weir_node_balance,
-							 &weir_node_acl, &weir_node_nat};
+static const struct weir_node_ops *const toy_stages[] = {
+	&weir_node_conntrack, &weir_node_balance, &weir_node_acl, &weir_node_dpi, &weir_node_nat};
 #define TOY_STAGES RTE_DIM(toy_stages)
 
 static struct {
@@ -60,7 +61,7 @@ struct toy_ip {
 	uint8_t icmp_type;
 	uint8_t ttl; /* 0: 64 */
 	uint8_t dscp;
-	const void *data; /* behind the header of 8 bytes, of ICMP */
+	const void *data; /* behind the header: 20 bytes of TCP, 8 of others */
 	uint16_t data_bytes;
 };
 
@@ -121,6 +122,16 @@ static inline void toy_routes(void)
 	CU_ASSERT_EQUAL_FATAL(weir_rib_commit(world.rib, &world.gen.l3, &why), 0);
 }
 
+/* What the control side does for the workers of a system. */
+static inline void toy_prepare(void)
+{
+	struct weir_dpi *dpi = world.gen.policy->dpi;
+
+	if (dpi != NULL)
+		CU_ASSERT_EQUAL_FATAL(weir_dpi_worker_prepare(world.shard.tracker->dpi, dpi, NULL),
+				      0);
+}
+
 /* Begin with what stands behind the ports in a configuration. */
 static inline void toy_begin(const char *text)
 {
@@ -143,12 +154,14 @@ static inline void toy_begin(const char *text)
 	CU_ASSERT_EQUAL_FATAL(weir_tracker_create(fw_sizes(world.fw.run.fw), &world.shard,
 						  &world.shard.tracker, &why),
 			      0);
+	toy_prepare();
 	for (unsigned i = 0; i < TOY_STAGES; i++)
 		CU_ASSERT_EQUAL_FATAL(toy_stages[i]->create(&world.shard, &world.node[i]), 0);
 }
 
 static inline void toy_change(const char *text)
 {
+	struct weir_policy *old = weir_policy_hold(world.fw.l3.policy);
 	struct weir_why why = {""};
 	const int rc = toy_fw_reload(&world.fw, text, &why);
 
@@ -156,6 +169,10 @@ static inline void toy_change(const char *text)
 		printf("\n  %s\n", why.text);
 	CU_ASSERT_EQUAL_FATAL(rc, 0);
 	world.gen.policy = world.fw.l3.policy;
+	toy_prepare();
+	if (old->dpi != world.gen.policy->dpi)
+		weir_dpi_worker_retire(world.shard.tracker->dpi, old->dpi);
+	weir_policy_release(old);
 }
 
 static inline const struct weir_flow_stats *toy_stats(void)
@@ -190,7 +207,7 @@ static inline void toy_end(void)
 
 static inline uint16_t toy_l4_bytes(const struct toy_ip *p)
 {
-	return p->proto == IPPROTO_TCP ? 20 : (uint16_t)(8 + p->data_bytes);
+	return (uint16_t)((p->proto == IPPROTO_TCP ? 20 : 8) + p->data_bytes);
 }
 
 static inline void toy_l4(const struct toy_ip *p, uint8_t *at)
@@ -218,7 +235,7 @@ static inline void toy_l4(const struct toy_ip *p, uint8_t *at)
 		at[5] = (uint8_t)p->sport;
 	}
 	if (p->data_bytes > 0)
-		memcpy(at + 8, p->data, p->data_bytes);
+		memcpy(at + toy_l4_bytes(p) - p->data_bytes, p->data, p->data_bytes);
 }
 
 static inline uint16_t toy_l4_sum(const struct toy_ip *p, const void *ip, const void *at, bool six)
@@ -249,6 +266,7 @@ static inline uint16_t toy_ip_bytes(const struct toy_ip *p, uint8_t *at)
 		memset(at, 0, 40);
 		at[0] = (uint8_t)(0x60 | p->dscp >> 2);
 		at[1] = (uint8_t)(p->dscp << 6);
+		at[4] = (uint8_t)(n >> 8);
 		at[5] = (uint8_t)n;
 		at[6] = p->proto;
 		at[7] = p->ttl == 0 ? 64 : p->ttl;
@@ -276,7 +294,7 @@ static inline uint16_t toy_ip_bytes(const struct toy_ip *p, uint8_t *at)
 static inline struct rte_mbuf *toy_come(struct toy_mbuf *t, unsigned iface, const struct toy_ip *p)
 {
 	const struct weir_pass pass = {.now_ns = world.now_ns, .gen = &world.gen};
-	uint8_t frame[256] = {2, 0, 0, 0, 0, (uint8_t)iface, 2, 0, 0, 0, 0, 9}, verdict;
+	uint8_t frame[1024] = {2, 0, 0, 0, 0, (uint8_t)iface, 2, 0, 0, 0, 0, 9}, verdict;
 	const bool six = strchr(p->src, ':') != NULL;
 	struct rte_mbuf *m;
 	struct weir_burst b = {.pkt = &m, .verdict = &verdict, .n = 1, .pass = &pass};

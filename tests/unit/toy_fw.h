@@ -58,14 +58,14 @@ static inline int toy_fw_load(const char *text, size_t bytes, struct toy_fw_conf
 static inline int toy_fw_apply(struct toy_fw *t, const struct toy_fw_conf *conf,
 			       struct weir_why *why)
 {
-	struct weir_policy *fresh;
+	struct weir_policy *old = t->l3.policy, *fresh;
 	const int rc = fw_policy(&t->run, conf, "fw.yaml", t->l3.rib, &fresh, why);
 
 	if (rc < 0)
 		return rc;
-	fw_in_force(t->run.fw);
-	weir_policy_release(t->l3.policy);
 	t->l3.policy = fresh;
+	fw_in_force(t->run.fw);
+	weir_policy_release(old);
 	return 0;
 }
 

@@ -73,6 +73,8 @@ struct weir_rule_conf {
 	int action;			   /**< index in accept, drop, reject, count, synproxy */
 	bool log;			   /**< record what it decides */
 	bool capture;			   /**< keep the packets that it decides about */
+	bool inspect;			   /**< look at the payload of what it accepts */
+	struct weir_conf_list application; /**< char *: of the flow */
 	struct weir_limit_conf limit;	   /**< how often it matches */
 	uint64_t mark;			   /**< of the flow; 0: none */
 	char *set_dscp;			   /**< of the flow's packets */
@@ -122,6 +124,43 @@ struct weir_nat_section {
 	struct weir_conf_list destination; /**< struct weir_nat_rule_conf */
 };
 
+/** dpi.patterns.NAME: */
+struct weir_dpi_patterns_conf {
+	char *name;		/**< for people */
+	struct weir_conf_at at; /**< the section's line */
+	char *file;		/**< where the patterns are */
+	int format;		/**< enum weir_dpi_format */
+	int action;		/**< index in alert, drop, reset, tag */
+	char *application;	/**< with tag: what it is */
+	int direction;		/**< index in both, request, reply */
+};
+
+/** dpi.domains.NAME: */
+struct weir_dpi_domains_conf {
+	char *name;		     /**< for people, and alerts */
+	struct weir_conf_at at;	     /**< the section's line */
+	struct weir_conf_list names; /**< char * */
+	struct weir_conf_list files; /**< char *: more of them, one a line */
+	int action;		     /**< enum weir_dpi_action */
+	char *application;	     /**< with tag: what it is */
+};
+
+/** dpi: */
+struct weir_dpi_section {
+	struct weir_conf_at at;		/**< the section's line; 0: nothing is inspected */
+	uint64_t flows;			/**< under inspection at once, of all workers */
+	uint64_t budget;		/**< bytes of each direction; 0: all */
+	char *cache;			/**< folder of compiled patterns; NULL: none */
+	uint64_t stream_bytes;		/**< that patterns may keep of a direction of a flow */
+	uint64_t early_blocks;		/**< of 2 KiB, for early segments, of all workers */
+	uint64_t early_flow;		/**< of them, those of one direction of a flow */
+	uint64_t messages;		/**< first messages in pieces, of all workers */
+	uint64_t message_bytes;		/**< of each of them */
+	uint64_t alerts;		/**< of one flow */
+	struct weir_conf_list patterns; /**< struct weir_dpi_patterns_conf */
+	struct weir_conf_list domains;	/**< struct weir_dpi_domains_conf */
+};
+
 /** conntrack.timeouts: nanoseconds, by enum weir_flow_class */
 struct weir_timeouts_conf {
 	uint64_t closed;      /**< TCP that has ended */
@@ -153,6 +192,7 @@ struct weir_firewall_conf {
 	struct weir_conf_list services;	      /**< struct weir_service_conf */
 	struct weir_rules_section firewall;   /**< what may pass */
 	struct weir_nat_section nat;	      /**< as what it passes */
+	struct weir_dpi_section dpi;	      /**< what its payload is looked at for */
 	struct weir_records_conf records;     /**< what is written down */
 };
 
@@ -168,6 +208,9 @@ extern const struct weir_conf_schema weir_service_schema;
 extern const struct weir_conf_schema weir_rules_schema;
 /** The schema of nat. */
 extern const struct weir_conf_schema weir_nat_schema;
+
+/** The schema of dpi. */
+extern const struct weir_conf_schema weir_dpi_schema;
 
 /** The keys of struct weir_firewall_conf, where it is the member `fw` of @p of. */
 #define WEIR_FIREWALL_CONF_KEYS(of)                                                               \
@@ -194,6 +237,8 @@ extern const struct weir_conf_schema weir_nat_schema;
 		 .sub = &weir_rules_schema, .doc = "What may pass."},                             \
 		{WEIR_CONF_KEY_NAMED("nat", of, fw.nat), .type = WEIR_CONF_RECORD,                \
 		 .sub = &weir_nat_schema, .doc = "As what it passes."},                           \
+		{WEIR_CONF_KEY_NAMED("dpi", of, fw.dpi), .type = WEIR_CONF_RECORD,                \
+		 .sub = &weir_dpi_schema, .doc = "What payloads are looked at for."},             \
 		{WEIR_CONF_KEY_NAMED("records", of, fw.records), .type = WEIR_CONF_RECORD,        \
 		 .sub = &weir_records_schema, .doc = "What is written down."},                    \
 	{                                                                                         \

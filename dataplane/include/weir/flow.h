@@ -147,7 +147,8 @@ static_assert(sizeof(struct weir_flow) == 128, "two cache lines a flow");
 struct weir_flow_ext {
 	struct weir_tuple to; /**< with WEIR_FLOW_EXT: the first packet as it leaves */
 	uint32_t seq_delta;   /**< with WEIR_FLOW_SYNPROXY: what the server's numbers are ahead */
-	uint32_t dpi;	      /**< index of its inspection's state; 0: none */
+	uint32_t dpi;	      /**< index of its inspection's state; 0: none; from
+			       * WEIR_FLOW_DROPPED on what has become of it */
 	uint32_t owner;	      /**< port block or pool that its port is of */
 	uint32_t isn;	      /**< with WEIR_FLOW_SYNPROXY: the cookie that the client was given */
 	uint32_t ts_delta;    /**< what the server's timestamps are ahead; before it has answered:
@@ -158,6 +159,11 @@ struct weir_flow_ext {
 	bool answered; /**< the server has answered: the deltas are set */
 };
 static_assert(sizeof(struct weir_flow_ext) == 64, "one cache line");
+
+/** In weir_flow_ext.dpi: inspection has ended, and no packet may pass any more. */
+#define WEIR_FLOW_DROPPED (UINT32_MAX - 1)
+/** In weir_flow_ext.dpi: the same, and whoever sends is told so by a RST. */
+#define WEIR_FLOW_RESET UINT32_MAX
 
 /** Sizes and times. */
 struct weir_flow_conf {
@@ -276,6 +282,9 @@ WEIR_MUST_CHECK struct weir_flow_ext *weir_flow_extend(struct weir_flow_table *t
 /** The extension that it has; NULL: none. */
 WEIR_MUST_CHECK struct weir_flow_ext *weir_flow_ext(const struct weir_flow_table *t,
 						    const struct weir_flow *f);
+
+/** Give the extension back, if the flow has one and nothing in it is in use. */
+void weir_flow_retract(struct weir_flow_table *t, struct weir_flow *f);
 
 /**
  * Count a draft against the limit of its source: its address as it came, of IPv6 the /64.

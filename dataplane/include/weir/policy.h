@@ -20,6 +20,14 @@
 struct weir_dpi;
 struct weir_policy;
 
+/** Applications below have the numbers of enum weir_sniff_proto; from here on those of names that
+ * a configuration gives. */
+#define WEIR_APP_NAMED 16
+/** In weir_flow.gen, the number of no policy: the flow's application is another, judge it again. */
+#define WEIR_JUDGE_AGAIN 0
+/** The application of a flow in which inspection has found none. */
+#define WEIR_APP_UNKNOWN UINT8_MAX
+
 /** Room for the name of a zone, with its NUL. */
 #define WEIR_ZONE_NAME 32
 /** No zone: an interface that no zone names. */
@@ -49,12 +57,14 @@ struct weir_policy {
 	uint32_t number;  /**< another one for each policy; not 0 */
 	uint32_t refs;	  /**< generations and others that hold it; control thread */
 	unsigned n_zones; /**< how many of zone are set, SELF included */
-	struct weir_zone zone[WEIR_ZONES_MAX];	/**< by number */
-	uint8_t zone_of[WEIR_IFACES_MAX];	/**< by layer-3 interface: WEIR_NO_ZONE: none */
-	struct weir_rules *rules;		/**< never NULL */
-	struct weir_nat *nat;			/**< NULL: nothing is translated */
-	struct weir_dpi *dpi;			/**< NULL: nothing is inspected */
-	bool loose;				/**< TCP may begin in its middle */
+	struct weir_zone zone[WEIR_ZONES_MAX]; /**< by number */
+	uint8_t zone_of[WEIR_IFACES_MAX];      /**< by layer-3 interface: WEIR_NO_ZONE: none */
+	struct weir_rules *rules;	       /**< never NULL */
+	struct weir_nat *nat;		       /**< NULL: nothing is translated */
+	struct weir_dpi *dpi;		       /**< NULL: nothing is inspected */
+	bool by_app; /**< rules ask for applications: a flow is judged again when it has one */
+	bool tags;   /**< patterns tell applications, behind the first message too */
+	bool loose;  /**< TCP may begin in its middle */
 	struct weir_synproxy synproxy;		/**< zones 0: it is off, rules with it accept */
 	uint64_t timeout_ns[WEIR_FLOW_CLASSES]; /**< how long flows stay after their last packet */
 	void (*free)(struct weir_policy *p);	/**< frees it and what it owns */

@@ -120,6 +120,7 @@ struct weir_rule {
 	uint64_t limit_burst;		 /**< such packets at once, of all workers */
 	bool log;			 /**< record the flow that it decides */
 	bool capture;			 /**< write its packets to the capture file */
+	bool inspect;			 /**< look at the payload of the flows that it accepts */
 	bool has_mark;			 /**< set_mark is to be set */
 	bool has_dscp;			 /**< set_dscp is to be set */
 	uint32_t set_mark;		 /**< the flow's mark */

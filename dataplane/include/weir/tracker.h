@@ -17,6 +17,9 @@
 struct nat_leases;
 struct weir_capture;
 struct weir_capture_conf;
+struct weir_dpi;
+struct weir_dpi_worker;
+struct weir_dpi_worker_conf;
 struct weir_record_ring_conf;
 struct weir_records;
 struct weir_shard;
@@ -40,6 +43,8 @@ struct weir_tracker_conf {
 	uint32_t nat_maps;  /**< mappings of endpoint-independent translation */
 	/** Subscribers whose blocks of ports are recorded at a time; 0: none are. */
 	uint32_t nat_blocks;
+	const struct weir_dpi_worker_conf *dpi; /**< numa, alert and ctx are the worker's; NULL:
+						     nothing is inspected */
 };
 
 /** Counters of the SYN proxy. One writer (the worker), read with weir_counted(). */
@@ -63,6 +68,9 @@ struct weir_tracker {
 	uint32_t decided;		     /**< 40_acl: slot of the rule that decided last */
 	struct weir_records *records;	     /**< ring of records, or NULL */
 	struct weir_capture *capture;	     /**< ring of packets, or NULL */
+	struct weir_dpi_worker *dpi;	     /**< inspection, or NULL */
+	const struct weir_dpi *patterns;     /**< what the pass inspects for, or NULL */
+	uint64_t dpi_no_ext;		     /**< flows not inspected, for want of an extension */
 	uint32_t update_ms;		     /**< as in the conf */
 	uint32_t update_at;		     /**< entry that is looked at next for an update */
 	uint64_t now_ns;		     /**< the pass's time */
