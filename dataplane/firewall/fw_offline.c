@@ -315,6 +315,7 @@ static void close_all(struct offline *o)
 	fw_records_stop(run->fw);
 	app_l3_stop(run->l3);
 	weir_system_free(run->system);
+	run->system = NULL;
 	app_l3_free(run->l3);
 	fw_free(run->fw);
 	app_loop_free(run->loop);
