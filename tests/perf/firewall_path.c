@@ -226,6 +226,9 @@ static void make_nat(struct firewall *f)
 
 static void make_policy(struct firewall *f)
 {
+	static const uint64_t timeouts[WEIR_FLOW_CLASSES] = WEIR_FLOW_TIMEOUTS;
+
+	memcpy(f->policy.timeout_ns, timeouts, sizeof(timeouts));
 	f->policy.number = 1;
 	f->policy.n_zones = 3;
 	memset(f->policy.zone_of, WEIR_NO_ZONE, sizeof(f->policy.zone_of));
