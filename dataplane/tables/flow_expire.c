@@ -19,6 +19,9 @@
 #define SILENT_MS 60000
 /* Flows among which the most silent one makes room. */
 #define CANDIDATES 4
+/* What a class has for itself, as a shift of all entries: a flood of answered questions must not
+ * cost the few who are just beginning. */
+#define SHARE_SHIFT 4
 /* Differences of the clock are told apart from its wrapping. */
 #define TIMEOUT_MS_MAX (UINT32_C(24) * 24 * 3600 * 1000)
 #define MS	       UINT64_C(1000000)
@@ -216,27 +219,26 @@ static struct weir_flow *candidate(struct weir_flow_table *t, unsigned cls)
 	return NULL;
 }
 
-/* Neither half-open connections nor what was not answered has proved anything: of both, who has
- * been silent longest, so that a flood of the one leaves the other its time. */
-static struct weir_flow *unproved(struct weir_flow_table *t)
+/* Who makes room: of the lowest class that has more than its share. */
+static struct weir_flow *victim(struct weir_flow_table *t, uint32_t share)
 {
-	struct weir_flow *half = candidate(t, WEIR_FLOW_HALF_OPEN);
-	struct weir_flow *asked = candidate(t, WEIR_FLOW_UNANSWERED);
+	for (unsigned cls = 0; cls < WEIR_FLOW_CLASSES; cls++) {
+		const bool is_spared = cls != WEIR_FLOW_CLOSED && t->queue[cls].n <= share;
+		struct weir_flow *f = is_spared ? NULL : candidate(t, cls);
 
-	if (half == NULL || asked == NULL)
-		return half != NULL ? half : asked;
-	return t->now_ms - asked->last_ms > t->now_ms - half->last_ms ? asked : half;
+		if (f != NULL)
+			return f;
+	}
+	return NULL;
 }
 
 bool flow_evict(struct weir_flow_table *t)
 {
-	for (unsigned cls = 0; cls < WEIR_FLOW_CLASSES; cls++) {
-		struct weir_flow *f = cls == WEIR_FLOW_HALF_OPEN ? unproved(t) : candidate(t, cls);
+	struct weir_flow *f = victim(t, RTE_MAX(t->n_entries >> SHARE_SHIFT, 1u));
 
-		if (f != NULL) {
-			evict(t, f);
-			return true;
-		}
-	}
-	return false;
+	if (f == NULL)
+		f = victim(t, 0);
+	if (f != NULL)
+		evict(t, f);
+	return f != NULL;
 }

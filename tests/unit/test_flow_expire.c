@@ -232,28 +232,32 @@ static void test_of_a_class_the_oldest_makes_room(void)
 	weir_flow_table_free(t);
 }
 
-/* Whichever floods: half-open connections, or questions that nobody answers. */
-static void test_a_flood_leaves_other_beginnings_their_time(void)
+/* Whatever floods: half-open connections, questions without answers, questions with them. */
+static void test_a_flood_leaves_each_class_its_share(void)
 {
-	for (unsigned udp = 0; udp < 2; udp++) {
-		const enum weir_flow_class flood = udp ? WEIR_FLOW_UNANSWERED : WEIR_FLOW_HALF_OPEN;
-		const enum weir_flow_class lone = udp ? WEIR_FLOW_HALF_OPEN : WEIR_FLOW_UNANSWERED;
-		struct weir_flow_table *t = toy_flows(8);
+	static const enum weir_flow_class floods[] = {WEIR_FLOW_HALF_OPEN, WEIR_FLOW_UNANSWERED,
+						      WEIR_FLOW_ICMP, WEIR_FLOW_UDP};
 
-		for (unsigned i = 0; i < 8 + 4; i++) {
-			weir_flow_table_tick(t, 5 * S + i * MS);
-			(void)enter_as(t, i, flood);
+	for (unsigned k = 0; k < RTE_DIM(floods); k++) {
+		const enum weir_flow_class lone = k == 0 ? WEIR_FLOW_UNANSWERED
+							 : WEIR_FLOW_HALF_OPEN;
+		struct weir_flow_table *t = toy_flows(64);
+		uint64_t ms = 5000;
+
+		for (uint32_t i = 0; i < 100; i++, ms++) {
+			weir_flow_table_tick(t, ms * MS);
+			(void)enter_as(t, i, floods[k]);
 		}
-		weir_flow_table_tick(t, 6 * S);
-		(void)enter_as(t, 100, lone);
-		for (unsigned i = 0; i < 7; i++) {
-			weir_flow_table_tick(t, 6 * S + i * MS + MS);
-			(void)enter_as(t, 200 + i, flood);
-			CU_ASSERT_TRUE(is_known(t, 100));
+		/* A sixteenth of the table is anybody's who begins. */
+		for (uint32_t i = 0; i < 4; i++)
+			(void)enter_as(t, 1000 + i, lone);
+		for (uint32_t i = 0; i < 300; i++, ms++) {
+			weir_flow_table_tick(t, ms * MS);
+			(void)enter_as(t, 2000 + i, floods[k]);
 		}
-		weir_flow_table_tick(t, 7 * S);
-		(void)enter_as(t, 300, flood);
-		CU_ASSERT_FALSE(is_known(t, 100));
+		for (uint32_t i = 0; i < 4; i++)
+			CU_ASSERT_TRUE(is_known(t, 1000 + i));
+		CU_ASSERT_EQUAL(weir_flow_table_stats(t)->in_class[floods[k]], 60);
 		weir_flow_table_free(t);
 	}
 }
@@ -364,7 +368,7 @@ WEIR_TESTS("dataplane/flow_expire", TEST(each_class_has_its_own_timeout),
 	   TEST(a_flow_that_has_timed_out_does_not_stop_its_successor),
 	   TEST(dead_flows_make_room_for_their_successor),
 	   TEST(a_full_table_loses_its_lowest_class_first_and_counts_each),
-	   TEST(of_a_class_the_oldest_makes_room), TEST(a_flood_leaves_other_beginnings_their_time),
+	   TEST(of_a_class_the_oldest_makes_room), TEST(a_flood_leaves_each_class_its_share),
 	   TEST(a_silent_flow_makes_room_before_a_busy_one_at_the_head),
 	   TEST(flows_with_a_packet_in_this_pass_make_no_room),
 	   TEST(established_flows_that_are_busy_hide_no_silent_one_for_long),

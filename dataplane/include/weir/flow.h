@@ -241,8 +241,8 @@ WEIR_MUST_CHECK struct weir_flow *weir_flow_at(const struct weir_flow_table *t, 
 
 /**
  * Take an entry for a new flow; it leaves as it came until someone writes otherwise.
- * If none is free, the oldest of the lowest class goes (half-open and unanswered flows count as one
- * class): established ones only if they were silent for a minute, none that had a packet in this
+ * If none is free, the oldest of the lowest class goes that has more than its share, a sixteenth of
+ * the table: established ones only if they were silent for a minute, none that had a packet in this
  * millisecond (others of the pass may refer to it).
  * @param tuple its vrf is 255 at most.
  * @return its index, or WEIR_NO_FLOW (counted as refused).
