@@ -180,10 +180,13 @@ static enum weir_verdict tcp_one(struct dpi_node *n, const struct weir_pass *pas
 	uint32_t seq = rte_be_to_cpu_32(tcp->sent_seq);
 	struct weir_dpi_verdict v;
 
+	if (unlikely(synproxy_waits(n->tracker->flows, c->f, c->dir))) {
+		/* Data that the server does not get are not looked at: others may follow. */
+		weir_dpi_syn(n->tracker->dpi, state, c->dir, c->f->peer[c->dir].acked - 1);
+		return WEIR_NEXT;
+	}
 	if (unlikely(tcp->tcp_flags & RTE_TCP_SYN_FLAG))
 		weir_dpi_syn(n->tracker->dpi, state, c->dir, seq++);
-	else if (unlikely(c->f->flags & WEIR_FLOW_DRAFT)) /* the SYN proxy has seen it */
-		weir_dpi_syn(n->tracker->dpi, state, c->dir, seq - 1);
 	if (off >= c->m->pkt_len || (tcp->tcp_flags & RTE_TCP_RST_FLAG))
 		return WEIR_NEXT;
 	v = weir_dpi_segment(n->tracker->dpi, policy->dpi, state, c->dir, seq, c->m, off,

@@ -59,6 +59,14 @@ void synproxy_rewrite_error(const struct weir_flow_ext *x, enum weir_dir dir, st
 /* 75_reject: a packet's sequence number as its sender knows it. */
 void synproxy_put_back(const struct weir_flow_ext *x, enum weir_dir dir, struct rte_mbuf *m);
 
+/* Whether a client's packet, first or not, becomes the SYN: its data go no further. */
+static inline bool synproxy_waits(const struct weir_flow_table *t, const struct weir_flow *f,
+				  enum weir_dir dir)
+{
+	return (f->flags & WEIR_FLOW_SYNPROXY) && dir == WEIR_DIR_ORIG &&
+	       !weir_flow_ext(t, f)->answered;
+}
+
 /* What both files need of options. */
 
 /* The next option of a kind of its own that is whole, or NULL. *at goes on by a byte at least. */

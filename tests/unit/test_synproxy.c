@@ -4,6 +4,8 @@
 
 #include "toy_synproxy.h"
 
+#include <unistd.h>
+
 static void test_the_servers_answer_is_acknowledged_and_opens_the_window(void)
 {
 	const struct pair *const pairs[] = {&plain, &forwarded, &six};
@@ -346,6 +348,43 @@ static void test_a_checksum_that_the_port_makes_is_left_to_it(void)
 	end_proxy();
 }
 
+static void test_only_data_that_the_server_gets_are_inspected(void)
+{
+	struct seg synack, ack, syn, data;
+	char path[64], text[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/tmp/weir-synproxy-%d", (int)getpid());
+	f = fopen(path, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	fputs("7:/ddddd/\n", f);
+	fclose(f);
+	snprintf(text, sizeof(text),
+		 WORLD_PORTS
+		 "dpi: {flows: 16, early_blocks: 16, early_flow: 8, messages: 4, patterns: {p: "
+		 "{file: %s, action: drop}}}\n"
+		 "firewall: {rules: [{name: p, action: synproxy, inspect: true}]}\n",
+		 path);
+	begin_proxy(text);
+	synack = ask(&plain, true, SYN);
+	ack = complete(&synack);
+	data = ack;
+	data.data_bytes = 10;
+	syn = pass(true, &plain, &data);
+	CU_ASSERT(syn.flags == SYN && syn.data_bytes == 0);
+	CU_ASSERT_EQUAL(pass(true, &plain, &data).flags, SYN);
+	data = server_answer(&syn, 7);
+	(void)pass(false, &plain, &data);
+	(void)sent();
+	data = ack;
+	data.data_bytes = 3; /* in order from the number that the server expects */
+	CU_ASSERT_EQUAL(pass(true, &plain, &data).data_bytes, 3);
+	data.seq += 3;
+	expect_drop(true, &plain, &data, WEIR_DROP_INSPECT);
+	unlink(path);
+	end_proxy();
+}
+
 WEIR_TESTS("nodes/synproxy", TEST(the_servers_answer_is_acknowledged_and_opens_the_window),
 	   TEST(numbers_of_both_sides_are_translated),
 	   TEST(windows_are_judged_by_the_servers_numbers),
@@ -358,4 +397,5 @@ WEIR_TESTS("nodes/synproxy", TEST(the_servers_answer_is_acknowledged_and_opens_t
 	   TEST(errors_quote_the_number_that_their_receiver_knows),
 	   TEST(a_packet_that_goes_no_further_has_its_own_number_again),
 	   TEST(options_that_lie_are_read_to_their_end_alone),
-	   TEST(a_checksum_that_the_port_makes_is_left_to_it))
+	   TEST(a_checksum_that_the_port_makes_is_left_to_it),
+	   TEST(only_data_that_the_server_gets_are_inspected))
