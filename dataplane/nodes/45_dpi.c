@@ -254,12 +254,17 @@ static void dpi_process(void *self, struct weir_burst *b)
 {
 	struct dpi_node *n = self;
 	uint16_t at[WEIR_PASS_PKTS], marked = 0;
+	uint32_t any = 0;
 
 	for (uint16_t i = 0; i < b->n; i++) {
 		b->verdict[i] = WEIR_NEXT;
-		at[marked] = i;
-		marked += (weir_meta(b->pkt[i])->flags & WEIR_META_INSPECT) != 0;
+		any |= weir_meta(b->pkt[i])->flags;
 	}
+	if (likely(!(any & WEIR_META_INSPECT)))
+		return;
+	for (uint16_t i = 0; i < b->n; i++)
+		if (weir_meta(b->pkt[i])->flags & WEIR_META_INSPECT)
+			at[marked++] = i;
 	for (uint16_t i = 0; i < marked; i++) {
 		struct rte_mbuf *m = b->pkt[at[i]];
 		const uint32_t ref = weir_meta(m)->flow;

@@ -190,7 +190,14 @@ static void test_an_alert_names_pattern_verdict_and_domain(void)
 	j = written(&r, &toy_names);
 	expect_text(j, "alert.action", "allowed");
 	expect_text(j, "http.hostname", "h");
+	expect_number(j, "alert.gid", 1);
 	CU_ASSERT_PTR_NULL(at(j, "alert.signature"));
+	json_decref(j);
+	r.gid = WEIR_RECORD_GID_DOMAINS; /* the same number of something else */
+	j = written(&r, &toy_names);
+	expect_number(j, "alert.gid", 2);
+	expect_number(j, "alert.signature_id", 1);
+	expect_text(j, "alert.signature", "blocked");
 	json_decref(j);
 	weir_record_set_text(&r, WEIR_RECORD_TEXT_QNAME, "q.example", 9);
 	j = written(&r, &toy_names);

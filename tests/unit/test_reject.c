@@ -295,6 +295,14 @@ static void test_a_reset_is_one_that_the_sender_believes(void)
 	expect(tcp6_syn, WEIR_DROP_NO_SERVICE, tcp6_syn_rst);
 }
 
+static void test_what_inspection_resets_is_told_so_by_rst_or_icmp(void)
+{
+	setup(1000);
+	expect(tcp4_ack, WEIR_DROP_INSPECT_RESET, tcp4_ack_rst);
+	expect(far4, WEIR_DROP_INSPECT_RESET, far4_admin);
+	expect(far6, WEIR_DROP_INSPECT_RESET, far6_admin);
+}
+
 static void test_nobody_is_told_about_errors_and_resets(void)
 {
 	setup(1000);
@@ -457,6 +465,7 @@ WEIR_TESTS("node/reject", TEST(each_reason_has_its_icmp_error),
 	   TEST(too_long_an_ipv6_packet_is_told_the_mtu_in_1280_bytes),
 	   TEST(a_chain_is_quoted_across_its_segments),
 	   TEST(a_reset_is_one_that_the_sender_believes),
+	   TEST(what_inspection_resets_is_told_so_by_rst_or_icmp),
 	   TEST(nobody_is_told_about_errors_and_resets),
 	   TEST(of_icmp_what_asks_or_answers_may_be_answered_by_an_error),
 	   TEST(a_missing_icmp_service_is_not_missed),

@@ -64,6 +64,11 @@ static inline const char *toy_signature(void *ctx, uint32_t n)
 	return n == 2001 ? "an \"evil\" domain" : NULL;
 }
 
+static inline const char *toy_domains(void *ctx, uint32_t n)
+{
+	return n == 1 ? "blocked" : NULL;
+}
+
 static inline const char *toy_app(void *ctx, uint32_t n)
 {
 	return n == 5 ? "tls" : NULL;
@@ -78,6 +83,7 @@ static const struct weir_record_names toy_names = {
 	.rule = toy_rule,
 	.zone = toy_zone,
 	.signature = toy_signature,
+	.domains = toy_domains,
 	.app = toy_app,
 	.tcp_state = toy_tcp_state,
 };
