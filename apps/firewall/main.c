@@ -44,7 +44,7 @@ static const struct weir_conf_key keys[] = {
 
 static const struct weir_conf_schema schema = {
 	.name = "weir-firewall",
-	.doc = "Configuration of weir-firewall. Zones, sets, rules, translation, addresses, VLANs, "
+	.doc = "Configuration of weir-firewall. Zones, sets, rules, inspection, translation, addresses, VLANs, "
 	       "routes, neighbours and logging can be changed by a reload (SIGHUP, `weirctl reload`): "
 	       "flows go on, and each is judged anew by its next packet.",
 	WEIR_CONF_STRUCT(struct firewall_conf, keys),

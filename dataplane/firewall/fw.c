@@ -83,8 +83,8 @@ void fw_plan_print(const struct weir_app *app, const void *conf, uint16_t worker
 		return;
 	fw_dpi_sizes(c, workers, &sizes);
 	fprintf(to,
-		"  of it   %" PRIu64 " MiB to inspect %" PRIu64 " flows at a time, %" PRIu64
-		" of them for streams of patterns\n",
+		"  of it   %" PRIu64 " MiB to inspect %" PRIu64 " flows at a time (%" PRIu64
+		" MiB of it for streams of patterns)\n",
 		(workers * weir_dpi_worker_size(&sizes, NULL) + fw_dpi_stream_bytes(c, workers)) >>
 			20,
 		c->flows, fw_dpi_stream_bytes(c, workers) >> 20);

@@ -232,7 +232,7 @@ static void test_the_plan_has_the_memory_of_inspection(void)
 	CU_ASSERT_EQUAL(bytes, 0);
 	fw_plan_print(&toy_fw_app, &some, 2, to);
 	fclose(to);
-	CU_ASSERT_PTR_NOT_NULL(strstr(text, " MiB to inspect 16384 flows at a time, 32 of them"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, " MiB to inspect 16384 flows at a time (32 MiB of it"));
 	free(text);
 	weir_conf_free(&toy_fw_schema, &none);
 	weir_conf_free(&toy_fw_schema, &some);
