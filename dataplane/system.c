@@ -16,6 +16,7 @@
 #include <sys/random.h>
 #include <weir/error.h>
 #include <weir/log.h>
+#include <weir/tracker.h>
 
 #include "kernel/punt_priv.h"
 #include "nodes/handoff_priv.h"
@@ -238,7 +239,7 @@ int weir_system_create(const struct weir_system_conf *conf, struct weir_system *
 		return weir_why(why, -ENOMEM, "system: out of memory");
 	snprintf(s->name, sizeof(s->name), "%s", conf->name);
 	s->workers = conf->workers;
-	s->tracks = conf->tracker != NULL;
+	s->tracks = conf->tracker != NULL && !conf->tracker->stateless;
 	memcpy(s->core, conf->cores, conf->workers * sizeof(s->core[0]));
 	weir_clock_init(&s->clock);
 	weir_system_plan(conf, &plan);

@@ -30,6 +30,15 @@ static const struct weir_node_ops *const path[] = {
 	NULL,
 };
 
+/* The same with firewall.stateless: each packet by itself. */
+static const struct weir_node_ops *const stateless_path[] = {
+	&weir_node_rx,	   &weir_node_ring,	 &weir_node_origin,
+	&weir_node_parse,  &weir_node_neigh_in,	 &weir_node_defrag,
+	&weir_node_filter, &weir_node_route,	 &weir_node_local,
+	&weir_node_reject, &weir_node_neigh_out, &weir_node_tx,
+	&weir_node_punt,   &weir_node_drop,	 NULL,
+};
+
 struct firewall_conf {
 	struct weir_app_conf app;
 	struct weir_l3_conf l3;
@@ -57,6 +66,7 @@ int main(int argc, char **argv)
 						.schema = &schema,
 						.l3_at = offsetof(struct firewall_conf, l3),
 						.firewall_at = offsetof(struct firewall_conf, fw),
-						.path = path},
+						.path = path,
+						.stateless_path = stateless_path},
 			     argc, argv);
 }

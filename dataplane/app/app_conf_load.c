@@ -269,7 +269,7 @@ int app_sys_conf(const struct weir_app *app, const void *conf, struct weir_syste
 			   .punt_pps = l->punt_pps},
 		.ports = ports,
 		.n_ports = (uint16_t)c->ports.n,
-		.path = app->path,
+		.path = app->firewall_at == 0 ? app->path : fw_path(app, conf),
 	};
 	for (size_t i = 0; rc == 0 && i < c->ports.n; i++)
 		rc = app_port_conf((const struct weir_app_port_conf *)c->ports.items + i, &ports[i],

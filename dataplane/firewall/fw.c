@@ -28,6 +28,9 @@ void fw_timeouts(const struct weir_timeouts_conf *t, uint64_t out[WEIR_FLOW_CLAS
 	memcpy(out, by_class, sizeof(by_class));
 }
 
+/* Entries of a flow table that nobody uses: the least. */
+#define NO_FLOWS 64
+
 /* @dpi is where the sizes of inspection go. */
 static void fill_sizes(const struct weir_firewall_conf *fc, uint16_t workers,
 		       struct weir_tracker_conf *out, struct weir_dpi_worker_conf *dpi)
@@ -48,10 +51,21 @@ static void fill_sizes(const struct weir_firewall_conf *fc, uint16_t workers,
 		.nat_maps = (uint32_t)((c->mappings + workers - 1) / workers),
 		.nat_blocks = (uint32_t)c->sources,
 		.dpi = inspects ? dpi : NULL,
+		.stateless = fc->firewall.stateless,
 	};
 	fw_timeouts(&c->timeouts, out->flows.timeout_ns);
 	if (inspects)
 		fw_dpi_sizes(&fc->dpi, workers, dpi);
+	if (out->stateless) {
+		out->flows.entries = NO_FLOWS;
+		out->flows.exts = 0;
+		out->nat_maps = 1;
+	}
+}
+
+const struct weir_node_ops *const *fw_path(const struct weir_app *app, const void *conf)
+{
+	return app_fw_conf(app, conf)->firewall.stateless ? app->stateless_path : app->path;
 }
 
 uint64_t fw_bytes(const struct weir_app *app, const void *conf, uint16_t workers)
@@ -141,6 +155,9 @@ int fw_may_follow(const struct weir_firewall_conf *old, const struct weir_firewa
 	if (!fw_dpi_may_follow(&old->dpi, &fresh->dpi))
 		return weir_conf_fail(why, file, fresh->dpi.at.line,
 				      "the sizes of dpi have changed, which needs a restart");
+	if (old->firewall.stateless != fresh->firewall.stateless)
+		return weir_conf_fail(why, file, fresh->firewall.at.line,
+				      "firewall.stateless has changed, which needs a restart");
 	if (app_record_differs(&old->records, &fresh->records) != NULL)
 		return weir_conf_fail(why, file, fresh->records.at.line,
 				      "%s has changed, which needs a restart",

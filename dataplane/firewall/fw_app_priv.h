@@ -21,6 +21,8 @@ uint64_t fw_bytes(const struct weir_app *app, const void *conf, uint16_t workers
 
 /* What of it is for inspection, if anything is inspected. */
 void fw_plan_print(const struct weir_app *app, const void *conf, uint16_t workers, FILE *to);
+/* The app's path: that for packets by themselves, if the configuration says so. */
+const struct weir_node_ops *const *fw_path(const struct weir_app *app, const void *conf);
 
 /* @conf: the app's. */
 int fw_create(struct weir_run *run, const void *conf, struct weir_why *why);

@@ -180,6 +180,10 @@ static const struct weir_conf_schema synproxy_schema = {
 static const struct weir_conf_key rules_keys[] = {
 	{WEIR_CONF_KEY_NAMED("default", struct weir_rules_section, policy), .type = WEIR_CONF_ENUM,
 	 .names = default_names, .def = "drop", .doc = "What becomes of what no rule matches."},
+	{WEIR_CONF_KEY(struct weir_rules_section, stateless), .type = WEIR_CONF_BOOL,
+	 .def = "false",
+	 .doc = "Judge each packet by itself, answers too: no flow is tracked, no fragment put "
+		"together, nothing translated."},
 	{WEIR_CONF_KEY(struct weir_rules_section, geo), .type = WEIR_CONF_STRING, .min = 1,
 	 .max = 4095, .doc = "A MaxMind database with countries, for `country:XX`."},
 	{WEIR_CONF_KEY(struct weir_rules_section, synproxy), .type = WEIR_CONF_RECORD,

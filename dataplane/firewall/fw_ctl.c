@@ -216,6 +216,13 @@ static int list_or_kill(struct weir_run *run, struct weir_flow_ask *ask, json_t 
 	return 0;
 }
 
+static int check_tracked(const struct weir_run *run, struct weir_why *why)
+{
+	if (!run->fw->sizes.stateless)
+		return 0;
+	return weir_why(why, -ENOTSUP, "flows: nothing is tracked (firewall.stateless)");
+}
+
 static int cmd_flows(void *ctx, const struct weir_ctl_request *rq, json_t **reply,
 		     struct weir_why *why)
 {
@@ -227,6 +234,8 @@ static int cmd_flows(void *ctx, const struct weir_ctl_request *rq, json_t **repl
 	int rc = app_args(rq, why, "{s?s, s?s, s?I, s?I}", "addr", &addr, "proto", &proto, "port",
 			  &port, "limit", &limit);
 
+	if (rc == 0)
+		rc = check_tracked(run, why);
 	if (rc == 0 && (limit < 1 || limit > FLOWS_MAX))
 		rc = weir_why(why, -ERANGE, "flows: limit must be 1 to %d", FLOWS_MAX);
 	if (rc == 0)
@@ -256,6 +265,8 @@ static int cmd_flows_kill(void *ctx, const struct weir_ctl_request *rq, json_t *
 	int rc = app_args(rq, why, "{s?s, s?s, s?I, s?b}", "addr", &addr, "proto", &proto, "port",
 			  &port, "all", &all);
 
+	if (rc == 0)
+		rc = check_tracked(run, why);
 	if (rc == 0 && addr == NULL && proto == NULL && port == 0 && !all)
 		rc = weir_why(why, -EINVAL, "flows kill: say which: addr, proto, port, or all");
 	if (rc == 0)

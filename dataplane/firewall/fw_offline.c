@@ -220,7 +220,7 @@ static int run_all(struct offline *o, struct weir_why *why)
 /* The app's path, but for neighbours. */
 static void make_path(struct offline *o)
 {
-	const struct weir_node_ops *const *path = o->run->app->path;
+	const struct weir_node_ops *const *path = fw_path(o->run->app, app_conf(o->run));
 
 	for (unsigned i = 0; i < WEIR_STAGES && path[i] != NULL; i++)
 		o->path[i] = path[i] == &weir_node_neigh_out ? &offline_neigh_out : path[i];

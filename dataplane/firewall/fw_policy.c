@@ -187,6 +187,8 @@ static int build(struct fw_build *b, const struct weir_rib *rib, struct weir_why
 {
 	int rc = build_zones(b, why);
 
+	if (rc == 0)
+		rc = fw_check_stateless(b, why);
 	if (rc == 0 && b->conf->firewall.geo != NULL)
 		rc = weir_geo_create(b->conf->firewall.geo, -1, &b->geo, why);
 	if (rc == 0)

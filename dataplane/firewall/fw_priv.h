@@ -180,6 +180,9 @@ void fw_record_sizes(struct fw *fw, const struct weir_records_conf *conf);
 /* Write down what there is; alerts of the next records have the names of the policy in force. */
 void fw_record_names(struct fw *fw);
 
+/* fw_stateless.c: firewall.stateless goes with all else that is configured. */
+int fw_check_stateless(const struct fw_build *b, struct weir_why *why);
+
 /* fw_rules.c, fw_nat.c */
 int fw_build_rules(struct fw_build *b, struct weir_why *why);
 int fw_build_nat(struct fw_build *b, struct weir_why *why);

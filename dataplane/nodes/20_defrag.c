@@ -39,6 +39,7 @@
 #include <weir/csum.h>
 #include <weir/gen.h>
 #include <weir/shard.h>
+#include <weir/tracker.h>
 
 #include "handoff_priv.h"
 #include "packet_priv.h"
@@ -135,10 +136,16 @@ static void bury(struct defrag_node *n, enum weir_drop why)
 	n->dead.cnt = 0;
 }
 
+/* Whether fragments on their way to others are put together, since their flow needs the ports. */
+static bool tracks(const struct weir_shard *s)
+{
+	return s->tracker != NULL && !s->tracker->stateless;
+}
+
 /* Send the whole packet round: here, or at the worker that owns its flow. */
 static void send_round(struct weir_shard *s, struct rte_mbuf *m)
 {
-	const bool shared = s->handoff != NULL && s->tracker != NULL;
+	const bool shared = s->handoff != NULL && tracks(s);
 	const uint16_t owner = shared ? handoff_owner(s->handoff, m) : s->worker;
 
 	if (owner == s->worker) {
@@ -194,7 +201,7 @@ static __rte_noinline enum weir_verdict fragment_one(struct defrag_node *n, stru
 
 	if (l3 == NULL || (weir_meta(m)->flags & WEIR_META_OURS))
 		return WEIR_NEXT;
-	if (n->shard->tracker == NULL && !(v4 ? is_ours4(l3, m) : is_ours6(l3, m)))
+	if (!tracks(n->shard) && !(v4 ? is_ours4(l3, m) : is_ours6(l3, m)))
 		return WEIR_NEXT;
 	if (unlikely(!(v4 ? is_sane4(m) : is_sane6(m))))
 		return weir_say_drop(m, WEIR_DROP_FRAG_BAD);

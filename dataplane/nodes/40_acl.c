@@ -31,10 +31,9 @@
 #include <weir/shard.h>
 #include <weir/tracker.h>
 
-#include "packet_priv.h"
+#include "judge_priv.h"
 #include "synproxy_priv.h"
 #include "tables/tracker_priv.h"
-#include "tuple_priv.h"
 
 /* A packet under judgement. */
 struct acl_case {
@@ -62,53 +61,6 @@ struct acl_node {
 	struct syn_cookies cookies;
 	uint16_t begun[WEIR_ZONES_MAX]; /* drafts of the burst that were let in, by zone */
 };
-
-static uint8_t zone_of(const struct weir_policy *policy, uint16_t iface)
-{
-	return iface < WEIR_IFACES_MAX ? policy->zone_of[iface] : WEIR_NO_ZONE;
-}
-
-/* Next hops of an address of each case, in bulk. */
-static void look_up_hops(const struct weir_l3 *l3, const uint8_t *const *addr,
-			 const uint8_t *family, uint32_t n, uint64_t *hop)
-{
-	uint16_t at4[WEIR_PASS_PKTS], at6[WEIR_PASS_PKTS], n4 = 0, n6 = 0;
-	uint64_t found[WEIR_PASS_PKTS];
-	uint32_t addr4[WEIR_PASS_PKTS];
-	uint8_t addr6[WEIR_PASS_PKTS][16];
-
-	for (uint16_t i = 0; i < n; i++) {
-		uint32_t be;
-
-		if (family[i] == 4) {
-			memcpy(&be, addr[i], sizeof(be));
-			addr4[n4] = rte_be_to_cpu_32(be);
-			at4[n4++] = i;
-		} else {
-			memcpy(addr6[n6], addr[i], sizeof(addr6[0]));
-			at6[n6++] = i;
-		}
-	}
-	rte_fib_lookup_bulk(l3->fib4, addr4, found, n4);
-	for (uint16_t i = 0; i < n4; i++)
-		hop[at4[i]] = found[i];
-	rte_fib6_lookup_bulk(l3->fib6, (void *)addr6, found, n6);
-	for (uint16_t i = 0; i < n6; i++)
-		hop[at6[i]] = found[i];
-}
-
-/* The interface of a next hop; of a group that of its first member: they are of one zone. */
-static uint16_t iface_of(const struct weir_l3 *l3, uint64_t hop)
-{
-	if (l3->hops[hop].kind == WEIR_HOP_GROUP)
-		hop = l3->members[hop][0];
-	return l3->hops[hop].iface;
-}
-
-static bool is_forwarding(enum weir_hop_kind kind)
-{
-	return kind == WEIR_HOP_LINK || kind == WEIR_HOP_GATEWAY || kind == WEIR_HOP_GROUP;
-}
 
 /* Whether an application can become known. */
 static bool is_inspectable(const struct weir_flow *f)

@@ -108,6 +108,7 @@ int weir_tracker_create(const struct weir_tracker_conf *conf, struct weir_shard 
 	if (t == NULL)
 		return weir_why(why, -ENOMEM, "connection tracking: out of memory");
 	t->shard = shard;
+	t->stateless = conf->stateless;
 	t->rule_slots = conf->rule_slots;
 	flows.numa = shard->numa;
 	flows.secret = shard->secret;

@@ -77,6 +77,14 @@ static const struct weir_node_ops *const path[] = {
 	NULL,
 };
 
+static const struct weir_node_ops *const stateless_path[] = {
+	&weir_node_rx,	   &weir_node_ring,	 &weir_node_origin,
+	&weir_node_parse,  &weir_node_neigh_in,	 &weir_node_defrag,
+	&weir_node_filter, &weir_node_route,	 &weir_node_local,
+	&weir_node_reject, &weir_node_neigh_out, &weir_node_tx,
+	&weir_node_punt,   &weir_node_drop,	 NULL,
+};
+
 static const struct weir_iface ifaces[SIDES] = {
 	{.name = "lan",
 	 .port = LAN,
@@ -298,6 +306,7 @@ static void make_engine(struct firewall *f, uint16_t burst)
 			  .exts = 16,
 			  .timeout_ns = WEIR_FLOW_TIMEOUTS,
 			  .numa = -1},
+		.stateless = f->load == FIREWALL_STATELESS,
 		.rule_slots = f->rules + 1,
 		.limit_sources = 16,
 		.nat_maps = 16,
@@ -316,7 +325,7 @@ static void make_engine(struct firewall *f, uint16_t burst)
 		.tracker = &tracker,
 		.secret = {router_random(&f->random), 2},
 		.clock = f->clock,
-		.path = path,
+		.path = f->load == FIREWALL_STATELESS ? stateless_path : path,
 	};
 	struct weir_why why;
 	const int rc = weir_engine_create(&conf, &f->engine, &why);

@@ -17,6 +17,7 @@ enum firewall_load {
 	FIREWALL_KNOWN_NAT, /* the same, masqueraded */
 	FIREWALL_NEW,	    /* UDP, each packet of a flow of its own */
 	FIREWALL_NEW_NAT,   /* the same, masqueraded */
+	FIREWALL_STATELESS, /* UDP, where each packet is judged by itself */
 	FIREWALL_LOADS
 };
 

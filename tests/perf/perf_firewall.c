@@ -3,8 +3,9 @@
 /*
  * What does weir-firewall's path cost? 64-byte packets of established TCP connections (random ones
  * of 1,024, 65,536 and 1,048,576), and of UDP flows that each packet begins, among 1,000 rules
- * (--rules); each untranslated and with its source translated. Figures are TSC cycles a packet from
- * port to port in memory (firewall_path.c), and the least of each stage by its own statistics.
+ * (--rules); each untranslated and with its source translated; and of the latter where nothing is
+ * tracked. Figures are TSC cycles a packet from port to port in memory (firewall_path.c), and the
+ * least of each stage by its own statistics.
  */
 
 #include "firewall_path.h"
@@ -29,11 +30,14 @@ static const struct {
 	{"known_1k", FIREWALL_KNOWN, 1024, 0},	    {"known_64k", FIREWALL_KNOWN, 65536, 110},
 	{"known_1m", FIREWALL_KNOWN, 1048576, 170}, {"known_nat_64k", FIREWALL_KNOWN_NAT, 65536, 0},
 	{"new", FIREWALL_NEW, 1048576, 1000},	    {"new_nat", FIREWALL_NEW_NAT, 1048576, 0},
+	{"stateless", FIREWALL_STATELESS, 1024, 0},
 };
 #define CASES RTE_DIM(cases)
 
 static double samples[CASES][ROUNDS_MAX];
-static double stages[CASES][WEIR_STAGES];
+/* By the number of the stage. */
+#define STAGE_NUMBERS 100
+static double stages[CASES][STAGE_NUMBERS];
 
 static double sample(struct firewall *f)
 {
@@ -56,6 +60,7 @@ static void keep_least(const struct weir_graph *g, const struct weir_stage_stats
 		       double *least)
 {
 	for (unsigned i = 0; i < weir_graph_stages(g); i++) {
+		double *had = &least[weir_graph_node(g, i)->stage];
 		struct weir_stage_stats st;
 		double cycles;
 
@@ -64,8 +69,8 @@ static void keep_least(const struct weir_graph *g, const struct weir_stage_stats
 			continue;
 		cycles = (double)(st.timed_cycles - before[i].timed_cycles) /
 			 (double)(st.timed_pkts - before[i].timed_pkts);
-		if (least[i] == 0 || cycles < least[i])
-			least[i] = cycles;
+		if (*had == 0 || cycles < *had)
+			*had = cycles;
 	}
 }
 
@@ -89,19 +94,22 @@ static void run(struct firewall **f, const struct perf_options *o)
 	}
 }
 
-/* All cases have the same stages. */
-static const struct weir_graph *any_graph(struct firewall **f)
+/* The name of a stage in any of the graphs: that of 40 differs, where nothing is tracked. */
+static const char *stage_name(struct firewall **f, unsigned stage)
 {
-	for (unsigned c = 0; c < CASES; c++)
-		if (f[c] != NULL)
-			return weir_engine_graph(firewall_engine(f[c]));
-	perf_die("--only names no case", -EINVAL);
+	for (unsigned c = 0; c < CASES; c++) {
+		const struct weir_graph *g =
+			f[c] == NULL ? NULL : weir_engine_graph(firewall_engine(f[c]));
+
+		for (unsigned i = 0; g != NULL && i < weir_graph_stages(g); i++)
+			if (weir_graph_node(g, i)->stage == stage)
+				return weir_graph_node(g, i)->name;
+	}
+	return NULL;
 }
 
 static void print_tables(struct firewall **f, const struct perf_options *o)
 {
-	const struct weir_graph *g = any_graph(f);
-
 	printf("TSC cycles a packet at bursts of %d, %u rules, %u rounds\n\n%-14s", BURST, o->rules,
 	       o->rounds, "");
 	for (unsigned c = 0; c < CASES; c++)
@@ -118,32 +126,43 @@ static void print_tables(struct firewall **f, const struct perf_options *o)
 						       : cases[c].most);
 		}
 	}
-	for (unsigned i = 0; i < weir_graph_stages(g); i++) {
-		printf("\n  %02u_%-9s", weir_graph_node(g, i)->stage, weir_graph_node(g, i)->name);
+	for (unsigned stage = 0; stage < STAGE_NUMBERS; stage++) {
+		const char *name = stage_name(f, stage);
+
+		if (name == NULL)
+			continue;
+		printf("\n  %02u_%-9s", stage, name);
 		for (unsigned c = 0; c < CASES; c++)
-			printf(" %13.1f", stages[c][i]);
+			printf(" %13.1f", stages[c][stage]);
 	}
 	printf("\n");
 }
 
 static void print_json(struct firewall **f, const struct perf_options *o)
 {
-	const struct weir_graph *g = any_graph(f);
+	bool first = true;
 
 	printf("{\"benchmark\": \"firewall\", \"rounds\": %u, \"hugepages\": %s, \"tsc_hz\": %" PRIu64
 	       ", \"burst\": %d, \"rules\": %u, \"rows\": [",
 	       o->rounds, o->huge ? "true" : "false", rte_get_tsc_hz(), BURST, o->rules);
 	for (unsigned c = 0; c < CASES; c++) {
+		const struct weir_graph *g =
+			f[c] == NULL ? NULL : weir_engine_graph(firewall_engine(f[c]));
 		const double median = perf_median(samples[c], o->rounds);
 
+		if (g == NULL)
+			continue;
 		printf("%s\n  {\"case\": \"%s\", \"flows\": %u, \"min\": %.2f, \"median\": %.2f, "
 		       "\"allowed\": %.0f, \"stages\": {",
-		       c > 0 ? "," : "", cases[c].name, cases[c].flows, samples[c][0], median,
+		       first ? "" : ",", cases[c].name, cases[c].flows, samples[c][0], median,
 		       cases[c].most);
-		for (unsigned i = 0; i < weir_graph_stages(g); i++)
-			printf("%s\"%02u_%s\": %.2f", i > 0 ? ", " : "",
-			       weir_graph_node(g, i)->stage, weir_graph_node(g, i)->name,
-			       stages[c][i]);
+		first = false;
+		for (unsigned i = 0; i < weir_graph_stages(g); i++) {
+			const struct weir_node_ops *node = weir_graph_node(g, i);
+
+			printf("%s\"%02u_%s\": %.2f", i > 0 ? ", " : "", node->stage, node->name,
+			       stages[c][node->stage]);
+		}
 		printf("}}");
 	}
 	printf("\n]}\n");

@@ -195,6 +195,8 @@ struct weir_app {
 	size_t firewall_at; /**< offset of the struct weir_firewall_conf; 0: flows are not tracked
 			     */
 	const struct weir_node_ops *const *path; /**< NULL: prepare() sets a callback */
+	/** In its place with firewall.stateless; NULL: that is refused. */
+	const struct weir_node_ops *const *stateless_path;
 	/** Further options (val above 255), ended by a zero one; NULL: none. */
 	const struct option *options;
 	const char *options_help; /**< their lines for --help, each with its newline */

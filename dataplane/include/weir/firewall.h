@@ -93,6 +93,7 @@ struct weir_synproxy_section {
 struct weir_rules_section {
 	struct weir_conf_at at;		       /**< the section's line */
 	int policy;			       /**< default: index in accept, drop, reject */
+	bool stateless;			       /**< packets are judged by themselves */
 	char *geo;			       /**< MaxMind database of countries; NULL: none */
 	struct weir_synproxy_section synproxy; /**< what the SYN proxy offers */
 	struct weir_conf_list rules;	       /**< struct weir_rule_conf */

@@ -19,6 +19,7 @@ extern const struct weir_node_ops weir_node_defrag;    /**< 20: fragments for us
 extern const struct weir_node_ops weir_node_conntrack; /**< 30: the flow that it belongs to */
 extern const struct weir_node_ops weir_node_balance;   /**< 35: where a new flow goes */
 extern const struct weir_node_ops weir_node_acl;       /**< 40: may a new flow pass? */
+extern const struct weir_node_ops weir_node_filter;    /**< 40: may this packet pass? */
 extern const struct weir_node_ops weir_node_dpi;       /**< 45: what is in the payload */
 extern const struct weir_node_ops weir_node_nat;       /**< 50: addresses as the flow has them */
 extern const struct weir_node_ops weir_node_route;     /**< 60: the next hop */

@@ -7,6 +7,7 @@
  * translation, counters of rules.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <weir/flow.h>
 #include <weir/must_check.h>
@@ -35,6 +36,7 @@ struct weir_rule_counter {
 /** Sizes, for each worker. */
 struct weir_tracker_conf {
 	struct weir_flow_conf flows; /**< numa and secret are the worker's */
+	bool stateless;		     /**< packets are judged by 40_filter, there are no flows */
 	uint32_t rule_slots;	     /**< counters of rules; slot 0 is the default policy's */
 	uint32_t limit_sources;	     /**< sources that limits of rules know at a time */
 	const struct weir_record_ring_conf *records; /**< NULL: nothing is recorded */
@@ -59,6 +61,7 @@ struct weir_synproxy_stats {
 /** Made by the engine, kept in its shard. Fields are the worker's. */
 struct weir_tracker {
 	struct weir_shard *shard;	     /**< whose it is */
+	bool stateless;			     /**< as in the conf */
 	struct weir_flow_table *flows;	     /**< connections */
 	struct weir_rules_worker *rules;     /**< buckets of limits */
 	struct weir_nat_asker nat;	     /**< chooses ports */

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/* What 40_acl and 40_filter show to the rules: zones, ways, what a packet is. */
+
+#include <rte_tcp.h>
+#include <string.h>
+#include <weir/gen.h>
+#include <weir/node.h>
+#include <weir/policy.h>
+
+#include "packet_priv.h"
+#include "tuple_priv.h"
+
+static inline uint8_t zone_of(const struct weir_policy *policy, uint16_t iface)
+{
+	return iface < WEIR_IFACES_MAX ? policy->zone_of[iface] : WEIR_NO_ZONE;
+}
+
+/* Next hops of addresses, in bulk. */
+static inline void look_up_hops(const struct weir_l3 *l3, const uint8_t *const *addr,
+				const uint8_t *family, uint32_t n, uint64_t *hop)
+{
+	uint16_t at4[WEIR_PASS_PKTS], at6[WEIR_PASS_PKTS], n4 = 0, n6 = 0;
+	uint64_t found[WEIR_PASS_PKTS];
+	uint32_t addr4[WEIR_PASS_PKTS];
+	uint8_t addr6[WEIR_PASS_PKTS][16];
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t be;
+
+		if (family[i] == 4) {
+			memcpy(&be, addr[i], sizeof(be));
+			addr4[n4] = rte_be_to_cpu_32(be);
+			at4[n4++] = i;
+		} else {
+			memcpy(addr6[n6], addr[i], sizeof(addr6[0]));
+			at6[n6++] = i;
+		}
+	}
+	rte_fib_lookup_bulk(l3->fib4, addr4, found, n4);
+	for (uint16_t i = 0; i < n4; i++)
+		hop[at4[i]] = found[i];
+	rte_fib6_lookup_bulk(l3->fib6, (void *)addr6, found, n6);
+	for (uint16_t i = 0; i < n6; i++)
+		hop[at6[i]] = found[i];
+}
+
+/* The interface of a next hop; of a group that of its first member: they are of one zone. */
+static inline uint16_t iface_of(const struct weir_l3 *l3, uint64_t hop)
+{
+	if (l3->hops[hop].kind == WEIR_HOP_GROUP)
+		hop = l3->members[hop][0];
+	return l3->hops[hop].iface;
+}
+
+static inline bool is_forwarding(enum weir_hop_kind kind)
+{
+	return kind == WEIR_HOP_LINK || kind == WEIR_HOP_GATEWAY || kind == WEIR_HOP_GROUP;
+}
+
+/* Whether strict reverse path lets a source in: the way back must lead into the zone that the
+ * packet came from (RFC 3704 section 2.2). */
+static inline bool source_fits(const struct weir_l3 *l3, const struct weir_policy *policy,
+			       uint64_t hop, uint8_t from)
+{
+	const enum weir_hop_kind kind = l3->hops[hop].kind;
+
+	return kind == WEIR_HOP_LINK_LOCAL ||
+	       (is_forwarding(kind) && zone_of(policy, iface_of(l3, hop)) == from);
+}
+
+/* What the rules are shown of a packet that has no flow; not yet where it goes. */
+static inline void ask_of(const struct weir_policy *policy, struct rte_mbuf *m,
+			  struct weir_rule_ask *ask)
+{
+	const struct weir_meta *meta = weir_meta(m);
+	const uint8_t *ip = (const uint8_t *)ip4(m);
+
+	*ask = (struct weir_rule_ask){.from = zone_of(policy, meta->iface_in),
+				      .vlan = meta->vlan[0]};
+	if (meta->flags & WEIR_META_IP4) {
+		ask->dscp = ip[1] >> 2;
+		tuple_set4(&ask->tuple, ip4(m), meta->proto);
+	} else {
+		ask->dscp = (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
+		tuple_set6(&ask->tuple, ip6(m), meta->proto);
+	}
+	if (!(meta->flags & WEIR_META_L4))
+		return;
+	tuple_ports(&ask->tuple, l4(m));
+	if (meta->proto == IPPROTO_TCP) {
+		ask->tcp_flags = ((const struct rte_tcp_hdr *)l4(m))->tcp_flags;
+	} else if (meta->proto != IPPROTO_UDP) {
+		const struct icmp_head *icmp = l4(m);
+
+		ask->icmp_type = icmp->type;
+		ask->icmp_code = icmp->code;
+	}
+}

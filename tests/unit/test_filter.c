@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* 40_filter: each packet is judged by itself, answers too. */
+
+#include "toy_firewall.h"
+
+#include "failalloc.h"
+
+#define STATELESS(rest) WORLD_PORTS "firewall:\n  stateless: true\n" rest
+
+/* What the filter alone says of a packet. */
+static void expect(void *filter, unsigned iface, const struct toy_ip *p, enum weir_verdict verdict,
+		   enum weir_drop why)
+{
+	const struct weir_pass pass = {.now_ns = world.now_ns, .gen = &world.gen};
+	struct toy_mbuf t;
+	struct rte_mbuf *m = toy_come(&t, iface, p);
+	uint8_t said = WEIR_VERDICTS;
+	struct weir_burst b = {.pkt = &m, .verdict = &said, .n = 1, .pass = &pass};
+
+	weir_node_filter.process(filter, &b);
+	CU_ASSERT_EQUAL(said, verdict);
+	CU_ASSERT_EQUAL(t.meta.drop, why);
+}
+
+static void *begin(const char *text)
+{
+	void *filter = NULL;
+
+	toy_begin(text);
+	CU_ASSERT_TRUE(world.shard.tracker->stateless);
+	CU_ASSERT_EQUAL_FATAL(weir_node_filter.create(&world.shard, &filter), 0);
+	return filter;
+}
+
+static void end(void *filter)
+{
+	CU_ASSERT_EQUAL(toy_flows(), 0);
+	weir_node_filter.free(filter);
+	toy_end();
+}
+
+static const struct weir_rule_counter *counter(uint32_t slot)
+{
+	return &world.shard.tracker->counter[slot];
+}
+
+static void test_an_answer_needs_a_rule_as_the_question_does(void)
+{
+	const struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 53);
+	const struct toy_ip back = toy_udp("8.8.8.8", 53, "10.0.0.2", 1000);
+	const struct toy_ip six = toy_udp("2001:db8:1::2", 1000, "2001:db8:2::2", 53);
+	void *filter = begin(STATELESS(
+		"  rules: [{name: out, from: lan, to: wan, proto: udp, dport: 53, action: accept}]\n"));
+
+	for (unsigned i = 0; i < 3; i++) {
+		expect(filter, LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+		expect(filter, WAN, &back, WEIR_DROP, WEIR_DROP_RULE);
+	}
+	expect(filter, LAN, &six, WEIR_NEXT, WEIR_DROP_NONE);
+	CU_ASSERT_EQUAL(counter(0)->pkts, 3);
+	CU_ASSERT_EQUAL(counter(1)->pkts, 4);
+	end(filter);
+}
+
+static void test_tcp_may_begin_in_its_middle(void)
+{
+	const struct toy_ip middle = toy_tcp("10.0.0.2", 1000, "8.8.8.8", 80, ACK, 5, 6);
+	const struct toy_ip syn = toy_tcp("10.0.0.2", 1000, "8.8.8.8", 80, SYN, 5, 0);
+	void *filter = begin(STATELESS("  default: accept\n"
+				       "  rules: [{name: no-syn, from: lan, proto: tcp, tcp_flags: "
+				       "'syn,!ack', action: reject}]\n"));
+
+	expect(filter, LAN, &middle, WEIR_NEXT, WEIR_DROP_NONE);
+	expect(filter, LAN, &syn, WEIR_REJECT, WEIR_DROP_RULE_REJECT);
+	end(filter);
+}
+
+static void test_ways_and_sources_are_checked_before_rules(void)
+{
+	const struct toy_ip hole = toy_udp("10.0.0.2", 1, "198.18.0.1", 2);
+	const struct toy_ip never = toy_udp("10.0.0.2", 1, "203.0.113.1", 2);
+	const struct toy_ip nowhere = toy_udp("2001:db8:1::2", 1, "2001:db8:7::1", 2);
+	const struct toy_ip spoofed = toy_udp("8.8.8.8", 1, "8.8.4.4", 2);
+	const struct toy_ip self = toy_udp("10.0.0.2", 1, "10.0.0.1", 2);
+	void *filter = begin(STATELESS("  rules: [{name: r, to: wan, action: accept}]\n"
+				       "zones: {inside: {interfaces: lan, antispoof: true}}\n"));
+
+	expect(filter, LAN, &hole, WEIR_DROP, WEIR_DROP_BLACKHOLE);
+	expect(filter, LAN, &never, WEIR_REJECT, WEIR_DROP_PROHIBITED);
+	expect(filter, LAN, &nowhere, WEIR_REJECT, WEIR_DROP_NO_ROUTE);
+	expect(filter, LAN, &spoofed, WEIR_DROP, WEIR_DROP_SPOOFED);
+	expect(filter, LAN, &self, WEIR_DROP, WEIR_DROP_RULE);
+	CU_ASSERT_EQUAL(counter(0)->pkts, 1);
+	end(filter);
+}
+
+static void test_a_burst_of_all_kinds_is_judged_one_by_one(void)
+{
+	static const enum weir_verdict want[] = {WEIR_NEXT, WEIR_DROP, WEIR_NEXT, WEIR_DROP,
+						 WEIR_NEXT};
+	const struct toy_ip packets[] = {
+		toy_udp("10.0.0.2", 1, "8.8.8.8", 53), toy_udp("10.0.0.2", 1, "198.18.0.1", 53),
+		toy_udp("10.0.0.3", 1, "8.8.8.8", 53), toy_udp("10.0.0.3", 1, "8.8.8.8", 54),
+		toy_udp("2001:db8:1::2", 1, "2001:db8:2::2", 53)};
+	struct toy_mbuf t[RTE_DIM(packets)];
+	struct rte_mbuf *m[RTE_DIM(packets)];
+	uint8_t said[RTE_DIM(packets)];
+	const struct weir_pass pass = {.now_ns = 5 * SECOND, .gen = &world.gen};
+	struct weir_burst b = {.pkt = m, .verdict = said, .n = RTE_DIM(packets), .pass = &pass};
+	void *filter = begin(
+		STATELESS("  rules: [{name: count, action: count}, {name: dns, from: lan, proto: "
+			  "udp, dport: 53, action: accept}]\n"));
+
+	for (unsigned i = 0; i < RTE_DIM(packets); i++)
+		m[i] = toy_come(&t[i], LAN, &packets[i]);
+	weir_node_filter.process(filter, &b);
+	for (unsigned i = 0; i < RTE_DIM(packets); i++)
+		CU_ASSERT_EQUAL(said[i], want[i]);
+	CU_ASSERT_EQUAL(counter(1)->pkts, 4);
+	CU_ASSERT_EQUAL(counter(2)->pkts, 3);
+	end(filter);
+}
+
+static void test_our_own_packets_are_not_judged(void)
+{
+	const struct toy_ip go = toy_udp("10.0.0.1", 1000, "8.8.8.8", 53);
+	const struct weir_pass pass = {.now_ns = 5 * SECOND, .gen = &world.gen};
+	struct toy_mbuf t;
+	struct rte_mbuf *m;
+	uint8_t said = WEIR_VERDICTS;
+	struct weir_burst b = {.pkt = &m, .verdict = &said, .n = 1, .pass = &pass};
+	void *filter = begin(STATELESS("  default: drop\n"));
+
+	m = toy_come(&t, LAN, &go);
+	t.meta.flags |= WEIR_META_OURS;
+	weir_node_filter.process(filter, &b);
+	CU_ASSERT_EQUAL(said, WEIR_NEXT);
+	CU_ASSERT_EQUAL(counter(0)->pkts, 0);
+	end(filter);
+}
+
+static void test_what_needs_flows_is_refused(void)
+{
+	static const char *const wrong[] = {
+		STATELESS("nat: {source: [{name: m, to: wan, action: masquerade}]}\n"),
+		STATELESS("nat: {destination: [{name: d, proto: tcp, dport: 80, action: dnat, "
+			  "forward: 10.0.0.2}]}\n"),
+		STATELESS("  rules: [{name: r, action: accept, mark: 1}]\n"),
+		STATELESS("  rules: [{name: r, action: accept, set_dscp: ef}]\n"),
+		STATELESS("  rules: [{name: r, proto: tcp, action: synproxy}]\n"),
+		STATELESS("  rules: [{name: r, action: accept, inspect: true}]\n"),
+		STATELESS("dpi: {flows: 100}\n"),
+		STATELESS("zones: {inside: {interfaces: lan, flows: 5}}\n"),
+		STATELESS("zones: {inside: {interfaces: lan, source_flows: 5}}\n"),
+	};
+
+	toy_begin(STATELESS("  default: accept\n"));
+	for (unsigned i = 0; i < RTE_DIM(wrong); i++) {
+		struct weir_why why = {""};
+
+		CU_ASSERT_EQUAL(toy_fw_reload(&world.fw, wrong[i], &why), -EINVAL);
+		CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "needs flows"));
+	}
+	toy_end();
+}
+
+static void test_without_a_tracker_or_memory_there_is_no_node(void)
+{
+	struct weir_shard bare = {.workers = 1};
+	void *self = NULL;
+
+	toy_begin(STATELESS("  default: accept\n"));
+	CU_ASSERT_EQUAL(weir_node_filter.create(&bare, &self), -EINVAL);
+	failalloc_at(1);
+	CU_ASSERT_EQUAL(weir_node_filter.create(&world.shard, &self), -ENOMEM);
+	failalloc_at(0);
+	CU_ASSERT_PTR_NULL(self);
+	weir_node_filter.free(NULL);
+	toy_end();
+}
+
+WEIR_TESTS("node/filter", TEST(an_answer_needs_a_rule_as_the_question_does),
+	   TEST(tcp_may_begin_in_its_middle), TEST(ways_and_sources_are_checked_before_rules),
+	   TEST(a_burst_of_all_kinds_is_judged_one_by_one), TEST(our_own_packets_are_not_judged),
+	   TEST(what_needs_flows_is_refused), TEST(without_a_tracker_or_memory_there_is_no_node))
