@@ -48,6 +48,7 @@ struct dpi_state {
 	struct weir_sniff sniffed;
 } __attribute__((aligned(64)));
 static_assert(offsetof(struct dpi_state, flow) <= 128, "two lines for every packet");
+static_assert(sizeof(struct weir_dpi_verdict) == 8, "one register");
 
 /*
  * What inspection for one struct weir_dpi needs. The control thread writes it while d is NULL; then

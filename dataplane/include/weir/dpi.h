@@ -264,8 +264,10 @@ struct weir_dpi_verdict {
 	uint8_t by;	/**< enum weir_dpi_by */
 	uint8_t action; /**< PASS, DROP or RESET: enum weir_dpi_action */
 	uint8_t app;	/**< the flow's application, the one found last; 0: none yet */
-	bool done;	/**< nothing that may still come is inspected: the state can be ended */
-	bool read; /**< the client's first message, or a datagram of its, was read for a name */
+	/** Nothing that may still come is inspected: the state can be ended. */
+	bool done : 1;
+	/** The client's first message, or a datagram of its, was read for a name. */
+	bool read : 1;
 };
 
 /*
