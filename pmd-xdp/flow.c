@@ -113,7 +113,8 @@ static struct rte_flow *flow_create(struct rte_eth_dev *dev, const struct rte_fl
 /* Whether a number is that of a flow rule, and not of one that steer= says. */
 static bool is_flow(const struct steer *s, uint32_t id)
 {
-	return steer_table_has(&s->table, id) && s->table.slots[id].priority < STEER_PRIORITY_WORDS;
+	return steer_table_has(&s->table, id) &&
+	       s->table.slots[id].priority != STEER_PRIORITY_WORDS;
 }
 
 /* The rule's number; 0: it is none of this port's. */

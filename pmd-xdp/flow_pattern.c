@@ -104,9 +104,24 @@ static int take_vlan(struct item *it, struct steer_spec *out)
 	return 0;
 }
 
+/* Offset and more-fragments of IPv4. */
+#define FRAGMENT_BITS RTE_BE16(0x3fff)
+
+/* That it is no piece of a datagram; what piece it is cannot be asked. */
+static void must_be_whole(struct steer_spec *out)
+{
+	out->mask.has |= STEER_HAS_FRAGMENT;
+}
+
 static int take_ipv4(struct item *it, struct steer_spec *out)
 {
+	struct rte_ipv4_hdr *mask = &it->mask.ipv4.hdr;
+
 	must_have(out, STEER_HAS_IPV4);
+	if (mask->fragment_offset == FRAGMENT_BITS && it->spec.ipv4.hdr.fragment_offset == 0) {
+		must_be_whole(out);
+		mask->fragment_offset = 0;
+	}
 	move(out->key.src_ip, out->mask.src_ip, &it->spec.ipv4.hdr.src_addr,
 	     &it->mask.ipv4.hdr.src_addr, 4);
 	move(out->key.dst_ip, out->mask.dst_ip, &it->spec.ipv4.hdr.dst_addr,
@@ -118,6 +133,10 @@ static int take_ipv4(struct item *it, struct steer_spec *out)
 static int take_ipv6(struct item *it, struct steer_spec *out)
 {
 	must_have(out, STEER_HAS_IPV6);
+	if (it->mask.ipv6.has_frag_ext && !it->spec.ipv6.has_frag_ext) {
+		must_be_whole(out);
+		it->mask.ipv6.has_frag_ext = 0;
+	}
 	MOVE(out, src_ip, it, ipv6.hdr.src_addr);
 	MOVE(out, dst_ip, it, ipv6.hdr.dst_addr);
 	MOVE(out, proto, it, ipv6.hdr.proto);
@@ -257,7 +276,8 @@ static int take_item(const struct rte_flow_item *from, const struct kind *kind,
 		if (it.mask.bytes[i] != 0)
 			return refuse(&it, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_MASK,
 				      "a field that is not matched here: MAC, type, VLAN, "
-				      "addresses, protocol, ports, ICMP type and code are");
+				      "addresses, protocol, no fragment, ports, ICMP type and code "
+				      "are");
 		if (it.last.bytes[i] != 0 && it.last.bytes[i] != it.spec.bytes[i])
 			return refuse(&it, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_LAST,
 				      "only ports have ranges");

@@ -8,8 +8,13 @@
 
 #include <rte_flow.h>
 
-#define FLOW_PRIORITIES STEER_PRIORITY_WORDS /* 0 to 65535, 0 is looked at first */
-#define FLOW_KEY_BYTES	(STEER_KEY_BYTES + 4)
+/*
+ * 0 is looked at first. From 65536 on they stand behind what the host keeps and what steer= says,
+ * and are for what would come to a queue without them.
+ */
+#define FLOW_PRIORITIES	     131072
+#define FLOW_PRIORITIES_LAST STEER_PRIORITY_WORDS
+#define FLOW_KEY_BYTES	     (STEER_KEY_BYTES + 4)
 
 /* What an RSS action may ask for is what the port does. */
 struct flow_port {

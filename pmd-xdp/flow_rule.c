@@ -13,7 +13,7 @@ static int check_attributes(const struct rte_flow_attr *attr, struct rte_flow_er
 					  "there is only group 0");
 	if (attr->priority >= FLOW_PRIORITIES)
 		return rte_flow_error_set(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_PRIORITY, attr,
-					  "priorities are 0 to 65535, 0 is looked at first");
+					  "priorities are 0 to 131071, 0 is looked at first");
 	if (attr->egress)
 		return rte_flow_error_set(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_EGRESS, attr,
 					  "rules are for received packets");
@@ -38,7 +38,9 @@ int flow_compile(const struct rte_flow_attr *attr, const struct rte_flow_item pa
 	rc = check_attributes(attr, error);
 	if (rc < 0)
 		return rc;
-	*out = steer_spec_any(STEER_USER, attr->priority);
+	/* The number between the two ranges is that of what steer= says. */
+	*out = steer_spec_any(STEER_USER,
+			      attr->priority + (attr->priority >= FLOW_PRIORITIES_LAST));
 	rc = flow_pattern(pattern, out, error);
 	if (rc < 0)
 		return rc;

@@ -67,6 +67,8 @@ static __always_inline __u32 rule_of(const struct packet *p, __u32 *verdict)
 		return 0;
 	}
 	*verdict = config.others;
+	if (config.others == STEER_KERNEL && rules[id].rank >= STEER_RANK_LAST)
+		return 0; /* it is for what comes to user space */
 	return id;
 }
 

@@ -72,9 +72,11 @@ struct steer_rule {
 /* rank = priority << STEER_RANK_AGE_BITS | age */
 #define STEER_RANK_AGE_BITS 40
 #define STEER_RANK_NONE	    (~0ull)
-/* The priority of what steer= says: below every flow rule's, which are 0 to 65535. */
+/* The priority of what steer= says: below every flow rule's, which are 0 to 65535. Flow rules
+ * behind it are for what would come to user space without them. */
 #define STEER_PRIORITY_WORDS 65536u
 #define STEER_RANK_WORDS     ((__u64)STEER_PRIORITY_WORDS << STEER_RANK_AGE_BITS)
+#define STEER_RANK_LAST	     ((__u64)(STEER_PRIORITY_WORDS + 1) << STEER_RANK_AGE_BITS)
 
 struct steer_config {
 	__u8 all;	/* nothing to read, every packet goes to user space: set at attach */

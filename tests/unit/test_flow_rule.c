@@ -75,14 +75,14 @@ static void test_attributes_that_are_not_ours_are_refused(void)
 		enum rte_flow_error_type type;
 	} wrong[] = {
 		{{.ingress = 1, .group = 1}, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_GROUP},
-		{{.ingress = 1, .priority = 65536}, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_PRIORITY},
+		{{.ingress = 1, .priority = 131072}, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_PRIORITY},
 		{{.ingress = 1, .egress = 1}, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_EGRESS},
 		{{.ingress = 1, .transfer = 1}, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_TRANSFER},
 		{{.ingress = 0}, EINVAL, RTE_FLOW_ERROR_TYPE_ATTR_INGRESS},
 	};
 	const struct rte_flow_item items[] = {NOTHING};
 	const struct rte_flow_action drop[] = {ACTION(DROP, NULL), ACTION(END, NULL)};
-	const struct rte_flow_attr last = {.ingress = 1, .priority = 65535};
+	const struct rte_flow_attr last = {.ingress = 1, .priority = 131071};
 
 	for (unsigned i = 0; i < RTE_DIM(wrong); i++)
 		CU_ASSERT_TRUE(
@@ -92,6 +92,19 @@ static void test_attributes_that_are_not_ours_are_refused(void)
 	CU_ASSERT_EQUAL(flow_compile(&last, items, NULL, &port, &out, NULL), -EINVAL);
 	CU_ASSERT_EQUAL(flow_compile(&last, NULL, drop, &port, &out, &error), -EINVAL);
 	CU_ASSERT_EQUAL(flow_compile(NULL, items, drop, &port, &out, &error), -EINVAL);
+}
+
+static void test_the_words_of_the_port_stand_between_two_ranges_of_priorities(void)
+{
+	const struct rte_flow_item items[] = {NOTHING};
+	const struct rte_flow_action drop[] = {ACTION(DROP, NULL), ACTION(END, NULL)};
+	struct rte_flow_attr attr = {.ingress = 1, .priority = 65535};
+
+	CU_ASSERT_EQUAL(flow_compile(&attr, items, drop, &port, &out, &error), 0);
+	CU_ASSERT_EQUAL(out.priority, STEER_PRIORITY_WORDS - 1);
+	attr.priority = 65536;
+	CU_ASSERT_EQUAL(flow_compile(&attr, items, drop, &port, &out, &error), 0);
+	CU_ASSERT_EQUAL(out.priority, STEER_PRIORITY_WORDS + 1);
 }
 
 static void test_an_ethernet_item_matches_macs_and_type(void)
@@ -189,6 +202,19 @@ static void test_addresses_have_any_mask(void)
 	CU_ASSERT_EQUAL(out.key.has, STEER_HAS_IPV6);
 }
 
+static void test_that_a_packet_is_no_fragment_can_be_asked_for(void)
+{
+	const struct rte_flow_item_ipv4 v4 = {0}, v4_mask = {.hdr.fragment_offset = htons(0x3fff)};
+	const struct rte_flow_item_ipv6 v6 = {0}, v6_mask = {.has_frag_ext = 1};
+
+	CU_ASSERT_EQUAL(pattern(ITEM(IPV4, &v4, &v4_mask, NULL), NOTHING, NOTHING, NOTHING), 0);
+	CU_ASSERT_EQUAL(out.mask.has, STEER_HAS_IPV4 | STEER_HAS_FRAGMENT);
+	CU_ASSERT_EQUAL(out.key.has, STEER_HAS_IPV4);
+	CU_ASSERT_EQUAL(pattern(ITEM(IPV6, &v6, &v6_mask, NULL), NOTHING, NOTHING, NOTHING), 0);
+	CU_ASSERT_EQUAL(out.mask.has, STEER_HAS_IPV6 | STEER_HAS_FRAGMENT);
+	CU_ASSERT_EQUAL(out.key.has, STEER_HAS_IPV6);
+}
+
 static void test_ports_are_exact_masked_or_a_range(void)
 {
 	struct rte_flow_item_tcp spec = {0}, mask = {0}, last = {0};
@@ -267,7 +293,7 @@ static void test_layers_that_do_not_fit_are_refused(void)
 static void test_fields_and_ranges_that_are_not_matched_are_refused(void)
 {
 	struct rte_flow_item_ipv4 v4 = {0}, v4_mask = {0}, v4_last = {0};
-	struct rte_flow_item_ipv6 v6 = {0}, v6_mask = {.has_frag_ext = 1};
+	struct rte_flow_item_ipv6 v6 = {.has_frag_ext = 1}, v6_mask = v6;
 	struct rte_flow_item_tcp tcp = {0}, tcp_mask = {0};
 
 	v4_mask.hdr.time_to_live = 1;
@@ -276,6 +302,10 @@ static void test_fields_and_ranges_that_are_not_matched_are_refused(void)
 			   ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_MASK));
 	CU_ASSERT_TRUE(
 		is_refused(pattern(ITEM(IPV6, &v6, &v6_mask, NULL), NOTHING, NOTHING, NOTHING),
+			   ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_MASK));
+	v4_mask = (struct rte_flow_item_ipv4){.hdr.fragment_offset = htons(0x2000)};
+	CU_ASSERT_TRUE(
+		is_refused(pattern(ITEM(IPV4, &v4, &v4_mask, NULL), NOTHING, NOTHING, NOTHING),
 			   ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_MASK));
 	tcp_mask.hdr.tcp_flags = 2;
 	CU_ASSERT_TRUE(
@@ -402,6 +432,8 @@ static void test_rss_spreads_over_queues_as_the_port_hashes(void)
 
 WEIR_TESTS("xdp/flow-rule", TEST(an_empty_pattern_matches_everything),
 	   TEST(attributes_that_are_not_ours_are_refused),
+	   TEST(the_words_of_the_port_stand_between_two_ranges_of_priorities),
+	   TEST(that_a_packet_is_no_fragment_can_be_asked_for),
 	   TEST(an_ethernet_item_matches_macs_and_type), TEST(a_vlan_item_matches_the_tag),
 	   TEST(tagged_or_not_can_be_asked_for_alone), TEST(addresses_have_any_mask),
 	   TEST(ports_are_exact_masked_or_a_range), TEST(icmp_types_and_codes_are_ports),

@@ -192,6 +192,31 @@ static void test_flow_rules_come_first_and_isolation_leaves_only_them(void)
 	CU_ASSERT_EQUAL(tcp_to("192.0.2.1", 1, 1024), 0);
 }
 
+static void test_rules_behind_the_words_are_for_what_would_come_to_a_queue(void)
+{
+	static const struct {
+		const char *words;
+		int ssh, web, dns; /* where they go, the rule dropping all TCP */
+	} cases[] = {
+		{NULL, TOY_KERNEL, TOY_DROP, 0},
+		{"all", TOY_DROP, TOY_DROP, 0},
+		{"kernel:host+tcp/80", TOY_KERNEL, TOY_KERNEL, 0},
+		{"user:tcp/80", TOY_KERNEL, 0, TOY_KERNEL},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct steer_spec spec = toy_spec(STEER_DROP, 0, STEER_PRIORITY_WORDS + 1);
+
+		with_host(cases[i].words);
+		spec.key.has = spec.mask.has = STEER_HAS_TCP;
+		CU_ASSERT_NOT_EQUAL(toy_add(&spec), 0);
+		CU_ASSERT_EQUAL(tcp_to("192.0.2.1", 1024, 22), cases[i].ssh);
+		CU_ASSERT_EQUAL(tcp_to("192.0.2.1", 1024, 80), cases[i].web);
+		CU_ASSERT_EQUAL(goes(frame_flow(17, "192.0.2.9", 9, "192.0.2.1", 53)),
+				cases[i].dns);
+	}
+}
+
 static void test_words_that_are_refused_change_nothing(void)
 {
 	with_host("kernel:udp");
@@ -207,4 +232,5 @@ WEIR_TESTS("xdp/steer-host", TEST(arp_for_the_host_stays), TEST(nd_for_the_host_
 	   TEST(more_addresses_than_fit_are_told), TEST(all_leaves_nothing),
 	   TEST(terms_of_kernel_stay_and_the_rest_goes), TEST(terms_of_user_go_and_the_rest_stays),
 	   TEST(flow_rules_come_first_and_isolation_leaves_only_them),
+	   TEST(rules_behind_the_words_are_for_what_would_come_to_a_queue),
 	   TEST(words_that_are_refused_change_nothing))
