@@ -157,13 +157,15 @@ def test_a_datagram_that_stays_incomplete_is_given_up(counted: Routed) -> None:
 def test_a_flood_of_first_fragments_fills_no_more_than_its_table(counted: Routed) -> None:
     """limits.fragments datagrams are held, here 16; the flood's others are a named drop.
 
-    Steps: send the first fragments of 100 datagrams; then, when they are old, a whole ping in pieces.
+    Steps: send the first fragments of 100 datagrams from 20 sources; then, when they are old, a whole
+    ping in pieces.
     Check: at least 60 counted as frag_full, all as frag_full or frag_timeout; the ping is answered.
     """
     flood = []
     for n in range(100):
         (first, *_) = pieces(counted, WAN, 1200)
         first[IP].id = n
+        first[IP].src = f"10.0.1.{10 + n % 20}"
         flood.append(first)
     counted.tg.send(counted.line.left, flood)
     until(lambda: sum(counted.app.drops_since_start().values()) == 100, what="the end of the flood")
@@ -172,6 +174,25 @@ def test_a_flood_of_first_fragments_fills_no_more_than_its_table(counted: Routed
     with counted.tg.capture(counted.line.left, count=1) as seen:
         counted.tg.send(counted.line.left, pieces(counted, WAN, 400, size=1000))
     assert len(seen) == 1
+
+
+def test_one_source_has_no_more_than_its_part_of_the_table(counted: Routed) -> None:
+    """Eight fragments of one source wait, here; others have room.
+
+    Steps: send the first fragments of 30 datagrams from one source, and a whole ping in pieces from
+    another one.
+    Check: 22 counted as frag_source, and later 8 as frag_timeout; the ping is answered before.
+    """
+    flood = []
+    for n in range(30):
+        (first, *_) = pieces(counted, WAN, 1200)
+        first[IP].id = n
+        first[IP].src = "10.0.1.9"
+        flood.append(first)
+    with counted.tg.capture(counted.line.left, count=1) as seen:
+        counted.tg.send(counted.line.left, [*flood, *pieces(counted, WAN, 400, size=1000)])
+    assert len(seen) == 1
+    counted.app.expect_drops({"frag_source": 22, "frag_timeout": 8})
 
 
 def test_a_packet_too_large_for_the_next_link_is_cut(counted: Routed) -> None:

@@ -545,6 +545,7 @@ const struct command commands[] = {
 	{"explain", "from ZONE src ADDRESS dst ADDRESS [proto P] [sport N] [dport N] [app A]",
 	 "which rule decides about a packet, and why", cmd_explain},
 	{"rules", "", "rules of the firewall, and what they have counted", cmd_rules},
+	{"rules", "push", "hot drop rules: in the driver, or why not", cmd_rules},
 	{"flows", "[addr PREFIX] [proto P] [port N] [limit N]", "connections", cmd_flows},
 	{"flows", "kill all | [addr PREFIX] [proto P] [port N]", "end connections", cmd_flows},
 	{"sets", "", "sets of addresses, and how full they are", cmd_sets},

@@ -79,6 +79,40 @@ static void empty_cells(struct table *t, unsigned n)
 
 /* ---- rules ---- */
 
+/* "rules push" */
+static int show_pushed(const struct cli *cli)
+{
+	static const char *const heads[] = {"rule", "in the driver", "packets/s", "dropped there",
+					    NULL};
+	json_t *rules, *r;
+	struct table *t;
+	size_t i;
+	int status = cli_show(cli, "rules_push", NULL, &rules);
+
+	if (rules == NULL)
+		return status;
+	t = table_new(heads);
+	json_array_foreach (rules, i, r) {
+		const bool pushed = json_is_true(json_object_get(r, "pushed"));
+
+		table_cell(t, "%s", str(r, "rule"));
+		if (!pushed)
+			table_cell(t, "%s", "no");
+		else
+			table_cell(t, "%s%" PRId64 " rules",
+				   json_is_true(json_object_get(r, "partly")) ? "in part, " : "",
+				   num(r, "driver_rules"));
+		table_cell(t, "%" PRId64, num(r, "pps"));
+		table_cell(t, "%" PRId64, num(r, "packets"));
+	}
+	table_end(t, cli);
+	json_array_foreach (rules, i, r)
+		if (json_object_get(r, "why") != NULL)
+			printf("%s: %s\n", str(r, "rule"), str(r, "why"));
+	json_decref(rules);
+	return status;
+}
+
 int cmd_rules(const struct cli *cli, int argc, char **argv)
 {
 	static const char *const heads[] = {"rule",  "action",	 "line", "packets",
@@ -88,6 +122,8 @@ int cmd_rules(const struct cli *cli, int argc, char **argv)
 	size_t i;
 	int status;
 
+	if (argc == 2 && strcmp(argv[1], "push") == 0)
+		return show_pushed(cli);
 	if (argc > 1)
 		return usage_of(argv[0]);
 	status = cli_show(cli, "rules", NULL, &rules);
@@ -96,7 +132,8 @@ int cmd_rules(const struct cli *cli, int argc, char **argv)
 	t = table_new(heads);
 	json_array_foreach (rules, i, r) {
 		table_cell(t, "%s", str(r, "name"));
-		table_cell(t, "%s", str(r, "action"));
+		table_cell(t, "%s%s", str(r, "action"),
+			   json_object_get(r, "driver_rules") != NULL ? " (driver)" : "");
 		if (num(r, "line") > 0)
 			table_cell(t, "%" PRId64, num(r, "line"));
 		else

@@ -440,6 +440,8 @@ static int open_all(struct weir_run *run, struct weir_system_conf *sys, struct w
 		rc = fw_register(run);
 	if (rc == 0 && run->fw != NULL)
 		rc = fw_records_start(run->fw, why);
+	if (rc == 0 && run->fw != NULL)
+		rc = fw_push_start(run->fw, why);
 	if (rc == 0)
 		rc = app_trace_create(run);
 	if (rc == 0)
@@ -459,6 +461,7 @@ static int open_all(struct weir_run *run, struct weir_system_conf *sys, struct w
 
 static void close_all(struct weir_run *run)
 {
+	fw_push_stop(run->fw);
 	if (run->system != NULL)
 		weir_system_stop(run->system); /* they use all that follows */
 	fw_records_stop(run->fw);

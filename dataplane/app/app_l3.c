@@ -185,6 +185,7 @@ int app_l3_publish(struct app_l3 *l3, const struct weir_l3 *fresh)
 	g->rib = l3->rib;
 	g->policy = weir_policy_hold(l3->policy);
 	g->gen.policy = g->policy;
+	fw_push_before_routes(l3->run->fw, fresh);
 	weir_system_publish(l3->run->system, &g->gen);
 	return 0;
 }

@@ -60,6 +60,13 @@ struct fw_offline_ask {
 int fw_offline(struct weir_run *run, const struct weir_system_conf *from,
 	       const struct fw_offline_ask *ask, struct weir_why *why);
 
+/* Look for hot drop rules from now on. */
+int fw_push_start(struct fw *fw, struct weir_why *why);
+/* Routes are about to change: what depends on them comes back from the drivers. NULL is allowed. */
+void fw_push_before_routes(struct fw *fw, const struct weir_l3 *fresh);
+/* All comes back; ports are still there. NULL is allowed. */
+void fw_push_stop(struct fw *fw);
+
 /* Where records go: opened when the system is made, written about ten times a second. */
 int fw_records_start(struct fw *fw, struct weir_why *why);
 /* Write down what the workers have recorded. */

@@ -9,7 +9,7 @@
 
 static const char *const default_names[] = {"accept", "drop", "reject", NULL};
 static const char *const action_names[] = {"accept", "drop", "reject", "count", "synproxy", NULL};
-static const char *const per_names[] = {"rule", "source", NULL};
+static const char *const per_names[] = {"rule", "source", "prefix", NULL};
 static const char *const nat_action_names[] = {"none",	     "masquerade", "snat",  "cgnat", "dnat",
 					       "one_to_one", "npt",	   "nat64", NULL};
 
@@ -33,6 +33,9 @@ static const struct weir_conf_key zone_keys[] = {
 	 .max_items = WEIR_IFACES_MAX, .doc = "Names of ports, and of VLANs as PORT.ID."},
 	{WEIR_CONF_KEY(struct weir_zone_conf, antispoof), .type = WEIR_CONF_BOOL, .def = "false",
 	 .doc = "Drop packets whose source is not routed to an interface of this zone."},
+	{WEIR_CONF_KEY(struct weir_zone_conf, bogons), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "Drop packets with a source that the Internet does not have (RFC 6890: private, "
+		"documentation, reserved), unless it is in a connected network of this zone."},
 	{WEIR_CONF_KEY(struct weir_zone_conf, source_flows), .type = WEIR_CONF_UINT,
 	 .max = UINT32_MAX, .def = "0",
 	 .doc = "Flows that one source address (IPv6: /64) may have at each worker; 0: no limit."},
@@ -89,7 +92,14 @@ static const struct weir_conf_key limit_keys[] = {
 	{WEIR_CONF_KEY(struct weir_limit_conf, burst), .type = WEIR_CONF_UINT, .max = UINT32_MAX,
 	 .def = "0", .doc = "Of them at once; 0: those of a second."},
 	{WEIR_CONF_KEY(struct weir_limit_conf, per), .type = WEIR_CONF_ENUM, .names = per_names,
-	 .def = "rule", .doc = "Of all together, or of each source address (IPv6: /64)."},
+	 .def = "rule",
+	 .doc = "Of all together, of each source address (IPv6: /64), or of each prefix of "
+		"sources."},
+	{WEIR_CONF_KEY(struct weir_limit_conf, prefix4), .type = WEIR_CONF_UINT, .min = 1,
+	 .max = 32, .def = "24",
+	 .doc = "per: prefix: sources of IPv4 with so many bits alike share the limit."},
+	{WEIR_CONF_KEY(struct weir_limit_conf, prefix6), .type = WEIR_CONF_UINT, .min = 1,
+	 .max = 64, .def = "56", .doc = "Likewise of IPv6."},
 	{WEIR_CONF_KEY(struct weir_limit_conf, over), .type = WEIR_CONF_BOOL, .def = "false",
 	 .doc = "Match only what is over the limit, instead of what is within."},
 };
@@ -177,6 +187,24 @@ static const struct weir_conf_schema synproxy_schema = {
 	WEIR_CONF_STRUCT(struct weir_synproxy_section, synproxy_keys),
 };
 
+static const struct weir_conf_key push_keys[] = {
+	{WEIR_CONF_KEY(struct weir_push_conf, above), .type = WEIR_CONF_RATE, .min = 1,
+	 .max = 1000000000, .def = "10kpps", .doc = "A rule that drops so much is hot."},
+	{WEIR_CONF_KEY(struct weir_push_conf, rules), .type = WEIR_CONF_UINT, .min = 1, .max = 1024,
+	 .def = "64",
+	 .doc = "Rules of drivers at most, over all ports. A rule of ours takes one for each "
+		"combination of its prefixes, port ranges, protocols and interfaces."},
+};
+
+static const struct weir_conf_schema push_schema = {
+	.name = "firewall.push_down",
+	.doc = "Hot drop rules go into the drivers of ports (rte_flow), where packets are dropped "
+	       "before they cost anything; back when they drop less than half of that. "
+	       "`weirctl rules push` says which, and why others are not. Without this section none.",
+	WEIR_CONF_STRUCT(struct weir_push_conf, push_keys),
+	WEIR_CONF_HAS_AT(struct weir_push_conf),
+};
+
 static const struct weir_conf_key rules_keys[] = {
 	{WEIR_CONF_KEY_NAMED("default", struct weir_rules_section, policy), .type = WEIR_CONF_ENUM,
 	 .names = default_names, .def = "drop", .doc = "What becomes of what no rule matches."},
@@ -188,6 +216,8 @@ static const struct weir_conf_key rules_keys[] = {
 	 .max = 4095, .doc = "A MaxMind database with countries, for `country:XX`."},
 	{WEIR_CONF_KEY(struct weir_rules_section, synproxy), .type = WEIR_CONF_RECORD,
 	 .sub = &synproxy_schema, .doc = "What the SYN proxy offers."},
+	{WEIR_CONF_KEY(struct weir_rules_section, push_down), .type = WEIR_CONF_RECORD,
+	 .sub = &push_schema, .doc = "Drop rules in drivers."},
 	{WEIR_CONF_KEY(struct weir_rules_section, rules), .type = WEIR_CONF_RECORD,
 	 .many = WEIR_CONF_LIST, .sub = &rule_schema, .max_items = WEIR_RULES_MAX,
 	 .doc = "First match wins."},

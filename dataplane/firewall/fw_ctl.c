@@ -61,6 +61,8 @@ static json_t *rule_json(const struct fw *fw, const char *name, const char *acti
 	fw_slot_sum(fw, slot, &pkts, &bytes, &last_ns);
 	j = json_pack("{s:s, s:s, s:i, s:I, s:I}", "name", name, "action", action, "line",
 		      (int)line, "packets", (json_int_t)pkts, "bytes", (json_int_t)bytes);
+	if (fw_push_rules(fw, slot) > 0)
+		json_object_set_new(j, "driver_rules", json_integer(fw_push_rules(fw, slot)));
 	if (last_ns != 0 && last_ns <= now_ns)
 		json_object_set_new(j, "idle_s", json_real((double)(now_ns - last_ns) / 1e9));
 	return j;
@@ -144,9 +146,8 @@ static json_t *flow_json(const struct weir_run *run, const struct weir_flow_view
 	return j;
 }
 
-/* Ask one worker, and wait until it has looked through its table. */
-static int ask_worker(struct weir_run *run, uint16_t worker, struct weir_flow_ask *ask,
-		      struct weir_why *why)
+int fw_ask_worker(struct weir_run *run, uint16_t worker, struct weir_flow_ask *ask,
+		  struct weir_why *why)
 {
 	struct weir_engine *e = weir_system_engine(run->system, worker);
 	const uint64_t until_ns = weir_run_now_ns(run) + PATIENCE_NS;
@@ -206,7 +207,7 @@ static int list_or_kill(struct weir_run *run, struct weir_flow_ask *ask, json_t 
 		ask->room = ask->limit;
 		if (ask->limit == 0)
 			break;
-		rc = ask_worker(run, w, ask, why);
+		rc = fw_ask_worker(run, w, ask, why);
 		if (rc < 0)
 			return rc;
 		for (uint32_t i = 0; list != NULL && i < ask->matched; i++)
@@ -287,6 +288,7 @@ int fw_register(struct weir_run *run)
 		unsigned flags;
 	} commands[] = {
 		{"rules", "Rules and what they have counted", cmd_rules, 0},
+		{"rules_push", "Hot drop rules: in the driver, or why not", fw_ctl_push, 0},
 		{"flows", "Flows of all workers: addr, proto, port, limit", cmd_flows, 0},
 		{"flows_kill", "End flows: addr, proto, port, all", cmd_flows_kill,
 		 WEIR_CTL_CHANGES_STATE},

@@ -18,6 +18,7 @@
 #include "app/app_l3_priv.h"
 #include "app/app_priv.h"
 #include "app/app_show_priv.h"
+#include "tables/bogon_priv.h"
 
 #define TCP_SYN 2
 
@@ -154,10 +155,27 @@ static uint8_t zone_of_way(const struct trial *t, const struct weir_rib_answer *
 	return hop->iface < WEIR_IFACES_MAX ? t->policy->zone_of[hop->iface] : WEIR_NO_ZONE;
 }
 
+/* Whether it may have its source in its zone. */
+static enum weir_drop check_source(const struct trial *t)
+{
+	const struct weir_zone *zone = &t->policy->zone[t->ask.from];
+	struct weir_rib_answer way;
+	bool forwards, back, on_link;
+
+	weir_rib_explain(app_l3_rib(t->run->l3), &t->src, &way);
+	back = zone_of_way(t, &way, &forwards) == t->ask.from && forwards;
+	on_link = way.hop.kind == WEIR_HOP_LINK_LOCAL;
+	if (zone->antispoof && !on_link && !back)
+		return WEIR_DROP_SPOOFED;
+	if (!zone->bogons || (back && way.hop.kind == WEIR_HOP_LINK) ||
+	    (on_link && t->ask.to == WEIR_ZONE_SELF))
+		return WEIR_DROP_NONE;
+	return bogon_is(t->src.family, t->src.bytes) ? WEIR_DROP_BOGON : WEIR_DROP_NONE;
+}
+
 /* What ends it before any rule is asked; WEIR_DROP_NONE: nothing does. */
 static enum weir_drop check_way(struct trial *t)
 {
-	struct weir_rib_answer back;
 	bool forwards;
 
 	weir_rib_explain(app_l3_rib(t->run->l3), &t->dst, &t->way);
@@ -174,13 +192,7 @@ static enum weir_drop check_way(struct trial *t)
 	}
 	if (t->ask.to == WEIR_NO_ZONE)
 		return WEIR_DROP_RULE;
-	if (!t->policy->zone[t->ask.from].antispoof)
-		return WEIR_DROP_NONE;
-	weir_rib_explain(app_l3_rib(t->run->l3), &t->src, &back);
-	if (back.hop.kind == WEIR_HOP_LINK_LOCAL)
-		return WEIR_DROP_NONE;
-	return zone_of_way(t, &back, &forwards) == t->ask.from && forwards ? WEIR_DROP_NONE
-									   : WEIR_DROP_SPOOFED;
+	return check_source(t);
 }
 
 static json_t *verdict_json(const char *action, enum weir_drop why)

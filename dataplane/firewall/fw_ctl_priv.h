@@ -27,5 +27,7 @@ json_t *fw_tuple_json(const struct weir_tuple *t);
 weir_ctl_handler fw_ctl_sets, fw_ctl_set_list, fw_ctl_set_add, fw_ctl_set_del, fw_ctl_set_flush;
 /* fw_dpi_show.c: dpi. */
 weir_ctl_handler fw_ctl_dpi;
+/* fw_push_run.c: rules_push. */
+weir_ctl_handler fw_ctl_push;
 /* fw_ctl_judge.c: judge. */
 weir_ctl_handler fw_ctl_judge;

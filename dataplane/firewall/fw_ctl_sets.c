@@ -173,6 +173,7 @@ int fw_ctl_set_add(void *ctx, const struct weir_ctl_request *rq, json_t **reply,
 
 	if (rc < 0)
 		return rc;
+	fw_push_before_set(((struct weir_run *)ctx)->fw, c.set);
 	json_array_foreach (c.entries, i, j) {
 		struct weir_prefix p;
 		uint32_t timeout_s;
@@ -202,6 +203,7 @@ int fw_ctl_set_del(void *ctx, const struct weir_ctl_request *rq, json_t **reply,
 
 	if (rc < 0)
 		return rc;
+	fw_push_before_set(((struct weir_run *)ctx)->fw, c.set);
 	json_array_foreach (c.entries, i, j) {
 		struct weir_prefix p;
 		uint32_t timeout_s;
@@ -227,6 +229,7 @@ int fw_ctl_set_flush(void *ctx, const struct weir_ctl_request *rq, json_t **repl
 		rc = find_set(ctx, name, &set, why);
 	if (rc < 0)
 		return rc;
+	fw_push_before_set(((struct weir_run *)ctx)->fw, set);
 	weir_set_flush(set);
 	*reply = json_object();
 	return 0;

@@ -103,6 +103,14 @@ static const struct weir_metric synproxy_metrics[SY_N] = {
 		       {"worker"}},
 };
 
+static const struct weir_metric push_metric = {
+	"weir_driver_rules",
+	WEIR_METRIC_GAUGE,
+	NULL,
+	"Rules that drivers have for hot drop rules (firewall.push_down).",
+	"More than 0: a flood; weirctl rules push tells of which rules.",
+	{NULL}};
+
 enum { SE_ENTRIES, SE_MAX, SE_N };
 
 static const struct weir_metric set_metrics[SE_N] = {
@@ -258,6 +266,13 @@ static int collect_sets(void *ctx, struct weir_metrics_sink *sink)
 	return rc;
 }
 
+static int collect_push(void *ctx, struct weir_metrics_sink *sink)
+{
+	const struct weir_run *run = ctx;
+
+	return weir_metrics_put_gauge(sink, &push_metric, fw_push_used(run->fw), NULL, 0);
+}
+
 int fw_metrics(struct weir_run *run)
 {
 	int rc = weir_metrics_add(run->metrics, flow_metrics, F_N, collect_flows, run);
@@ -270,5 +285,7 @@ int fw_metrics(struct weir_run *run)
 		rc = weir_metrics_add(run->metrics, set_metrics, SE_N, collect_sets, run);
 	if (rc == 0)
 		rc = fw_dpi_metrics(run);
+	if (rc == 0)
+		rc = weir_metrics_add(run->metrics, &push_metric, 1, collect_push, run);
 	return rc;
 }

@@ -100,6 +100,7 @@ static int named_zones(struct fw_build *b, struct weir_why *why)
 		if (add_zone(b, zc->at.line, zc->name, why) < 0)
 			return -EINVAL;
 		z->antispoof = zc->antispoof;
+		z->bogons = zc->bogons;
 		z->source_flows = (uint32_t)zc->source_flows;
 		z->flows = (uint32_t)zc->flows;
 	}
@@ -234,6 +235,7 @@ int fw_policy(struct weir_run *run, const void *conf, const char *file, const st
 
 	if (b.policy == NULL)
 		return weir_why(why, -ENOMEM, "policy: out of memory");
+	fw_push_pull(run->fw); /* the sets that they know may change */
 	fw_slots_begin(run->fw);
 	rc = build(&b, rib, why);
 	fw_arena_free(&b.arena);

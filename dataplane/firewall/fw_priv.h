@@ -51,6 +51,7 @@ struct fw_slot {
 	uint64_t said; /* hash of the rule */
 	bool current, fresh;
 	uint64_t base_pkts, base_bytes; /* what the slot had counted for others before */
+	uint64_t pushed_pkts, pushed_bytes, pushed_ns; /* of drivers, which drop them no more */
 };
 
 struct app_record;
@@ -75,6 +76,7 @@ struct fw {
 	struct weir_records **rings;	/* by worker */
 	struct weir_capture **captures; /* by worker */
 	struct app_record *records;	/* NULL: nothing is recorded */
+	struct fw_push *push;		/* NULL: no rule ever went into a driver */
 };
 
 /* What a policy holds beside what it says. */
@@ -174,6 +176,21 @@ void fw_slots_forget(struct fw *fw);
 /* What a slot has counted, over all workers. */
 void fw_slot_sum(const struct fw *fw, uint32_t slot, uint64_t *pkts, uint64_t *bytes,
 		 uint64_t *last_ns);
+
+/* fw_push_run.c: hot drop rules in drivers. What those have dropped for a slot, and are counting.
+ */
+void fw_push_sum(const struct fw *fw, uint32_t slot, uint64_t *pkts, uint64_t *bytes,
+		 uint64_t *last_ns);
+/* How many rules of drivers a slot has now, and all have. */
+uint32_t fw_push_rules(const struct fw *fw, uint32_t slot);
+uint32_t fw_push_used(const struct fw *fw);
+/* All come back: another policy is being made. */
+void fw_push_pull(struct fw *fw);
+/* So do those that look into a set which is about to change. */
+void fw_push_before_set(struct fw *fw, const struct weir_set *set);
+/* Ask a worker about its flows, and wait for the answer. 0 or -ETIMEDOUT. */
+int fw_ask_worker(struct weir_run *run, uint16_t worker, struct weir_flow_ask *ask,
+		  struct weir_why *why);
 
 /* fw_records.c: the sizes of rings that a configuration asks for. */
 void fw_record_sizes(struct fw *fw, const struct weir_records_conf *conf);

@@ -15,6 +15,9 @@
 /* Applications of one rule, as its schema says. */
 #define APPS_MAX 16
 
+/* limit.per, in the order of its words. */
+enum { PER_RULE, PER_SOURCE, PER_PREFIX };
+
 /* A protocol with ports; a rule with several becomes as many rules with one slot. */
 struct variant {
 	uint8_t proto; /* 0: all */
@@ -128,9 +131,13 @@ static int fill_rule(struct fw_build *b, const struct weir_rule_conf *c, struct 
 		rc = fw_dscp(b, line, "set_dscp", c->set_dscp, &r->set_dscp, why);
 	if (rc < 0 || c->limit.at.line == 0)
 		return rc;
-	r->limit = c->limit.per == 0 ? c->limit.over ? WEIR_LIMIT_OVER_RULE : WEIR_LIMIT_RULE
-		   : c->limit.over   ? WEIR_LIMIT_OVER_SOURCE
-				     : WEIR_LIMIT_SOURCE;
+	r->limit = c->limit.per == PER_RULE ? c->limit.over ? WEIR_LIMIT_OVER_RULE : WEIR_LIMIT_RULE
+		   : c->limit.over	    ? WEIR_LIMIT_OVER_SOURCE
+					    : WEIR_LIMIT_SOURCE;
+	if (c->limit.per == PER_PREFIX) {
+		r->limit_bits4 = (uint8_t)c->limit.prefix4;
+		r->limit_bits6 = (uint8_t)c->limit.prefix6;
+	}
 	r->limit_pps = c->limit.rate;
 	r->limit_burst = c->limit.burst != 0 ? c->limit.burst : c->limit.rate;
 	return 0;
@@ -215,6 +222,8 @@ static uint64_t hash_rule(const struct weir_rule_conf *c)
 	h = mix(h, &c->limit.rate, sizeof(c->limit.rate));
 	h = mix(h, &c->limit.burst, sizeof(c->limit.burst));
 	h = mix(h, &c->limit.per, sizeof(c->limit.per));
+	h = mix(h, &c->limit.prefix4, sizeof(c->limit.prefix4));
+	h = mix(h, &c->limit.prefix6, sizeof(c->limit.prefix6));
 	return mix(h, &c->limit.over, sizeof(c->limit.over));
 }
 

@@ -3,7 +3,8 @@
 /*
  * Counters of rules. Each rule has a slot in every worker's array; a rule that says the same after
  * a reload keeps its slot and so its counts. Workers alone write counters, so a slot that goes to
- * another rule is not cleared: what it had counted by then is taken off.
+ * another rule is not cleared: what it had counted by then is taken off. What drivers drop for a
+ * rule (fw_push_run.c) is added.
  */
 
 #include "fw_priv.h"
@@ -19,6 +20,7 @@ void fw_slot_sum(const struct fw *fw, uint32_t slot, uint64_t *pkts, uint64_t *b
 {
 	struct weir_system *system = weir_run_system(fw->run);
 	const struct fw_slot *s = &fw->slots[slot];
+	uint64_t pushed_pkts, pushed_bytes, pushed_ns;
 
 	*pkts = 0;
 	*bytes = 0;
@@ -33,8 +35,13 @@ void fw_slot_sum(const struct fw *fw, uint32_t slot, uint64_t *pkts, uint64_t *b
 		if (last > *last_ns)
 			*last_ns = last;
 	}
-	*pkts -= s->base_pkts;
-	*bytes -= s->base_bytes;
+	fw_push_sum(fw, slot, &pushed_pkts, &pushed_bytes, &pushed_ns);
+	*pkts += pushed_pkts + s->pushed_pkts - s->base_pkts;
+	*bytes += pushed_bytes + s->pushed_bytes - s->base_bytes;
+	if (s->pushed_ns > pushed_ns)
+		pushed_ns = s->pushed_ns;
+	if (pushed_ns > *last_ns)
+		*last_ns = pushed_ns;
 	if (*pkts == 0)
 		*last_ns = 0;
 }

@@ -10,6 +10,8 @@
  *         fragment that cannot be one (FRAG_BAD).
  * Holds:  fragments, until the last comes, limits.fragment_timeout_ns is over (FRAG_TIMEOUT), or
  *         one of them is wrong (FRAG_BAD). More than limits.fragments datagrams: FRAG_FULL.
+ *         Of one source (IPv6: /64) a quarter as many fragments wait at most: FRAG_SOURCE. Sources
+ *         are told apart by a keyed hash; the few that share a number share their part.
  *
  * rte_ip_frag keeps them. What it does, and what is added here:
  * - Fragments must meet end to end and add up to the length that the last one says, so a datagram
@@ -50,12 +52,21 @@
 /* The table is looked through four times in a timeout. */
 #define LOOKS_SHIFT 2
 
+/* What one source may have of limits.fragments, in fragments; one datagram at least. */
+#define SOURCE_SHIFT 2
+#define SOURCE_MIN   RTE_LIBRTE_IP_FRAG_MAX_FRAG
+/* Numbers of sources for each datagram, or more. */
+#define SOURCES_EACH 4
+
 struct defrag_node {
 	struct weir_shard *shard;
 	struct rte_ip_frag_tbl *table;
 	struct weir_timer timer;
 	uint64_t last_ns;		   /* when a fragment was last taken */
 	struct rte_ip_frag_death_row dead; /* what the table gave up; emptied at once */
+	uint32_t *held;			   /* segments of fragments that wait, by source's number */
+	uint32_t source_mask;
+	uint32_t source_most; /* of them, of one source */
 };
 
 static bool is_ours4(const struct weir_l3 *l3, struct rte_mbuf *m)
@@ -129,10 +140,25 @@ static enum weir_drop fate_of(const struct defrag_node *n, const struct rte_mbuf
 	return WEIR_DROP_FRAG_TIMEOUT;
 }
 
+/* What its source has waiting. */
+static uint32_t *held_by(const struct defrag_node *n, struct rte_mbuf *m)
+{
+	const bool v4 = weir_meta(m)->flags & WEIR_META_IP4;
+	uint64_t source = 0;
+
+	if (v4)
+		memcpy(&source, &ip4(m)->src_addr, sizeof(ip4(m)->src_addr));
+	else
+		memcpy(&source, ip6_src(ip6(m)), sizeof(source));
+	return &n->held[weir_siphash13_u64x2(&n->shard->secret, source, v4) & n->source_mask];
+}
+
 static void bury(struct defrag_node *n, enum weir_drop why)
 {
-	for (uint32_t i = 0; i < n->dead.cnt; i++)
+	for (uint32_t i = 0; i < n->dead.cnt; i++) {
+		*held_by(n, n->dead.row[i]) -= n->dead.row[i]->nb_segs;
 		weir_drop(n->shard, n->dead.row[i], why);
+	}
 	n->dead.cnt = 0;
 }
 
@@ -198,6 +224,7 @@ static __rte_noinline enum weir_verdict fragment_one(struct defrag_node *n, stru
 	const uint64_t timeout_ns = n->shard->limits.fragment_timeout_ns;
 	const bool v4 = weir_meta(m)->flags & WEIR_META_IP4;
 	struct rte_mbuf *whole;
+	uint32_t *held;
 
 	if (l3 == NULL || (weir_meta(m)->flags & WEIR_META_OURS))
 		return WEIR_NEXT;
@@ -205,7 +232,13 @@ static __rte_noinline enum weir_verdict fragment_one(struct defrag_node *n, stru
 		return WEIR_NEXT;
 	if (unlikely(!(v4 ? is_sane4(m) : is_sane6(m))))
 		return weir_say_drop(m, WEIR_DROP_FRAG_BAD);
+	held = held_by(n, m);
+	if (unlikely(*held + m->nb_segs > n->source_most))
+		return weir_say_drop(m, WEIR_DROP_FRAG_SOURCE);
+	*held += m->nb_segs;
 	whole = insert(n, m, pass->now_ns);
+	if (whole != NULL)
+		*held -= whole->nb_segs;
 	bury(n, fate_of(n, m));
 	n->last_ns = pass->now_ns;
 	if (!weir_timer_is_armed(&n->timer))
@@ -253,6 +286,7 @@ static void defrag_free(void *self)
 		rte_ip_frag_table_del_expired_entries(n->table, &n->dead, UINT64_MAX);
 	} while (n->dead.cnt > 0);
 	rte_ip_frag_table_destroy(n->table);
+	free(n->held);
 	free(n);
 }
 
@@ -268,12 +302,18 @@ static int defrag_create(struct weir_shard *shard, void **self)
 		return -ENOMEM;
 	n->shard = shard;
 	n->timer.fire = defrag_look;
+	n->source_most = RTE_MAX(entries >> SOURCE_SHIFT, (uint32_t)SOURCE_MIN);
+	n->source_mask = rte_align32pow2(entries) * SOURCES_EACH - 1;
+	n->held = calloc((size_t)n->source_mask + 1, sizeof(*n->held));
 	/* It makes twice as many places, so that the limit is reached before its buckets are full.
 	 */
 	n->table = rte_ip_frag_table_create((entries + BUCKET_ENTRIES - 1) / BUCKET_ENTRIES,
 					    BUCKET_ENTRIES, entries,
 					    shard->limits.fragment_timeout_ns, shard->numa);
-	if (n->table == NULL) {
+	if (n->table == NULL || n->held == NULL) {
+		if (n->table != NULL)
+			rte_ip_frag_table_destroy(n->table);
+		free(n->held);
 		free(n);
 		return -ENOMEM;
 	}

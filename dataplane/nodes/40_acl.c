@@ -293,8 +293,7 @@ static uint32_t check_ways(struct acl_node *n, const struct weir_burst *b,
 	return left;
 }
 
-/* Strict reverse path: the way back must lead into the zone that the packet came from (RFC 3704
- * section 2.2). Cases that stay close ranks; how many. */
+/* Sources, where the zone has something against some. Cases that stay close ranks; how many. */
 static uint32_t check_sources(struct acl_node *n, const struct weir_burst *b,
 			      const struct weir_policy *policy, uint32_t cases)
 {
@@ -303,7 +302,7 @@ static uint32_t check_sources(struct acl_node *n, const struct weir_burst *b,
 	bool any = false;
 
 	for (uint32_t i = 0; i < cases; i++) {
-		any |= policy->zone[n->ask[i].from].antispoof;
+		any |= asks_sources(policy, n->ask[i].from);
 		n->addr[i] = n->ask[i].tuple.src;
 		n->family[i] = n->ask[i].tuple.family;
 	}
@@ -312,13 +311,10 @@ static uint32_t check_sources(struct acl_node *n, const struct weir_burst *b,
 	look_up_hops(l3, n->addr, n->family, cases, n->hop);
 	for (uint32_t i = 0; i < cases; i++) {
 		struct acl_case *c = &n->cases[i];
-		const struct weir_hop *hop = &l3->hops[n->hop[i]];
-		const bool on_link = hop->kind == WEIR_HOP_LINK_LOCAL;
+		const enum weir_drop why = check_source(policy, l3, &n->ask[i], n->hop[i]);
 
-		if (policy->zone[n->ask[i].from].antispoof && !on_link &&
-		    (!is_forwarding(hop->kind) ||
-		     zone_of(policy, iface_of(l3, n->hop[i])) != n->ask[i].from)) {
-			b->verdict[c->at] = (uint8_t)turn_away(n, c, WEIR_DROP_SPOOFED);
+		if (why != WEIR_DROP_NONE) {
+			b->verdict[c->at] = (uint8_t)turn_away(n, c, why);
 			continue;
 		}
 		n->ask[left] = n->ask[i];

@@ -101,14 +101,13 @@ static uint32_t check(struct filter_node *n, const struct weir_burst *b,
 		      const struct weir_policy *policy, uint32_t cases)
 {
 	const struct weir_l3 *l3 = b->pass->gen->l3;
-	bool antispoof = false;
+	bool sources = false;
 	uint32_t left = 0;
 
 	find_ways(n, l3, cases, offsetof(struct weir_tuple, dst), n->hop);
 	for (uint32_t i = 0; i < cases; i++)
-		antispoof |= n->ask[i].from != WEIR_NO_ZONE &&
-			     policy->zone[n->ask[i].from].antispoof;
-	if (antispoof)
+		sources |= asks_sources(policy, n->ask[i].from);
+	if (sources)
 		find_ways(n, l3, cases, offsetof(struct weir_tuple, src), n->way_back);
 	for (uint32_t i = 0; i < cases; i++) {
 		struct weir_rule_ask *ask = &n->ask[i];
@@ -120,9 +119,12 @@ static uint32_t check(struct filter_node *n, const struct weir_burst *b,
 				  : WEIR_ZONE_SELF;
 		if (v == WEIR_NEXT && (ask->to == WEIR_NO_ZONE || ask->from == WEIR_NO_ZONE))
 			v = weir_say_drop(m, WEIR_DROP_RULE);
-		if (v == WEIR_NEXT && unlikely(antispoof) && policy->zone[ask->from].antispoof &&
-		    !source_fits(l3, policy, n->way_back[i], ask->from))
-			v = weir_say_drop(m, WEIR_DROP_SPOOFED);
+		if (v == WEIR_NEXT && unlikely(sources)) {
+			const enum weir_drop why = check_source(policy, l3, ask, n->way_back[i]);
+
+			if (why != WEIR_DROP_NONE)
+				v = weir_say_drop(m, why);
+		}
 		b->verdict[n->at[i]] = (uint8_t)v;
 		if (unlikely(v != WEIR_NEXT))
 			continue;

@@ -10,6 +10,7 @@
 #include <weir/policy.h>
 
 #include "packet_priv.h"
+#include "tables/bogon_priv.h"
 #include "tuple_priv.h"
 
 static inline uint8_t zone_of(const struct weir_policy *policy, uint16_t iface)
@@ -59,15 +60,33 @@ static inline bool is_forwarding(enum weir_hop_kind kind)
 	return kind == WEIR_HOP_LINK || kind == WEIR_HOP_GATEWAY || kind == WEIR_HOP_GROUP;
 }
 
-/* Whether strict reverse path lets a source in: the way back must lead into the zone that the
- * packet came from (RFC 3704 section 2.2). */
-static inline bool source_fits(const struct weir_l3 *l3, const struct weir_policy *policy,
-			       uint64_t hop, uint8_t from)
+/* Whether the zone has something against some sources. */
+static inline bool asks_sources(const struct weir_policy *policy, uint8_t from)
 {
-	const enum weir_hop_kind kind = l3->hops[hop].kind;
+	return from != WEIR_NO_ZONE && (policy->zone[from].antispoof || policy->zone[from].bogons);
+}
 
-	return kind == WEIR_HOP_LINK_LOCAL ||
-	       (is_forwarding(kind) && zone_of(policy, iface_of(l3, hop)) == from);
+/*
+ * Whether a packet may have its source in its zone. @hop leads back to it. Strict reverse path: the
+ * way back must lead into the zone that the packet came from (RFC 3704 section 2.2). Bogons: what
+ * the Internet does not have, unless it is of a network that the zone is connected to, or speaks to
+ * us on the link.
+ */
+static inline enum weir_drop check_source(const struct weir_policy *policy,
+					  const struct weir_l3 *l3, const struct weir_rule_ask *ask,
+					  uint64_t hop)
+{
+	const struct weir_zone *zone = &policy->zone[ask->from];
+	const enum weir_hop_kind kind = l3->hops[hop].kind;
+	const bool back = is_forwarding(kind) && zone_of(policy, iface_of(l3, hop)) == ask->from;
+	const bool on_link = kind == WEIR_HOP_LINK_LOCAL;
+
+	if (zone->antispoof && !on_link && !back)
+		return WEIR_DROP_SPOOFED;
+	if (!zone->bogons || (kind == WEIR_HOP_LINK && back) ||
+	    (on_link && ask->to == WEIR_ZONE_SELF))
+		return WEIR_DROP_NONE;
+	return bogon_is(ask->tuple.family, ask->tuple.src) ? WEIR_DROP_BOGON : WEIR_DROP_NONE;
 }
 
 /* What the rules are shown of a packet that has no flow; not yet where it goes. */

@@ -70,7 +70,9 @@ static void answer(struct weir_flow_table *t, struct weir_flow_ask *ask, struct 
 	weir_flow_tuple(t, f, WEIR_DIR_ORIG, &orig);
 	weir_flow_tuple(t, f, WEIR_DIR_REPLY, &reply);
 	to = weir_tuple_reverse(&reply);
-	if (!is_asked_for(&ask->filter, f, &orig, &to))
+	if (!is_asked_for(&ask->filter, f, &orig, &to) ||
+	    (ask->filter.match != NULL &&
+	     !ask->filter.match(ask->filter.match_ctx, f, &orig, &reply)))
 		return;
 	if (ask->kill) {
 		flow_end(t, f, &t->stats.killed);

@@ -148,9 +148,9 @@ static bool details_cover(const struct weir_rule *big, const struct weir_rule *s
 	       (big->dscp < 0 || big->dscp == small->dscp) && apps_cover(big, small);
 }
 
-bool rules_covers(const struct weir_rules *rs, uint32_t big_rule, uint32_t small_rule)
+bool rules_covers_rule(const struct weir_rules *rs, const struct weir_rule *big,
+		       const struct weir_rule *small)
 {
-	const struct weir_rule *big = &rs->rules[big_rule], *small = &rs->rules[small_rule];
 	unsigned families;
 
 	if (!ports_cover(big->dports, big->n_dports, small->dports, small->n_dports) ||
@@ -167,4 +167,9 @@ bool rules_covers(const struct weir_rules *rs, uint32_t big_rule, uint32_t small
 			return false;
 	return addrs_cover(&big->src, &small->src, families) &&
 	       addrs_cover(&big->dst, &small->dst, families);
+}
+
+bool rules_covers(const struct weir_rules *rs, uint32_t big_rule, uint32_t small_rule)
+{
+	return rules_covers_rule(rs, &rs->rules[big_rule], &rs->rules[small_rule]);
 }

@@ -75,6 +75,11 @@ static int judge_action(const struct weir_rule *r, struct weir_why *why)
 				"rule %s: limit is %" PRIu64
 				" packets a second, must be 1 to %" PRIu64,
 				r->name, r->limit_pps, WEIR_BUCKET_RATE_MAX);
+	if (r->limit_bits4 > 32 || r->limit_bits6 > 64)
+		return weir_why(why, -EINVAL,
+				"rule %s: prefixes of a limit have at most 32 bits of IPv4 and 64 "
+				"of IPv6",
+				r->name);
 	if (r->limit_burst == 0 || r->limit_burst > WEIR_BUCKET_BURST_MAX)
 		return weir_why(why, -EINVAL,
 				"rule %s: burst of the limit is %" PRIu64

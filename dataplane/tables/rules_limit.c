@@ -20,10 +20,13 @@
 
 #define GROUP	    8
 #define SOURCES_MAX (1u << 24)
+/* Of an address, in its first eight bytes. */
+#define BITS4 32u
+#define BITS6 64u
 
 /* The bucket of a source, without what is the same for all sources. */
 struct source {
-	uint64_t addr;	/* IPv4, or the first half of IPv6 */
+	uint64_t addr;	/* IPv4, or the first half of IPv6, as far as the limit looks */
 	uint32_t slot;	/* of the rule */
 	uint8_t family; /* 0: nobody's */
 	uint64_t level;
@@ -56,11 +59,15 @@ static int by_slot(const void *a, const void *b)
 static int make_limit(const struct weir_rules *rs, uint32_t rule, struct rules_limit *out)
 {
 	const struct weir_rule *r = &rs->rules[rule];
+	const unsigned bits4 = r->limit_bits4 == 0 ? BITS4 : r->limit_bits4;
+	const unsigned bits6 = r->limit_bits6 == 0 ? BITS6 : r->limit_bits6;
 	const uint64_t burst = r->limit_burst < rs->workers ? rs->workers : r->limit_burst;
 
 	out->rule = rule;
 	out->slot = r->slot;
 	out->of_source = r->limit == WEIR_LIMIT_SOURCE || r->limit == WEIR_LIMIT_OVER_SOURCE;
+	out->mask[0] = htobe64(UINT64_MAX << (64 - bits4));
+	out->mask[1] = htobe64(UINT64_MAX << (64 - bits6));
 	out->over = r->limit == WEIR_LIMIT_OVER_RULE || r->limit == WEIR_LIMIT_OVER_SOURCE;
 	return weir_bucket_init(&out->full, r->limit_pps, burst, 0);
 }
@@ -169,6 +176,7 @@ static struct source *find_source(struct rules_buckets *b, const struct rules_li
 	uint64_t addr = 0;
 
 	memcpy(&addr, t->src, t->family == 4 ? 4 : 8);
+	addr &= limit->mask[t->family == 6];
 	group = &b->sources[GROUP * (weir_siphash13_u64x2(&b->secret, addr,
 							  (uint64_t)limit->slot << 8 | t->family) &
 				     b->group_mask)];

@@ -16,6 +16,7 @@
  *	rules_explain.c  the slow matcher, which shares nothing with all that
  *	rules_check.c    rules that never match
  *	rules_cover.c    whether a rule matches all that another one does
+ *	rules_overlap.c  whether a packet can match two rules
  */
 
 #include <endian.h>
@@ -97,7 +98,8 @@ struct rules_limit {
 	uint32_t slot; /* of its rule: they are sorted by it */
 	uint32_t rule;
 	bool of_source;
-	bool over; /* matches what is over the limit */
+	uint64_t mask[2]; /* of_source: bits that tell sources apart, IPv4 and IPv6, as in memory */
+	bool over;	  /* matches what is over the limit */
 };
 
 /* Prefixes too many for entries, as a set. */
@@ -222,6 +224,10 @@ unsigned rules_families(const struct weir_rule *r);
 bool rules_has_zones(const struct weir_rules *rs, uint32_t rule);
 /* Whether the first rule matches all that the second does, limits and order apart. */
 bool rules_covers(const struct weir_rules *rs, uint32_t big_rule, uint32_t small_rule);
+bool rules_covers_rule(const struct weir_rules *rs, const struct weir_rule *big,
+		       const struct weir_rule *small);
+/* Whether a packet may match both, order and what they do apart. In doubt it may. */
+bool rules_overlap(const struct weir_rule *a, const struct weir_rule *b);
 
 /* The buckets of a worker. */
 struct rules_buckets;

@@ -90,6 +90,45 @@ static void test_a_source_of_another_zone_is_spoofed(void)
 	toy_end();
 }
 
+static void test_a_zone_may_refuse_sources_that_the_internet_does_not_have(void)
+{
+	const struct toy_ip private = toy_udp("172.20.0.9", 1, "10.0.0.2", 2);
+	const struct toy_ip to_us = toy_udp("172.20.0.9", 1, "192.0.2.1", 2);
+	const struct toy_ip local6 = toy_udp("fd00::1", 1, "2001:db8:1::2", 2);
+	const struct toy_ip link = toy_udp("fe80::1", 1, "2001:db8:1::2", 2);
+	const struct toy_ip router = toy_udp("fe80::1", 1, "2001:db8:1::1", 2);
+	const struct toy_ip connected = toy_udp("192.0.2.77", 1, "10.0.0.2", 2);
+	const struct toy_ip good = toy_udp("8.8.8.8", 1, "10.0.0.2", 2);
+	const struct toy_ip other = toy_udp("10.0.0.9", 1, "10.0.0.2", 2);
+	const struct toy_ip inside = toy_udp("10.0.0.2", 3, "8.8.8.8", 4);
+
+	toy_begin(WORLD_PORTS "zones: {out: {interfaces: wan, bogons: true}}\n"
+			      "firewall: {default: accept}\n");
+	toy_expect(WAN, &private, WEIR_DROP, WEIR_DROP_BOGON);
+	toy_expect(WAN, &to_us, WEIR_DROP, WEIR_DROP_BOGON);
+	toy_expect(WAN, &local6, WEIR_DROP, WEIR_DROP_BOGON);
+	toy_expect(WAN, &link, WEIR_DROP, WEIR_DROP_BOGON);
+	toy_expect(WAN, &other, WEIR_DROP, WEIR_DROP_BOGON); /* of another zone's network */
+	toy_expect(WAN, &router, WEIR_NEXT, WEIR_DROP_NONE);
+	toy_expect(WAN, &connected, WEIR_NEXT, WEIR_DROP_NONE);
+	toy_expect(WAN, &good, WEIR_NEXT, WEIR_DROP_NONE);
+	toy_expect(LAN, &inside, WEIR_NEXT, WEIR_DROP_NONE); /* that zone does not ask */
+	CU_ASSERT_EQUAL(toy_flows(), 3);
+	toy_end();
+}
+
+static void test_answers_from_bogons_pass(void)
+{
+	const struct toy_ip go = toy_udp("10.0.0.2", 3, "172.20.0.9", 4);
+	const struct toy_ip back = toy_udp("172.20.0.9", 4, "10.0.0.2", 3);
+
+	toy_begin(WORLD_PORTS "zones: {out: {interfaces: wan, bogons: true}}\n"
+			      "firewall: {default: accept}\n");
+	toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	toy_expect(WAN, &back, WEIR_NEXT, WEIR_DROP_NONE);
+	toy_end();
+}
+
 static void test_zones_limit_their_flows(void)
 {
 	struct toy_ip go = toy_udp("10.0.0.2", 1, "8.8.8.8", 2);
@@ -232,7 +271,9 @@ static void test_without_a_tracker_or_memory_there_is_no_node(void)
 
 WEIR_TESTS("node/acl", TEST(the_first_rule_that_matches_decides),
 	   TEST(a_flow_carries_what_its_rule_says), TEST(where_no_way_leads_no_rule_is_asked),
-	   TEST(a_source_of_another_zone_is_spoofed), TEST(zones_limit_their_flows),
+	   TEST(a_source_of_another_zone_is_spoofed),
+	   TEST(a_zone_may_refuse_sources_that_the_internet_does_not_have),
+	   TEST(answers_from_bogons_pass), TEST(zones_limit_their_flows),
 	   TEST(what_cannot_begin_a_flow_is_invalid),
 	   TEST(with_loose_tracking_tcp_may_begin_in_its_middle),
 	   TEST(what_is_for_us_is_judged_by_itself_and_leaves_no_flow),

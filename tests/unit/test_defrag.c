@@ -258,7 +258,7 @@ static void test_ipv6_fragments_in_any_order_become_the_packet_that_they_were(vo
 static void test_the_whole_goes_to_the_worker_of_its_flow(void)
 {
 	struct weir_handoff ends;
-	struct weir_tracker tracker;
+	struct weir_tracker tracker = {.flows = NULL};
 
 	setup(1024);
 	shard.handoff = &ends;
@@ -416,6 +416,74 @@ static void test_an_overlap_costs_the_whole_datagram(void)
 	teardown();
 }
 
+/* Make a fragment come from 192.0.2.N. */
+static struct rte_mbuf *from4(struct rte_mbuf *m, uint8_t host)
+{
+	struct rte_ipv4_hdr *ip =
+		rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN);
+
+	ip->src_addr = rte_cpu_to_be_32(UINT32_C(0xc0000200) | host);
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	return m;
+}
+
+static uint64_t held_in_all(void)
+{
+	const struct defrag_node *n = node;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i <= n->source_mask; i++)
+		sum += n->held[i];
+	return sum;
+}
+
+static void test_one_source_has_a_quarter_of_the_fragments_that_wait(void)
+{
+	setup(128);
+	for (uint16_t id = 0; id < 40; id++)
+		CU_ASSERT_EQUAL(judge(from4(cut4(id, &three[id % 3]), 7)),
+				id < 32 ? WEIR_HELD : WEIR_DROP);
+	CU_ASSERT_EQUAL(drops(WEIR_DROP_FRAG_SOURCE), 8);
+	for (unsigned i = 0; i < 3; i++) /* others have theirs put together */
+		CU_ASSERT_EQUAL(judge(from4(cut4(99, &three[i]), 8)), WEIR_HELD);
+	expect_whole(3060);
+	for (uint32_t id = 0; id < 40; id++) {
+		CU_ASSERT_EQUAL(judge(cut6(id, &three[1], ours6)), id < 32 ? WEIR_HELD : WEIR_DROP);
+	}
+	CU_ASSERT_EQUAL(drops(WEIR_DROP_FRAG_SOURCE), 16);
+	CU_ASSERT_EQUAL(drops(WEIR_DROP_FRAG_FULL), 0);
+	CU_ASSERT_EQUAL(held_in_all(), 64);
+	now_ns += 2 * TIMEOUT;
+	weir_wheel_run(shard.wheel, now_ns, UINT32_MAX);
+	weir_wheel_run(shard.wheel, now_ns, UINT32_MAX);
+	CU_ASSERT_EQUAL(held_in_all(), 0);
+	CU_ASSERT_EQUAL(judge(from4(cut4(1, &three[0]), 7)), WEIR_HELD);
+	teardown();
+}
+
+static void test_what_was_put_together_or_given_up_counts_no_more(void)
+{
+	static const struct part overlap = {1472, 1480, true};
+
+	setup(1024);
+	for (uint16_t id = 0; id < 600; id++) {
+		judge(cut4(id, &three[0]));
+		judge(cut4(id, id % 2 ? &three[1] : &overlap));
+		judge(cut4(id, &three[2]));
+		if (whole != NULL)
+			expect_whole(3060);
+	}
+	CU_ASSERT_EQUAL(shard.counters.reassembled, 300);
+	CU_ASSERT_EQUAL(drops(WEIR_DROP_FRAG_SOURCE), 0);
+	CU_ASSERT_TRUE(held_in_all() < 256);
+	now_ns += 2 * TIMEOUT;
+	for (unsigned i = 0; i < 99; i++)
+		weir_wheel_run(shard.wheel, now_ns, UINT32_MAX);
+	CU_ASSERT_EQUAL(held_in_all(), 0);
+	teardown();
+}
+
 static void test_eight_fragments_are_put_together_and_nine_are_refused(void)
 {
 	setup(1024);
@@ -457,7 +525,7 @@ static void test_too_late_is_counted_though_no_packet_comes(void)
 
 static void test_more_than_a_death_row_holds_times_out_too(void)
 {
-	setup(1024);
+	setup(2048);
 	for (uint16_t id = 0; id < 200; id++) {
 		judge(cut4(id, &three[0]));
 		judge(cut4(id, &three[1]));
@@ -559,7 +627,7 @@ static void test_more_than_any_length_field_can_say_is_refused(void)
 
 static void test_what_waits_at_the_end_is_dropped_by_name(void)
 {
-	setup(1024);
+	setup(2048);
 	for (uint16_t id = 0; id < 400; id++)
 		judge(cut4(id, &three[0]));
 	teardown();
@@ -576,8 +644,10 @@ static void test_without_memory_or_limits_there_is_no_node(void)
 	s.limits = (struct weir_limits){.fragment_timeout_ns = 1};
 	CU_ASSERT_EQUAL(weir_node_defrag.create(&s, &self), -ERANGE);
 	s.limits.fragments = 16;
-	failalloc_at(1);
-	CU_ASSERT_EQUAL(weir_node_defrag.create(&s, &self), -ENOMEM);
+	for (unsigned nth = 1; nth <= 2; nth++) {
+		failalloc_at(nth);
+		CU_ASSERT_EQUAL(weir_node_defrag.create(&s, &self), -ENOMEM);
+	}
 	failalloc_at(0);
 	s.limits.fragments = 1u << 26; /* more than the test's memory */
 	CU_ASSERT_EQUAL(weir_node_defrag.create(&s, &self), -ENOMEM);
@@ -593,6 +663,8 @@ WEIR_TESTS("node/defrag", TEST(fragments_in_any_order_become_the_packet_that_the
 	   TEST(whole_packets_and_fragments_for_others_pass), TEST(our_own_fragments_pass),
 	   TEST(of_all_sets_of_three_fragments_only_partitions_are_delivered),
 	   TEST(an_overlap_costs_the_whole_datagram),
+	   TEST(one_source_has_a_quarter_of_the_fragments_that_wait),
+	   TEST(what_was_put_together_or_given_up_counts_no_more),
 	   TEST(eight_fragments_are_put_together_and_nine_are_refused),
 	   TEST(too_late_is_counted_though_no_packet_comes),
 	   TEST(more_than_a_death_row_holds_times_out_too),

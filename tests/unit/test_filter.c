@@ -83,9 +83,12 @@ static void test_ways_and_sources_are_checked_before_rules(void)
 	const struct toy_ip nowhere = toy_udp("2001:db8:1::2", 1, "2001:db8:7::1", 2);
 	const struct toy_ip spoofed = toy_udp("8.8.8.8", 1, "8.8.4.4", 2);
 	const struct toy_ip self = toy_udp("10.0.0.2", 1, "10.0.0.1", 2);
-	void *filter = begin(STATELESS("  rules: [{name: r, to: wan, action: accept}]\n"
-				       "zones: {inside: {interfaces: lan, antispoof: true}}\n"));
+	const struct toy_ip bogon = toy_udp("172.20.0.9", 1, "10.0.0.2", 2);
+	void *filter = begin(STATELESS("  rules: [{name: r, to: out, action: accept}]\n"
+				       "zones: {inside: {interfaces: lan, antispoof: true}, "
+				       "out: {interfaces: wan, bogons: true}}\n"));
 
+	expect(filter, WAN, &bogon, WEIR_DROP, WEIR_DROP_BOGON);
 	expect(filter, LAN, &hole, WEIR_DROP, WEIR_DROP_BLACKHOLE);
 	expect(filter, LAN, &never, WEIR_REJECT, WEIR_DROP_PROHIBITED);
 	expect(filter, LAN, &nowhere, WEIR_REJECT, WEIR_DROP_NO_ROUTE);

@@ -8,7 +8,7 @@
 
 #define TEXT                                                                                     \
 	WORLD_PORTS                                                                              \
-	"zones: {out: {interfaces: wan, antispoof: true}}\n"                                     \
+	"zones: {out: {interfaces: wan, antispoof: true, bogons: true}}\n"                       \
 	"firewall:\n  rules:\n"                                                                  \
 	"    - {name: dns, from: lan, to: out, proto: udp, dport: 53, action: accept}\n"         \
 	"    - {name: web, from: out, to: lan, destination: 10.0.0.2, proto: tcp, dport: 8080, " \
@@ -70,6 +70,7 @@ static void test_what_is_said_is_what_happens(void)
 	const struct toy_ip ntp = toy_udp("10.0.0.2", 9, "8.8.8.8", 123);
 	const struct toy_ip web = toy_tcp("8.8.8.8", 9, "192.0.2.1", 80, SYN, 1, 0);
 	const struct toy_ip ssh = toy_tcp("8.8.8.8", 9, "192.0.2.1", 22, SYN, 1, 0);
+	const struct toy_ip bogon = toy_udp("172.20.0.9", 9, "10.0.0.2", 53);
 	const struct toy_ip spoofed = toy_udp("10.0.0.9", 9, "10.0.0.2", 53);
 	const struct toy_ip hole = toy_udp("10.0.0.2", 9, "198.18.0.1", 53);
 	const struct toy_ip prohibited = toy_udp("10.0.0.2", 9, "203.0.113.1", 53);
@@ -81,6 +82,7 @@ static void test_what_is_said_is_what_happens(void)
 	expect("out", WAN, &web, "accept", "web");
 	expect("wan", WAN, &ssh, "reject", "tcp"); /* an interface stands for its zone */
 	expect("out", WAN, &spoofed, "drop", "");
+	expect("out", WAN, &bogon, "drop", "");
 	expect("lan", LAN, &hole, "drop", "");
 	expect("lan", LAN, &prohibited, "reject", "");
 	expect("lan", LAN, &nowhere, "reject", "");

@@ -102,11 +102,18 @@ static void test_a_limit_has_the_burst_of_a_second_unless_it_says_another(void)
 	open_good(RULES
 		  "    - {name: a, action: accept, limit: {rate: 10pps}}\n"
 		  "    - {name: b, action: drop, limit: {rate: 1kpps, burst: 3, per: source, over: "
-		  "true}}\n");
+		  "true}}\n"
+		  "    - {name: c, action: drop, limit: {rate: 1pps, per: prefix}}\n"
+		  "    - {name: d, action: drop, limit: {rate: 1pps, per: prefix, prefix4: 16, "
+		  "prefix6: 48}}\n");
 	CU_ASSERT_EQUAL(rule(0)->limit, WEIR_LIMIT_RULE);
 	CU_ASSERT(rule(0)->limit_pps == 10 && rule(0)->limit_burst == 10);
 	CU_ASSERT_EQUAL(rule(1)->limit, WEIR_LIMIT_OVER_SOURCE);
 	CU_ASSERT(rule(1)->limit_pps == 1000 && rule(1)->limit_burst == 3);
+	CU_ASSERT(rule(1)->limit_bits4 == 0 && rule(1)->limit_bits6 == 0);
+	CU_ASSERT_EQUAL(rule(2)->limit, WEIR_LIMIT_SOURCE);
+	CU_ASSERT(rule(2)->limit_bits4 == 24 && rule(2)->limit_bits6 == 56);
+	CU_ASSERT(rule(3)->limit_bits4 == 16 && rule(3)->limit_bits6 == 48);
 	toy_fw_close(&fw);
 }
 

@@ -61,6 +61,10 @@ static void test_bad_rules_are_refused_in_a_sentence_with_their_name(void)
 	REFUSED(r.limit = WEIR_LIMITS, "rule bad has no such action or limit");
 	REFUSED(r.limit = WEIR_LIMIT_RULE,
 		"rule bad: limit is 0 packets a second, must be 1 to 1000000000");
+	REFUSED((r.limit = WEIR_LIMIT_SOURCE, r.limit_pps = r.limit_burst = 1, r.limit_bits4 = 33),
+		"rule bad: prefixes of a limit have at most 32 bits of IPv4 and 64 of IPv6");
+	REFUSED((r.limit = WEIR_LIMIT_SOURCE, r.limit_pps = r.limit_burst = 1, r.limit_bits6 = 65),
+		"rule bad: prefixes of a limit have at most 32 bits of IPv4 and 64 of IPv6");
 	REFUSED((r.limit = WEIR_LIMIT_RULE, r.limit_pps = 1),
 		"rule bad: burst of the limit is 0 packets, must be 1 to 4294967295");
 	REFUSED((r.dports = &backwards, r.n_dports = 1),

@@ -140,6 +140,65 @@ static void test_sources_of_ipv6_are_networks_of_64_bits(void)
 	weir_rules_worker_free(w);
 }
 
+/* The rules of limited(), their sources being prefixes. */
+static struct weir_rules *limited_prefixes(uint8_t bits4, uint8_t bits6, uint64_t burst)
+{
+	struct weir_rule rules[] = {toy_rule("limited"), toy_rule("rest")};
+	struct weir_rules_conf conf = toy_rules_conf(rules, 2);
+
+	rules[0].limit = WEIR_LIMIT_SOURCE;
+	rules[0].limit_pps = 1;
+	rules[0].limit_burst = burst;
+	rules[0].limit_bits4 = bits4;
+	rules[0].limit_bits6 = bits6;
+	return toy_compile(&conf);
+}
+
+static void test_all_sources_of_a_prefix_share_its_limit(void)
+{
+	struct weir_rules *rs = limited_prefixes(24, 56, 4);
+	struct weir_rules_worker *w = toy_rules_worker(64);
+	char src[32];
+
+	for (unsigned i = 0; i < 8; i++) {
+		const char *const nets[] = {"10.0.0.%u", "10.0.1.%u", "2001:db8:0:%u::1",
+					    "2001:db8:0:1%02u::1"};
+
+		for (unsigned n = 0; n < 4; n++) {
+			struct weir_rule_ask a;
+
+			snprintf(src, sizeof(src), nets[n], i);
+			a = from(src);
+			CU_ASSERT_EQUAL(ask(rs, w, &a, S), i < 4 ? 0 : 1);
+		}
+	}
+	weir_rules_free(rs);
+	weir_rules_worker_free(w);
+}
+
+static void test_each_length_of_prefix_tells_apart_what_differs_in_it(void)
+{
+	for (unsigned bits = 1; bits <= 64; bits++) {
+		struct weir_rules *rs =
+			limited_prefixes((uint8_t)(bits <= 32 ? bits : 0), (uint8_t)bits, 2);
+
+		for (unsigned six = bits > 32; six < 2; six++) {
+			struct weir_rules_worker *w = toy_rules_worker(64);
+			struct weir_rule_ask a = from(six ? "2001:db8::1" : "10.0.0.1");
+			struct weir_rule_ask alike = a, other = a;
+
+			if (bits < (six ? 64 : 32))
+				alike.tuple.src[bits / 8] ^= (uint8_t)(0x80 >> bits % 8);
+			other.tuple.src[(bits - 1) / 8] ^= (uint8_t)(0x80 >> (bits - 1) % 8);
+			CU_ASSERT_EQUAL(ask(rs, w, &a, S), 0);
+			CU_ASSERT_EQUAL(taken(rs, w, &alike, 5, S), 1);
+			CU_ASSERT_EQUAL(taken(rs, w, &other, 5, S), 2);
+			weir_rules_worker_free(w);
+		}
+		weir_rules_free(rs);
+	}
+}
+
 static void test_over_a_limit_takes_only_the_rest(void)
 {
 	const enum weir_limit_per over[] = {WEIR_LIMIT_OVER_RULE, WEIR_LIMIT_OVER_SOURCE};
@@ -296,6 +355,8 @@ WEIR_TESTS("rules/limit", TEST(a_limit_takes_its_burst_and_then_its_rate),
 	   TEST(packets_of_one_burst_count_one_by_one), TEST(workers_share_a_limit_exactly),
 	   TEST(every_worker_lets_one_packet_pass_of_the_smallest_burst),
 	   TEST(each_source_has_its_own_limit), TEST(sources_of_ipv6_are_networks_of_64_bits),
+	   TEST(all_sources_of_a_prefix_share_its_limit),
+	   TEST(each_length_of_prefix_tells_apart_what_differs_in_it),
 	   TEST(over_a_limit_takes_only_the_rest),
 	   TEST(a_counting_rule_counts_within_its_limit_only),
 	   TEST(a_reload_gives_a_rule_of_the_same_slot_no_new_burst),

@@ -159,6 +159,38 @@ static inline void toy_begin(const char *text)
 		CU_ASSERT_EQUAL_FATAL(toy_stages[i]->create(&world.shard, &world.node[i]), 0);
 }
 
+/* Other routes: all is routed, also of IPv6; with @odd some of it is not. */
+static inline void toy_reroute(bool odd)
+{
+	const struct weir_nexthop out = {.gateway = toy_addr("192.0.2.2"), .iface = WEIR_NO_IFACE};
+	const struct weir_nexthop on_wan = {.iface = WAN};
+	const struct weir_route routes[] = {{.to = toy_prefix("0.0.0.0/0"),
+					     .kind = WEIR_HOP_GATEWAY,
+					     .n_hops = 1,
+					     .hops = &out,
+					     .source = WEIR_ROUTE_STATIC},
+					    {.to = toy_prefix("198.18.0.0/15"),
+					     .kind = WEIR_HOP_BLACKHOLE,
+					     .source = WEIR_ROUTE_STATIC},
+					    {.to = toy_prefix(odd ? "2001:db8:2::/48" : "::/0"),
+					     .kind = WEIR_HOP_GATEWAY,
+					     .n_hops = 1,
+					     .hops = &on_wan,
+					     .source = WEIR_ROUTE_STATIC},
+					    {.to = toy_prefix("203.0.113.0/24"),
+					     .kind = WEIR_HOP_UNREACHABLE,
+					     .source = WEIR_ROUTE_STATIC}};
+	const struct weir_l3 *old = world.gen.l3;
+	struct weir_why why;
+
+	CU_ASSERT_EQUAL_FATAL(weir_rib_begin(world.rib), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_rib_replace(world.rib, WEIR_ROUTE_STATIC, routes,
+					       RTE_DIM(routes) - !odd, &why),
+			      0);
+	CU_ASSERT_EQUAL_FATAL(weir_rib_commit(world.rib, &world.gen.l3, &why), 0);
+	weir_rib_release(world.rib, old);
+}
+
 static inline void toy_change(const char *text)
 {
 	struct weir_policy *old = weir_policy_hold(world.fw.l3.policy);

@@ -22,6 +22,7 @@ struct weir_zone_conf {
 	struct weir_conf_at at;		  /**< the zone's line */
 	struct weir_conf_list interfaces; /**< char *: ports, and VLANs as PORT.ID */
 	bool antispoof;			  /**< sources must be routed to the zone */
+	bool bogons;			  /**< sources must be such as the Internet has */
 	uint64_t source_flows;		  /**< flows of one source; 0: no limit */
 	uint64_t flows;			  /**< flows that begin in the zone; 0: no limit */
 };
@@ -49,7 +50,9 @@ struct weir_limit_conf {
 	struct weir_conf_at at; /**< the limit's line; 0: there is none */
 	uint64_t rate;		/**< packets a second that begin flows */
 	uint64_t burst;		/**< at once; 0: a second's */
-	int per;		/**< index in rule, source */
+	int per;		/**< index in rule, source, prefix */
+	uint64_t prefix4;	/**< prefix: bits of IPv4 */
+	uint64_t prefix6;	/**< prefix: bits of IPv6 */
 	bool over;		/**< match what is over the limit instead */
 };
 
@@ -89,6 +92,13 @@ struct weir_synproxy_section {
 	bool ecn;	 /**< offered */
 };
 
+/** firewall.push_down: */
+struct weir_push_conf {
+	struct weir_conf_at at; /**< the section's line; 0: no rule is pushed */
+	uint64_t above;		/**< packets a second that make a rule hot */
+	uint64_t rules;		/**< rules of drivers at most, over all ports */
+};
+
 /** firewall: */
 struct weir_rules_section {
 	struct weir_conf_at at;		       /**< the section's line */
@@ -96,6 +106,7 @@ struct weir_rules_section {
 	bool stateless;			       /**< packets are judged by themselves */
 	char *geo;			       /**< MaxMind database of countries; NULL: none */
 	struct weir_synproxy_section synproxy; /**< what the SYN proxy offers */
+	struct weir_push_conf push_down;       /**< drop rules that go into drivers */
 	struct weir_conf_list rules;	       /**< struct weir_rule_conf */
 };
 

@@ -360,6 +360,15 @@ const char *weir_tcp_state_name(enum weir_tcp_state state);
 
 /* Asking a worker about its flows, from the control thread. */
 
+/**
+ * Whether a flow is asked for. Called by the worker for each flow, so it is short, and reads
+ * nothing that changes meanwhile.
+ * @param orig  first packet as it comes.
+ * @param reply the same of packets against it.
+ */
+typedef bool weir_flow_match_fn(const void *ctx, const struct weir_flow *f,
+				const struct weir_tuple *orig, const struct weir_tuple *reply);
+
 /** What is asked for; zero matches all. */
 struct weir_flow_filter {
 	uint8_t family;	   /**< of the first packet as it comes or leaves; 0: both, not with addr */
@@ -367,7 +376,9 @@ struct weir_flow_filter {
 	uint16_t port;	   /**< either port, before or after translation, network order; 0: all */
 	uint8_t addr[16];  /**< either address, before or after translation; of @p family */
 	uint8_t addr_bits; /**< length of addr; 0: all */
-	uint16_t rule_plus_one; /**< the rule's slot, plus one; 0: all */
+	uint16_t rule_plus_one;	   /**< the rule's slot, plus one; 0: all */
+	weir_flow_match_fn *match; /**< and only those of which it says so; NULL: all */
+	const void *match_ctx;	   /**< its first argument */
 };
 
 /** A flow as it is shown. */

@@ -37,6 +37,7 @@ struct weir_policy;
 struct weir_zone {
 	char name[WEIR_ZONE_NAME]; /**< "wan"; of WEIR_ZONE_SELF "self" */
 	bool antispoof;	       /**< sources must be routed to an interface of the zone (RFC 3704) */
+	bool bogons;	       /**< sources must be such as the Internet has (RFC 6890) */
 	uint32_t source_flows; /**< flows of one source at most; 0: no limit */
 	uint32_t flows;	       /**< flows that begin here at most, in each worker; 0: no limit */
 };

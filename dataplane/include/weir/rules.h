@@ -60,9 +60,9 @@ enum weir_action {
 enum weir_limit_per {
 	WEIR_LIMIT_NONE,	/**< no limit */
 	WEIR_LIMIT_RULE,	/**< of all together */
-	WEIR_LIMIT_SOURCE,	/**< of each source address (IPv6: /64) */
+	WEIR_LIMIT_SOURCE,	/**< of each source, see limit_bits4 and limit_bits6 */
 	WEIR_LIMIT_OVER_RULE,	/**< the other way round: it matches only what is over the limit */
-	WEIR_LIMIT_OVER_SOURCE, /**< likewise, of each source address */
+	WEIR_LIMIT_OVER_SOURCE, /**< likewise, of each source */
 	WEIR_LIMITS		/**< how many there are */
 };
 
@@ -118,6 +118,8 @@ struct weir_rule {
 	enum weir_limit_per limit;	 /**< and how often; what is over goes on */
 	uint64_t limit_pps;		 /**< packets a second that begin flows, of all workers */
 	uint64_t limit_burst;		 /**< such packets at once, of all workers */
+	uint8_t limit_bits4;		 /**< sources with these bits alike are one; 0: 32 */
+	uint8_t limit_bits6;		 /**< likewise of IPv6, to 64; 0: 64 */
 	bool log;			 /**< record the flow that it decides */
 	bool capture;			 /**< write its packets to the capture file */
 	bool inspect;			 /**< look at the payload of the flows that it accepts */
