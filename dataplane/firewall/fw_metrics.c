@@ -11,6 +11,7 @@
 #include <weir/shard.h>
 
 #include "app/app_priv.h"
+#include "app/app_record_priv.h"
 
 #define NUMBER_TEXT 12
 
@@ -275,6 +276,7 @@ static int collect_push(void *ctx, struct weir_metrics_sink *sink)
 
 int fw_metrics(struct weir_run *run)
 {
+	static struct app_record *const none; /* there is no firewall: it is for the manual */
 	int rc = weir_metrics_add(run->metrics, flow_metrics, F_N, collect_flows, run);
 
 	if (rc == 0)
@@ -287,5 +289,7 @@ int fw_metrics(struct weir_run *run)
 		rc = fw_dpi_metrics(run);
 	if (rc == 0)
 		rc = weir_metrics_add(run->metrics, &push_metric, 1, collect_push, run);
+	if (rc == 0)
+		rc = app_record_metrics(run->metrics, run->fw == NULL ? &none : &run->fw->records);
 	return rc;
 }
