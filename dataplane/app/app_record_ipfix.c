@@ -88,11 +88,19 @@ void record_export_free(struct record_export *e)
 void record_export_flush(struct record_export *e)
 {
 	const size_t bytes = e->begun ? weir_ipfix_end(&e->ipfix) : 0;
+	ssize_t rc;
 
 	e->begun = false;
 	if (bytes == 0)
 		return;
-	if (send(e->fd, e->buf, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+	rc = send(e->fd, e->buf, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (rc < 0 && errno == ECONNREFUSED) {
+		/* What was sent before found nobody, who may be there now, and know no template. */
+		e->stats.errors++;
+		e->ipfix.templates_ns = 0;
+		rc = send(e->fd, e->buf, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	if (rc < 0) {
 		e->stats.errors++;
 		return;
 	}
