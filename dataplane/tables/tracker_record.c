@@ -195,6 +195,6 @@ void tracker_judged(struct weir_tracker *t, const struct weir_rule *rule,
 	r->action = (uint8_t)rule->action;
 	r->pkts[WEIR_DIR_ORIG] = 1;
 	r->bytes[WEIR_DIR_ORIG] = ip_bytes;
-	r->tcp_flags[WEIR_DIR_ORIG] = ask->tcp_flags;
+	r->tcp_flags = ask->tcp_flags;
 	weir_record_commit(t->records);
 }

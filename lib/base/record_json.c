@@ -275,13 +275,13 @@ static void put_flow(struct out *o, const struct weir_record *r)
 static void put_tcp(struct out *o, const struct weir_record *r,
 		    const struct weir_record_names *names)
 {
-	if (r->orig.proto != IPPROTO_TCP)
+	if (r->orig.proto != IPPROTO_TCP || (r->kind != WEIR_RECORD_RULE && r->tcp_state == 0))
 		return;
 	object(o, "tcp");
-	key(o, "tcp_flags_ts");
-	putf(o, "\"%02x\"", r->tcp_flags[0]);
-	key(o, "tcp_flags_tc");
-	putf(o, "\"%02x\"", r->tcp_flags[1]);
+	if (r->kind == WEIR_RECORD_RULE) {
+		key(o, "tcp_flags");
+		putf(o, "\"%02x\"", r->tcp_flags);
+	}
 	if (r->tcp_state != 0)
 		named(o, "state", names, names->tcp_state, r->tcp_state);
 	end(o);
@@ -412,10 +412,9 @@ static void put_packet_event(struct out *o, const struct weir_record *r,
 	put_zones(o, r, names);
 	put_rule(o, r, names);
 	put_nat(o, r);
-	if (r->kind != WEIR_RECORD_RULE) {
+	if (r->kind != WEIR_RECORD_RULE)
 		put_flow(o, r);
-		put_tcp(o, r, names);
-	}
+	put_tcp(o, r, names);
 	put_mark(o, r);
 }
 

@@ -37,7 +37,6 @@ enum ie {
 	OCTET_DELTA = 1, /* of IP packets; so are all octets here */
 	PACKET_DELTA = 2,
 	PROTOCOL = 4,
-	TCP_FLAGS = 6,
 	SOURCE_PORT = 7,
 	SOURCE4 = 8,
 	INGRESS = 10,
@@ -86,9 +85,8 @@ struct field {
 #define FLOW                                                                                \
 	F(FLOW_ID, 8), F(FLOW_START_MS, 8), F(FLOW_END_MS, 8), F(INGRESS, 4), F(EGRESS, 4), \
 		F(OCTET_DELTA, 8), F(PACKET_DELTA, 8), F(REVERSE(OCTET_DELTA), 8),          \
-		F(REVERSE(PACKET_DELTA), 8), F(TCP_FLAGS, 2), F(REVERSE(TCP_FLAGS), 2),     \
-		F(BIFLOW_DIRECTION, 1), F(APPLICATION, 4), F(FLOW_END_REASON, 1),           \
-		F(FIREWALL_EVENT, 1), PORTS
+		F(REVERSE(PACKET_DELTA), 8), F(BIFLOW_DIRECTION, 1), F(APPLICATION, 4),     \
+		F(FLOW_END_REASON, 1), F(FIREWALL_EVENT, 1), PORTS
 #define EVENT                                                                                     \
 	F(OBSERVATION_TIME_MS, 8), F(FLOW_ID, 8), F(INGRESS, 4), F(EGRESS, 4), F(APPLICATION, 4), \
 		F(SELECTOR_ID, 8), F(FIREWALL_EVENT, 1), PORTS
@@ -248,8 +246,6 @@ static uint64_t value(const struct weir_record *r, uint16_t ie)
 		return r->bytes[way];
 	case PACKET_DELTA:
 		return r->pkts[way];
-	case TCP_FLAGS:
-		return r->tcp_flags[way];
 	case PROTOCOL:
 		return r->orig.proto;
 	case SOURCE_PORT:
