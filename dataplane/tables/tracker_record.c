@@ -11,9 +11,9 @@
 #include "nat_priv.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-/* Calls of tracker_update() in a second, and entries that one looks at most. */
-#define UPDATES_PER_S 20
-#define LOOKS_MOST    4096
+/* Entries that a call of tracker_update() looks at, at most, and how late it may come. */
+#define LOOKS_MOST 4096
+#define LATE_MS	   50
 
 static uint64_t start_ns(const struct weir_tracker *t, const struct weir_flow *f)
 {
@@ -158,20 +158,22 @@ void tracker_ended(struct weir_tracker *t, const struct weir_flow *f, uint32_t f
 	give_block(t, f);
 }
 
+/* The whole table once in update_ms, however often and however late this is called. */
 void tracker_update(struct weir_tracker *t)
 {
 	const struct weir_flow_table *flows = t->flows;
-	uint64_t looks;
+	uint32_t until;
 
 	if (t->records == NULL || t->update_ms == 0)
 		return;
-	looks = (uint64_t)flows->n_entries * (1000 / UPDATES_PER_S) / t->update_ms + 1;
-	for (looks = RTE_MIN(looks, (uint64_t)LOOKS_MOST); looks > 0; looks--) {
+	until = (uint32_t)((uint64_t)flows->n_entries * (flows->now_ms % t->update_ms) /
+			   t->update_ms);
+	for (unsigned looks = LOOKS_MOST; looks > 0 && t->update_at != until; looks--) {
 		const struct weir_flow *f = &flows->entries[t->update_at];
 
 		/* Only what has had a packet since the last time. */
 		if (f->family != 0 && (f->flags & WEIR_FLOW_LOGGED) &&
-		    flows->now_ms - f->last_ms < t->update_ms &&
+		    flows->now_ms - f->last_ms < t->update_ms + LATE_MS &&
 		    flows->now_ms - f->start_ms >= t->update_ms)
 			write_flow(t, f, t->update_at, WEIR_RECORD_FLOW_UPDATE, WEIR_RECORD_IDLE);
 		t->update_at = t->update_at + 1 == flows->n_entries ? 0 : t->update_at + 1;

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Records of flows that go on. */
+
+#include "test.h"
+#include "toy_firewall.h"
+
+#include <weir/records.h>
+
+#include "tables/tracker_priv.h"
+
+#define MS UINT64_C(1000000)
+#define RECORDED                                                                           \
+	WORLD_PORTS "conntrack: {flows: 1024}\nrecords: {flows: /dev/null, updates: 1s}\n" \
+		    "firewall: {rules: [{name: r, action: accept}]}\n"
+
+static uint64_t updates(void)
+{
+	const struct weir_records *ring = world.shard.tracker->records;
+
+	return weir_records_stats(ring)->written[WEIR_RECORD_FLOW_UPDATE];
+}
+
+static void say(uint16_t sport)
+{
+	const struct toy_ip p = toy_udp("10.0.0.2", sport, "192.0.2.9", 53);
+
+	toy_expect(LAN, &p, WEIR_NEXT, WEIR_DROP_NONE);
+}
+
+/* The worker's timer every so often for ten seconds; a packet of one flow every 100 ms. */
+static void ten_seconds(unsigned step_ms)
+{
+	for (unsigned ms = 0; ms < 10000; ms += step_ms) {
+		if (ms % 100 == 0)
+			say(4000);
+		world.now_ns += step_ms * MS;
+		tracker_tick(world.shard.tracker, world.now_ns);
+		tracker_update(world.shard.tracker);
+	}
+}
+
+static void test_a_flow_is_told_of_once_in_its_time_however_often_the_timer_comes(void)
+{
+	static const unsigned steps_ms[] = {1, 20, 50, 100};
+
+	for (unsigned i = 0; i < RTE_DIM(steps_ms); i++) {
+		uint64_t told;
+
+		toy_begin(RECORDED);
+		ten_seconds(steps_ms[i]);
+		told = updates();
+		CU_ASSERT(told == 9 || told == 10);
+		toy_end();
+	}
+}
+
+static void test_a_flow_that_is_silent_is_told_of_no_more(void)
+{
+	toy_begin(RECORDED);
+	say(4000);
+	for (unsigned i = 0; i < 200; i++) {
+		world.now_ns += 50 * MS;
+		tracker_tick(world.shard.tracker, world.now_ns);
+		tracker_update(world.shard.tracker);
+	}
+	CU_ASSERT(updates() <= 1); /* its packet may be news when it is a second old */
+	toy_end();
+}
+
+WEIR_TESTS("tables/tracker_record",
+	   TEST(a_flow_is_told_of_once_in_its_time_however_often_the_timer_comes),
+	   TEST(a_flow_that_is_silent_is_told_of_no_more))
