@@ -119,13 +119,13 @@ struct weir_record {
 	uint8_t action;	    /**< of RULE and ALERT: enum weir_record_action */
 	uint8_t nat_event;  /**< of NAT: enum weir_nat_event */
 	uint8_t zone[2];    /**< where packets of each way come from; WEIR_RECORD_NO_ZONE: none */
-	uint8_t tcp_flags;	     /**< of RULE: those of its packet */
-	uint8_t tcp_state;	     /**< as the connection tracker counts them; 0: none */
-	uint8_t app;		     /**< application; 0: not known */
-	uint8_t text_kind;	     /**< enum weir_record_text */
-	uint8_t text_bytes;	     /**< of text */
-	bool text_cut;		     /**< there was more of it */
-	uint8_t gid;		     /**< of ALERT: enum weir_record_gid */
+	uint8_t tcp_flags;  /**< of RULE: those of its packet */
+	uint8_t tcp_state;  /**< as the connection tracker counts them; 0: none */
+	uint8_t app;	    /**< application; 0: not known */
+	uint8_t text_kind;  /**< enum weir_record_text */
+	uint8_t text_bytes; /**< of text */
+	bool text_cut;	    /**< there was more of it */
+	uint8_t gid;	    /**< of ALERT: enum weir_record_gid */
 	char text[WEIR_RECORD_TEXT]; /**< bytes from the network: not text that can be trusted */
 } __attribute__((aligned(128)));
 static_assert(sizeof(struct weir_record) == 384, "three pairs of cache lines");
