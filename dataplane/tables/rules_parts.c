@@ -27,7 +27,7 @@
  * address is any is merged into many others. Of fewer entries, which leave less behind, twice that.
  */
 #define WEIGHT4	      27000
-#define WEIGHT6	      8000
+#define WEIGHT6	      6500
 #define FEWER	      16384
 #define WEIGHT_NARROW 2
 #define WEIGHT_ANY    5
