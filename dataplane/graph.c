@@ -78,10 +78,15 @@ static int check_order(const struct weir_node_ops *const *path, unsigned *n, str
 
 static const char *verdict_name(unsigned v)
 {
-	static const char *const names[WEIR_VERDICTS] = {"NEXT",   "LOCAL", "OUT",  "TX",
-							 "REJECT", "PUNT",  "DROP", "HELD"};
+	static const char *const names[WEIR_VERDICTS] = {"NEXT",   "KNOWN", "LOCAL", "OUT", "TX",
+							 "REJECT", "PUNT",  "DROP",  "HELD"};
 
 	return names[v];
+}
+
+static bool takes(const struct weir_node_ops *ops, unsigned v)
+{
+	return ops->takes == v || (ops->also & WEIR_MAY(v));
 }
 
 /* Where a stage's verdicts lead: to the next later stage that takes them. */
@@ -95,7 +100,7 @@ static int wire(struct weir_graph *g, unsigned at, struct weir_why *why)
 
 		if (!(s->ops->may & WEIR_MAY(v)))
 			continue;
-		while (t < g->n && g->stage[t].ops->takes != v)
+		while (t < g->n && !takes(g->stage[t].ops, v))
 			t++;
 		if (t == g->n)
 			return weir_why(why, -EINVAL,

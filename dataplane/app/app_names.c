@@ -13,8 +13,8 @@
 
 const char *app_verdict_name(unsigned verdict)
 {
-	static const char *const names[WEIR_VERDICTS] = {"NEXT",   "LOCAL", "OUT",  "TX",
-							 "REJECT", "PUNT",  "DROP", "HELD"};
+	static const char *const names[WEIR_VERDICTS] = {"NEXT",   "KNOWN", "LOCAL", "OUT", "TX",
+							 "REJECT", "PUNT",  "DROP",  "HELD"};
 
 	return verdict < WEIR_VERDICTS ? names[verdict] : "?";
 }

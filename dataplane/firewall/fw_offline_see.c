@@ -143,7 +143,7 @@ static void see_one(struct offline_watch *w, unsigned at, uint16_t stage, struct
 	if (k == NULL)
 		return;
 	look_at(k, m, stage);
-	if (stage == RULES_STAGE)
+	if (stage == RULES_STAGE || verdict == WEIR_KNOWN)
 		find_rule(k, weir_engine_shard(w->engine)->tracker, meta);
 	judge(k, at, stage, verdict, meta);
 }

@@ -4,7 +4,8 @@
  * 30_conntrack: the flow that a packet belongs to.
  *
  * Takes:  NEXT; whole packets of IPv4 and IPv6, reassembled if they came in fragments.
- * Says:   NEXT with meta.flow set. Packets of a known flow are tracked, counted and marked KNOWN
+ * Says:   KNOWN of packets that the stages up to 60_route have nothing to do with.
+ *         NEXT with meta.flow set. Packets of a known flow are tracked, counted and marked KNOWN
  *         (REWRITE if 50_nat has to change them, INSPECT if 45_dpi has to look at them), ICMP
  *         errors about its packets RELATED too. The
  *         first packet of a new flow has a draft. What belongs to no flow and can begin none has
@@ -153,7 +154,8 @@ static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_m
 	if (unlikely(f->dscp != 0))
 		meta->flags |= WEIR_META_REWRITE;
 	weir_tracker_count(n->tracker, f->rule, ip_bytes, now_ns);
-	return WEIR_NEXT;
+	return likely(!(meta->flags & (WEIR_META_REWRITE | WEIR_META_INSPECT))) ? WEIR_KNOWN
+										: WEIR_NEXT;
 }
 
 /* The tuple of the packet that an ICMP error quotes. */
@@ -289,7 +291,7 @@ const struct weir_node_ops weir_node_conntrack = {
 	.name = "conntrack",
 	.stage = 30,
 	.takes = WEIR_NEXT,
-	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_DROP),
+	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_KNOWN) | WEIR_MAY(WEIR_DROP),
 	.source = true, /* it answers weirctl in passes without packets too */
 	.create = conntrack_create,
 	.free = conntrack_free,

@@ -3,7 +3,7 @@
 /*
  * 60_route: choose where a packet goes by its destination (RFC 1812 section 5, RFC 8200).
  *
- * Takes:  NEXT, IPv4 or IPv6 with meta.l3_off set.
+ * Takes:  NEXT and KNOWN, IPv4 or IPv6 with meta.l3_off set.
  * Says:   LOCAL if it is for an address or group of ours; OUT with meta.hop and meta.iface_out set
  *         and the TTL one lower (that of our own packets stays);
  *         REJECT if the TTL ran out, nothing leads there or it is too long;
@@ -497,6 +497,7 @@ const struct weir_node_ops weir_node_route = {
 	.name = "route",
 	.stage = 60,
 	.takes = WEIR_NEXT,
+	.also = WEIR_MAY(WEIR_KNOWN),
 	.may = WEIR_MAY(WEIR_LOCAL) | WEIR_MAY(WEIR_OUT) | WEIR_MAY(WEIR_REJECT) |
 	       WEIR_MAY(WEIR_DROP) | WEIR_MAY(WEIR_HELD),
 	.create = route_create,

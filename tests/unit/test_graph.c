@@ -39,6 +39,11 @@ static void forward(void *self, struct weir_burst *b)
 	memset(b->verdict, WEIR_TX, b->n);
 }
 
+static void pass_on(void *self, struct weir_burst *b)
+{
+	memset(b->verdict, WEIR_NEXT, b->n);
+}
+
 static void swallow(void *self, struct weir_burst *b)
 {
 	order[n_order++] = 90;
@@ -270,7 +275,53 @@ static void test_a_watch_sees_every_burst_of_every_stage(void)
 	weir_graph_free(g);
 }
 
-WEIR_TESTS("dataplane/graph", TEST(a_pass_takes_every_packet_to_its_end),
+static unsigned known_or_next(unsigned i)
+{
+	return i % 4 == 0 ? WEIR_NEXT : WEIR_KNOWN;
+}
+
+/* 10 says NEXT and KNOWN; 60 takes both, 20 in between NEXT alone. */
+static void test_a_stage_can_take_more_than_one_verdict(void)
+{
+	static const struct weir_node_ops pick = {.name = "pick",
+						  .stage = 10,
+						  .takes = WEIR_NEXT,
+						  .may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_KNOWN),
+						  .process = classify};
+	static const struct weir_node_ops between = {.name = "between",
+						     .stage = 20,
+						     .takes = WEIR_NEXT,
+						     .may = WEIR_MAY(WEIR_NEXT),
+						     .process = pass_on};
+	static const struct weir_node_ops both = {.name = "both",
+						  .stage = 60,
+						  .takes = WEIR_NEXT,
+						  .also = WEIR_MAY(WEIR_KNOWN),
+						  .may = WEIR_MAY(WEIR_TX),
+						  .process = forward};
+	static const struct weir_node_ops *const wide[] = {&in, &pick, &between, &both, &out, NULL};
+	static const struct weir_node_ops *const narrow[] = {&in,  &pick, &between,
+							     &way, &out,  NULL};
+	struct weir_stage_stats st;
+	struct weir_graph *g = NULL;
+	struct weir_why why;
+
+	CU_ASSERT_EQUAL_FATAL(weir_graph_create(wide, NULL, &g, NULL), 0);
+	run(g, 40, known_or_next);
+	weir_graph_stats(g, 2, &st);
+	CU_ASSERT_EQUAL(st.pkts, 10);
+	weir_graph_stats(g, 3, &st);
+	CU_ASSERT_EQUAL(st.pkts, 40);
+	CU_ASSERT_EQUAL(st.bursts, 1); /* one burst again */
+	weir_graph_free(g);
+	g = NULL;
+	CU_ASSERT_EQUAL(weir_graph_create(narrow, NULL, &g, &why), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(why.text,
+			       "path: 10_pick may say KNOWN, but no later stage takes it");
+}
+
+WEIR_TESTS("dataplane/graph", TEST(a_stage_can_take_more_than_one_verdict),
+	   TEST(a_pass_takes_every_packet_to_its_end),
 	   TEST(stages_run_once_a_pass_and_from_low_to_high), TEST(every_verdict_is_counted),
 	   TEST(one_pass_in_64_is_timed), TEST(a_verdict_that_leads_nowhere_is_refused_by_name),
 	   TEST(stages_that_do_not_ascend_are_refused_by_name),

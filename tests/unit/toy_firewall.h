@@ -361,7 +361,7 @@ static inline enum weir_verdict toy_walk(struct rte_mbuf *m)
 
 	for (unsigned i = 0; i < TOY_STAGES && v == WEIR_NEXT; i++)
 		v = toy_stage(i, m);
-	return v;
+	return v == WEIR_KNOWN ? WEIR_NEXT : v; /* both go to 60_route */
 }
 
 /* What becomes of a packet, and why if it does not pass. */

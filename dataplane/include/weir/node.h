@@ -19,6 +19,7 @@
 /** What a node says of a packet, and by which word a stage takes packets. */
 enum weir_verdict {
 	WEIR_NEXT,    /**< on to the next stage in line */
+	WEIR_KNOWN,   /**< of a flow that needs nothing but the way: 60_route */
 	WEIR_LOCAL,   /**< for an address of ours: 70_local */
 	WEIR_OUT,     /**< meta.hop is set: 80_neigh_out finds the MAC address */
 	WEIR_TX,      /**< a whole frame, meta.port_out is set: 90_tx */
@@ -62,7 +63,7 @@ struct weir_node_ops {
 	const char *name;	 /**< "route" */
 	uint8_t stage;		 /**< 60; a path ascends by it */
 	enum weir_verdict takes; /**< the verdict that leads here; WEIR_HELD: none does */
-	uint8_t may;		 /**< WEIR_MAY() of each verdict that it can say */
+	uint16_t may;		 /**< WEIR_MAY() of each verdict that it can say */
 	bool source;		 /**< runs every pass, for it brings packets in */
 	/**
 	 * Make the worker's instance. NULL if there is none (self is NULL then).
@@ -73,6 +74,7 @@ struct weir_node_ops {
 	void (*free)(void *self);
 	/** Judge a burst. The worker's thread. */
 	void (*process)(void *self, struct weir_burst *b);
+	uint16_t also; /**< WEIR_MAY() of further verdicts that lead here */
 };
 
 /** Say DROP, and why. */
