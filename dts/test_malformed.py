@@ -372,13 +372,20 @@ def test_what_comes_in_goes_out_or_is_dropped_under_a_name(fw: Firewall) -> None
     Check: packets received and made are as many as those sent and dropped; what came out is sound.
     """
 
-    def adds_up() -> bool:
+    def figures() -> dict[str, int]:
         rose = fw.app.rose
-        made = rose("weir_icmp_errors_sent_packets_total")
-        made += rose("weir_neighbour_requests_packets_total")
-        dropped = sum(fw.app.since_start(DROPS, "reason").values())
-        came, went = rose("weir_port_rx_packets_total"), rose("weir_port_tx_packets_total")
-        return came >= 2000 and came + made == went + dropped
+        return {
+            "came": rose("weir_port_rx_packets_total"),
+            "errors made": rose("weir_icmp_errors_sent_packets_total"),
+            "requests made": rose("weir_neighbour_requests_packets_total"),
+            "went": rose("weir_port_tx_packets_total"),
+        } | fw.app.since_start(DROPS, "reason")
+
+    def adds_up() -> bool:
+        now = figures()
+        came = now.pop("came")
+        made = now.pop("errors made") + now.pop("requests made")
+        return came >= 2000 and came + made == sum(now.values())
 
     fw.app.mark()
     with fw.tg.capture(fw.line.right) as seen:
@@ -386,4 +393,7 @@ def test_what_comes_in_goes_out_or_is_dropped_under_a_name(fw: Firewall) -> None
             fw.tg.send(fw.line.left, frame)
     for packet in seen:
         assert_sound(fw, packet)
-    until(adds_up, timeout=20, what="as many in as out")
+    try:
+        until(adds_up, timeout=20, what="as many in as out")
+    except TimeoutError:
+        raise AssertionError(f"not as many in as out: {figures()}") from None

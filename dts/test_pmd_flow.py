@@ -366,7 +366,7 @@ REFUSED = {
     "egress pattern eth / end actions drop / end": "received packets",
     "transfer pattern eth / end actions drop / end": "this port only",
     "pattern eth / end actions drop / end": "direction",
-    "ingress priority 65536 pattern eth / end actions drop / end": "0 to 65535",
+    "ingress priority 131072 pattern eth / end actions drop / end": "0 to 131071",
     "ingress pattern eth / vxlan / end actions drop / end": "only ETH, VLAN, IPV4",
     "ingress pattern ipv4 / eth / end actions drop / end": "upwards",
     "ingress pattern eth / udp / end actions drop / end": "IPV4 or IPV6 is missing",
