@@ -367,8 +367,8 @@ def test_the_firewall_drops_the_same_lies_under_the_same_names(fw: Firewall) -> 
 def test_what_comes_in_goes_out_or_is_dropped_under_a_name(fw: Firewall) -> None:
     """Noise and damaged packets: no packet is lost track of.
 
-    Steps: send 2,000 such frames, of which a busy machine may lose some before they come; wait until
-    fragments, and neighbours that do not answer, have been given up.
+    Steps: send 2,000 such frames; wait until fragments, and neighbours that do not answer, have been
+    given up.
     Check: packets received and made are as many as those sent and dropped; what came out is sound.
     """
 
@@ -385,7 +385,8 @@ def test_what_comes_in_goes_out_or_is_dropped_under_a_name(fw: Firewall) -> None
         now = figures()
         came = now.pop("came")
         made = now.pop("errors made") + now.pop("requests made")
-        return came > 1000 and came + made == sum(now.values())
+        now.pop("error_limit", None)  # answers that were not made, counted beside their packets
+        return came >= 2000 and came + made == sum(now.values())
 
     fw.app.mark()
     with fw.tg.capture(fw.line.right) as seen:
