@@ -204,7 +204,11 @@ unsigned weir_engine_once(struct weir_engine *e, uint64_t now_ns)
 
 uint64_t weir_engine_due_ns(const struct weir_engine *e)
 {
-	return origin_waits(e->shard.origin) ? 0 : weir_wheel_next_ns(e->shard.wheel);
+	const struct weir_tracker *t = e->shard.tracker;
+
+	if (origin_waits(e->shard.origin) || (t != NULL && weir_flow_ask_waits(t->flows)))
+		return 0;
+	return weir_wheel_next_ns(e->shard.wheel);
 }
 
 /* Whether all queues can wake us. Adds them to this thread's epoll set. */

@@ -241,14 +241,14 @@ def test_a_flow_that_is_killed_is_told_as_such(fw: Firewall, place: Path) -> Non
 def test_a_rotation_loses_no_line(fw: Firewall, place: Path) -> None:
     """As logrotate does: rename, SIGUSR1.
 
-    Steps: while curl fetches 100 times, rename the file and signal, three times.
+    Steps: while curl fetches 300 times, rename the file and signal, three times.
     Check: all files together have each flow's start and end once, whole.
     """
     fw.policy([OUT])
     file = place / "flows.json"
     before = len(events(file))
     parts = []
-    again = f"http://{LEFT}:8080/small?[1-100]"
+    again = f"http://{LEFT}:8080/small?[1-300]"
     curl = ("curl", "-sS", "--rate", "100/s", "-o", "/dev/null", again)
     with peers.running(fw.inside, *curl) as process:
         for n in range(3):
@@ -264,8 +264,8 @@ def test_a_rotation_loses_no_line(fw: Firewall, place: Path) -> None:
         told = [one for one in events(*parts, file)[before:] if one.get("dest_port") == 8080]
         return sorted(one["flow_id"] for one in told if one["event_type"] == kind)
 
-    until(lambda: len(flows("flow")) >= 100, what="the end of each flow")
-    assert len(set(flows("flow"))) == 100
+    until(lambda: len(flows("flow")) >= 300, what="the end of each flow")
+    assert len(set(flows("flow"))) == 300
     assert flows("flow_start") == flows("flow")
     for part in parts:
         part.unlink()

@@ -240,8 +240,10 @@ static int commit_with(struct weir_run *run, struct weir_policy *fresh, struct w
 	struct weir_policy *old = run->l3->policy;
 	int rc;
 
-	if (fresh != NULL)
+	if (fresh != NULL) {
+		fw_records_drain(run->fw); /* by the names that were in force */
 		run->l3->policy = fresh;
+	}
 	rc = commit(run->l3, why);
 	if (fresh == NULL)
 		return rc;

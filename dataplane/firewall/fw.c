@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/set.h>
@@ -190,10 +191,11 @@ static int say_findings(const struct weir_policy *policy, const char *file, FILE
 int fw_check(struct weir_run *run, const void *conf, FILE *to, struct weir_why *why)
 {
 	const char *const no_plugins[] = {NULL};
+	const int cpu = sched_getcpu();
 	struct weir_policy *policy;
 	int rc = weir_eal_init(
 		&(struct weir_eal_conf){.program = run->app->name,
-					.cores = (const uint16_t[]){0},
+					.cores = (const uint16_t[]){cpu < 0 ? 0 : (uint16_t)cpu},
 					.n_cores = 1,
 					.hugepages = WEIR_HUGEPAGES_NONE,
 					.memory_mib = (uint32_t)(fw_bytes(run->app, conf, 1) >> 20),

@@ -256,7 +256,7 @@ static const struct weir_conf_key nat_rule_keys[] = {
 		"one_to_one, npt. nat.destination: none, dnat, one_to_one, npt, nat64. one_to_one and "
 		"npt in both lists hold for both directions."},
 	{WEIR_CONF_KEY(struct weir_nat_rule_conf, pool), .type = WEIR_CONF_PREFIX,
-	 .many = WEIR_CONF_LIST, .one_ok = true, .max_items = 1024,
+	 .many = WEIR_CONF_LIST, .one_ok = true, .max_items = WEIR_NAT_POOL_MAX,
 	 .doc = "Prefixes outside, of a single address /32 or /128: snat, cgnat, nat64; one_to_one and "
 		"npt: the one prefix."},
 	{WEIR_CONF_KEY(struct weir_nat_rule_conf, ports), .type = WEIR_CONF_STRING, .min = 1,
@@ -325,7 +325,7 @@ static const struct weir_conf_schema timeouts_schema = {
 static const struct weir_conf_key conntrack_keys[] = {
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, flows), .type = WEIR_CONF_UINT, .min = 1024,
 	 .max = WEIR_FLOWS_MAX, .def = "262144",
-	 .doc = "Flows of all workers together; 128 bytes each, and 22 of index."},
+	 .doc = "Flows of all workers together; 128 bytes each, and 26 of index."},
 	{WEIR_CONF_KEY(struct weir_conntrack_conf, extended), .type = WEIR_CONF_UINT, .min = 16,
 	 .max = WEIR_FLOWS_MAX, .def = "16384",
 	 .doc = "Of them, those that need 64 bytes more: IPv6 that is translated, TCP behind the SYN "

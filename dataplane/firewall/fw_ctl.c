@@ -160,6 +160,8 @@ int fw_ask_worker(struct weir_run *run, uint16_t worker, struct weir_flow_ask *a
 		if (weir_run_now_ns(run) > until_ns) {
 			weir_flow_ask_post(weir_engine_shard(e)->tracker->flows, NULL);
 			weir_gens_synchronize(weir_system_gens(run->system));
+			if (weir_flow_ask_done(ask))
+				return 0;
 			return weir_why(why, -ETIMEDOUT, "worker %u does not answer", worker);
 		}
 	}
@@ -249,9 +251,7 @@ static int cmd_flows(void *ctx, const struct weir_ctl_request *rq, json_t **repl
 	rc = ask.views == NULL || *reply == NULL ? weir_why(why, -ENOMEM, "flows: out of memory")
 						 : list_or_kill(run, &ask, *reply, &matched, why);
 	free(ask.views);
-	if (rc < 0)
-		json_decref(*reply);
-	return rc;
+	return rc; /* what *reply holds is freed by who asked, if this failed */
 }
 
 static int cmd_flows_kill(void *ctx, const struct weir_ctl_request *rq, json_t **reply,

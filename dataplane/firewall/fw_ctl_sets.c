@@ -174,6 +174,7 @@ int fw_ctl_set_add(void *ctx, const struct weir_ctl_request *rq, json_t **reply,
 	if (rc < 0)
 		return rc;
 	fw_push_before_set(((struct weir_run *)ctx)->fw, c.set);
+	weir_set_expire(c.set, now_s); /* what has ended makes room */
 	json_array_foreach (c.entries, i, j) {
 		struct weir_prefix p;
 		uint32_t timeout_s;

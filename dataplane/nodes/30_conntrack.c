@@ -4,18 +4,16 @@
  * 30_conntrack: the flow that a packet belongs to.
  *
  * Takes:  NEXT; whole packets of IPv4 and IPv6, reassembled if they came in fragments.
- * Says:   KNOWN of packets that the stages up to 60_route have nothing to do with.
- *         NEXT with meta.flow set. Packets of a known flow are tracked, counted and marked KNOWN
- *         (REWRITE if 50_nat has to change them, INSPECT if 45_dpi has to look at them), ICMP
- *         errors about its packets RELATED too. The
- *         first packet of a new flow has a draft. What belongs to no flow and can begin none has
- *         WEIR_NO_FLOW: 40_acl judges it by itself.
- *         DROP for what contradicts its flow: FLOW_INVALID, FLOW_ZONE; ICMP_QUOTE for errors that
- *         cannot be read; FLOW_FULL for new flows.
- * Holds:  the flows of this worker; ends those that have timed out, and answers weirctl. How long
- *         flows stay is the policy's.
+ * Says:   the verdict KNOWN of packets that the stages up to 60_route have nothing to do with, else
+ *         NEXT, with meta.flow set. Packets of a known flow are tracked, counted and have the mark
+ *         META_KNOWN (REWRITE if 50_nat has to change them, INSPECT if 45_dpi has to look at them),
+ *         ICMP errors about its packets RELATED too. The first packet of a new flow has a draft.
+ * What belongs to no flow and can begin none has WEIR_NO_FLOW: 40_acl judges it by itself. DROP for
+ * what contradicts its flow: FLOW_INVALID, FLOW_ZONE; ICMP_QUOTE for errors that cannot be read;
+ * FLOW_FULL for new flows. Holds:  the flows of this worker; ends those that have timed out, and
+ * answers weirctl. How long flows stay is the policy's.
  *
- * A flow whose policy is not that of the pass is not KNOWN: 40_acl judges it again.
+ * Packets of a flow whose policy is not that of the pass lack META_KNOWN: 40_acl judges it again.
  */
 
 #include <weir/nodes.h>
@@ -207,6 +205,7 @@ static void conntrack_process(void *self, struct weir_burst *b)
 	struct weir_tuple tuple[WEIR_PASS_PKTS];
 	uint32_t ref[WEIR_PASS_PKTS];
 	uint16_t at[WEIR_PASS_PKTS], known = 0, fresh[WEIR_PASS_PKTS], n_fresh = 0;
+	uint16_t error[WEIR_PASS_PKTS], n_errors = 0;
 
 	tracker_tick(n->tracker, b->pass->now_ns);
 	if (unlikely(n->policy != policy->number)) {
@@ -223,7 +222,7 @@ static void conntrack_process(void *self, struct weir_burst *b)
 		if (likely(kind == TUPLE_FLOW)) {
 			at[known++] = i;
 		} else if (kind == TUPLE_ERROR) {
-			b->verdict[i] = (uint8_t)error_one(n, b->pkt[i], policy);
+			error[n_errors++] = i;
 		} else {
 			weir_meta(b->pkt[i])->flow = WEIR_NO_FLOW;
 			b->verdict[i] = WEIR_NEXT;
@@ -246,6 +245,9 @@ static void conntrack_process(void *self, struct weir_burst *b)
 		b->verdict[at[fresh[i]]] =
 			(uint8_t)begin(n, b->pkt[at[fresh[i]]], &tuple[fresh[i]]);
 	n->tracker->ending = WEIR_RECORD_REASONS;
+	/* Last: they do not make their flow look alive, so that a draft could take its entry. */
+	for (uint16_t i = 0; i < n_errors; i++)
+		b->verdict[error[i]] = (uint8_t)error_one(n, b->pkt[error[i]], policy);
 }
 
 static void conntrack_expire(struct weir_timer *t, uint64_t now_ns)

@@ -4,10 +4,10 @@
  * 35_balance: where a new flow goes.
  *
  * Takes:  NEXT, with meta.flow from 30_conntrack.
- * Says:   NEXT of all. A draft whose destination is translated (a port forward, one to one, NAT64)
- *         has it written, so that rules see where the flow really goes; meta.nat_rule says which
- *         rule it was.
- * Holds:  nothing. Reads the translation of the pass's policy.
+ * Says:   NEXT of all but drafts without room for where they go: DROP (FLOW_FULL). A draft whose
+ * destination is translated (a port forward, one to one, NAT64) has it written, so that rules see
+ * where the flow really goes; meta.nat_rule says which rule it was. Holds:  nothing. Reads the
+ * translation of the pass's policy.
  */
 
 #include <weir/nodes.h>

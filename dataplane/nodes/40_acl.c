@@ -4,11 +4,11 @@
  * 40_acl: may a new flow pass?
  *
  * Takes:  NEXT, with meta.flow from 30_conntrack, and in a draft where it goes from 35_balance.
- * Says:   NEXT of what is KNOWN, and of what a rule accepts: its draft then carries the rule, and
- *         meta.hop the way that was found. DROP or REJECT of all else, whose draft is given back;
- *         of a SYN for the SYN proxy too, which is answered.
+ * Says:   NEXT of what is KNOWN, and of what a rule accepts: its draft then carries the rule.
+ *         DROP or REJECT of all else, whose draft is given back; of a SYN for the SYN proxy too,
+ *         which is answered.
  * Holds:  keys of SYN cookies. Reads the rules and zones of the pass's policy, and the forwarding
- * tables.
+ *         tables.
  *
  * Four steps over what is not KNOWN, each over all packets, so that lookups come in bulk: the zone
  * that it goes to, whether its source may come from where it came, the rules, the judgement. Flows
@@ -73,20 +73,9 @@ static void fill_ask(struct acl_node *n, const struct weir_policy *policy, struc
 		     struct weir_rule_ask *ask)
 {
 	const struct weir_meta *meta = weir_meta(c->m);
-	const uint8_t *ip = (const uint8_t *)ip4(c->m);
 
-	*ask = (struct weir_rule_ask){.from = zone_of(policy, meta->iface_in),
-				      .vlan = meta->vlan[0],
-				      .app = WEIR_APP_UNKNOWN};
-	ask->dscp = meta->flags & WEIR_META_IP4 ? ip[1] >> 2
-						: (uint8_t)((ip[0] & 0xf) << 2 | ip[1] >> 6);
+	ask_of(policy, c->m, ask);
 	if (c->f == NULL) {
-		if (meta->flags & WEIR_META_IP4)
-			tuple_set4(&ask->tuple, ip4(c->m), meta->proto);
-		else
-			tuple_set6(&ask->tuple, ip6(c->m), meta->proto);
-		if (meta->flags & WEIR_META_L4)
-			tuple_ports(&ask->tuple, l4(c->m));
 		c->family = ask->tuple.family;
 		memcpy(c->dst, ask->tuple.dst, sizeof(c->dst));
 	} else {
@@ -106,20 +95,12 @@ static void fill_ask(struct acl_node *n, const struct weir_policy *policy, struc
 		if (!c->draft)
 			ask->from = c->f->zone[WEIR_DIR_ORIG];
 	}
-	if (!(meta->flags & WEIR_META_L4))
+	if (c->f == NULL || c->draft || !(meta->flags & WEIR_META_L4))
 		return;
-	if (meta->proto == IPPROTO_TCP) {
-		ask->tcp_flags = ((const struct rte_tcp_hdr *)l4(c->m))->tcp_flags;
-		if (c->f != NULL && !c->draft)
-			ask->tcp_flags = RTE_TCP_SYN_FLAG;
-	} else if (meta->proto != IPPROTO_UDP) {
-		const struct icmp_head *icmp = l4(c->m);
-
-		ask->icmp_type = icmp->type;
-		ask->icmp_code = icmp->code;
-		if (c->f != NULL && !c->draft)
-			ask->icmp_type = meta->flags & WEIR_META_IP4 ? 8 : ICMP6_ECHO_REQUEST;
-	}
+	/* As its first packet was: a SYN, or the question, which stands for a port. */
+	ask->tcp_flags = c->f->proto == IPPROTO_TCP ? RTE_TCP_SYN_FLAG : 0;
+	if (c->f->proto == IPPROTO_ICMP || c->f->proto == IPPROTO_ICMPV6)
+		ask->icmp_type = (uint8_t)rte_be_to_cpu_16(ask->tuple.dport);
 }
 
 /* Collect what is to be judged; say NEXT of all others. */
@@ -436,6 +417,10 @@ static enum weir_verdict judge_one(struct acl_node *n, const struct weir_policy 
 		n->rule[i] == WEIR_RULE_DEFAULT ? NULL : weir_rules_at(n->rules, n->rule[i]);
 	const enum weir_action action = rule == NULL ? weir_rules_default(n->rules) : rule->action;
 
+	if (unlikely(c->f != NULL && flow_is_over(c->f))) {
+		weir_meta(c->m)->flow = WEIR_NO_FLOW;
+		return weir_say_drop(c->m, WEIR_DROP_FLOW_INVALID);
+	}
 	n->tracker->decided = rule == NULL ? 0 : rule->slot;
 	weir_tracker_count(n->tracker, n->tracker->decided, c->m->pkt_len - weir_meta(c->m)->l3_off,
 			   n->now_ns);
@@ -486,11 +471,6 @@ static void acl_process(void *self, struct weir_burst *b)
 		b->verdict[n->cases[i].at] = (uint8_t)judge_one(n, policy, i);
 }
 
-static void acl_free(void *self)
-{
-	free(self);
-}
-
 static int acl_create(struct weir_shard *shard, void **self)
 {
 	struct acl_node *n;
@@ -513,6 +493,6 @@ const struct weir_node_ops weir_node_acl = {
 	.takes = WEIR_NEXT,
 	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_DROP) | WEIR_MAY(WEIR_REJECT),
 	.create = acl_create,
-	.free = acl_free,
+	.free = free,
 	.process = acl_process,
 };

@@ -185,11 +185,6 @@ static void filter_process(void *self, struct weir_burst *b)
 		b->verdict[n->at[i]] = (uint8_t)judge_one(n, i);
 }
 
-static void filter_free(void *self)
-{
-	free(self);
-}
-
 static int filter_create(struct weir_shard *shard, void **self)
 {
 	struct filter_node *n;
@@ -210,6 +205,6 @@ const struct weir_node_ops weir_node_filter = {
 	.takes = WEIR_NEXT,
 	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_REJECT) | WEIR_MAY(WEIR_DROP),
 	.create = filter_create,
-	.free = filter_free,
+	.free = free,
 	.process = filter_process,
 };

@@ -5,7 +5,8 @@
  *
  * Takes:  NEXT, of which 30_conntrack and 40_acl have marked INSPECT what is to be looked at. The
  *         payload of TCP is read in the order of its numbers, datagrams one by one.
- * Says:   NEXT of what may pass, and of all that is not marked. DROP (INSPECT) or REJECT
+ * Says:   NEXT of what may pass, and of all that is not marked. DROP (L4_CSUM) of what is marked
+ * and has a wrong checksum, for who it is for would not read it. DROP (INSPECT) or REJECT
  *         (INSPECT_RESET) of a segment in which the verdict is reached and of all of its flow that
  *         follow, and of a datagram for itself.
  * Holds:  nothing; states are the tracker's. A flow whose application becomes known is judged again
@@ -33,10 +34,12 @@
 #include <weir/shard.h>
 #include <weir/tracker.h>
 
+#include "l4_csum_priv.h"
 #include "packet_priv.h"
 #include "rewrite_priv.h"
 #include "synproxy_priv.h"
 #include "tables/tracker_priv.h"
+#include "tuple_priv.h"
 
 /* States are fetched so many packets ahead: a packet takes as long as several misses. */
 #define AHEAD 2
@@ -118,7 +121,7 @@ static void reset_receiver(struct dpi_node *n, const struct weir_pass *pass,
 }
 
 /* Drop it, or answer it. A draft whose first packet may not pass is given back. */
-static enum weir_verdict turn_away(struct dpi_node *n, const struct dpi_case *c, bool answer)
+static enum weir_verdict turn_away(struct dpi_node *n, const struct dpi_case *c, enum weir_drop why)
 {
 	struct weir_meta *meta = weir_meta(c->m);
 
@@ -126,8 +129,8 @@ static enum weir_verdict turn_away(struct dpi_node *n, const struct dpi_case *c,
 		weir_flow_abort(n->tracker->flows, meta->flow >> 1);
 		meta->flow = WEIR_NO_FLOW;
 	}
-	return answer ? weir_say_reject(c->m, WEIR_DROP_INSPECT_RESET)
-		      : weir_say_drop(c->m, WEIR_DROP_INSPECT);
+	return why == WEIR_DROP_INSPECT_RESET ? weir_say_reject(c->m, why)
+					      : weir_say_drop(c->m, why);
 }
 
 /* No packet of a connection passes any more; it soon makes room. */
@@ -139,7 +142,8 @@ static enum weir_verdict blocked(struct dpi_node *n, const struct dpi_case *c, u
 		return WEIR_NEXT;
 	weir_flow_set_class(n->tracker->flows, c->f,
 			    how == WEIR_FLOW_RESET ? WEIR_FLOW_CLOSED : WEIR_FLOW_CLOSING);
-	return turn_away(n, c, how == WEIR_FLOW_RESET);
+	return turn_away(n, c,
+			 how == WEIR_FLOW_RESET ? WEIR_DROP_INSPECT_RESET : WEIR_DROP_INSPECT);
 }
 
 static __rte_noinline enum weir_verdict block_segment(struct dpi_node *n,
@@ -216,7 +220,8 @@ static enum weir_verdict udp_one(struct dpi_node *n, const struct weir_pass *pas
 		(void)let_pass(n, c);
 	if (likely(v.action == WEIR_DPI_PASS))
 		return WEIR_NEXT;
-	return turn_away(n, c, v.action == WEIR_DPI_RESET);
+	return turn_away(n, c,
+			 v.action == WEIR_DPI_RESET ? WEIR_DROP_INSPECT_RESET : WEIR_DROP_INSPECT);
 }
 
 static enum weir_verdict dpi_one(struct dpi_node *n, const struct weir_pass *pass,
@@ -224,6 +229,13 @@ static enum weir_verdict dpi_one(struct dpi_node *n, const struct weir_pass *pas
 {
 	uint32_t state;
 
+	if (unlikely(flow_is_over(c->f)))
+		return weir_say_drop(c->m, WEIR_DROP_FLOW_INVALID);
+	/* Who it is for would not see these: other bytes may come in their place. */
+	if (unlikely(!l4_csum_is_right(c->m)))
+		return turn_away(n, c, WEIR_DROP_L4_CSUM);
+	if (unlikely(ttl_is_over(c->m)))
+		return WEIR_NEXT; /* 50_nat or 60_route answers it */
 	/* An earlier packet of the burst may have ended it. */
 	if (unlikely(!(c->f->flags & WEIR_FLOW_INSPECT) || !may_begin(c)))
 		return WEIR_NEXT;

@@ -4,10 +4,10 @@
  * 50_nat: addresses and ports as the flow has them, and numbers of TCP behind the SYN proxy.
  *
  * Takes:  NEXT, of which 40_acl has accepted what is new.
- * Says:   NEXT of all that is as it will leave; HEADROOM, NAT_UNTRANSLATABLE, ICMP_QUOTE, NAT_FULL
- *         and FLOW_FULL are drops, SYNPROXY_DONE is what ends here. REJECT (TTL) of what could not
- * be forwarded, while its sender's address is still in it. Holds:  nothing. Here a draft becomes a
- * flow that lookups find.
+ * Says:   NEXT of all that is as it will leave; HEADROOM, NAT_UNTRANSLATABLE, ICMP_QUOTE, NAT_FULL,
+ *         NAT_ADDRESS and FLOW_INVALID are drops, SYNPROXY_DONE is what ends here. REJECT (TTL) of
+ *         what could not be forwarded, while its sender's address is still in it.
+ * Holds:  nothing. Here a draft becomes a flow that lookups find.
  *
  * Only what is marked REWRITE is looked at: established flows that are not translated pass.
  */
@@ -27,6 +27,7 @@
 #include "rewrite_priv.h"
 #include "synproxy_priv.h"
 #include "tables/tracker_priv.h"
+#include "tuple_priv.h"
 
 /* How often another port is looked for, if the one that was chosen is taken by then. */
 #define TRIES 4
@@ -178,12 +179,6 @@ static enum weir_drop translate_numbers(struct nat_node *n, const struct weir_pa
 	return WEIR_DROP_NONE;
 }
 
-static bool ttl_is_over(struct rte_mbuf *m)
-{
-	return (weir_meta(m)->flags & WEIR_META_IP4 ? ip4(m)->time_to_live : ip6(m)->hop_limits) <=
-	       1;
-}
-
 static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pass,
 				 struct rte_mbuf *m)
 {
@@ -191,6 +186,8 @@ static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pas
 	struct weir_flow *f = weir_flow_at(n->tracker->flows, meta->flow >> 1);
 	enum weir_drop why;
 
+	if (unlikely(flow_is_over(f)))
+		return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
 	if (unlikely(f->flags & WEIR_FLOW_DRAFT)) {
 		uint32_t ref = meta->flow;
 
@@ -247,11 +244,6 @@ static void nat_process(void *self, struct weir_burst *b)
 						  : WEIR_NEXT);
 }
 
-static void nat_free(void *self)
-{
-	free(self);
-}
-
 static int nat_create(struct weir_shard *shard, void **self)
 {
 	struct nat_node *n;
@@ -274,6 +266,6 @@ const struct weir_node_ops weir_node_nat = {
 	.takes = WEIR_NEXT,
 	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_DROP) | WEIR_MAY(WEIR_REJECT),
 	.create = nat_create,
-	.free = nat_free,
+	.free = free,
 	.process = nat_process,
 };

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "icmp_priv.h"
+#include "l4_csum_priv.h"
 
 #define DSCP_MASK 0xfc
 
@@ -28,57 +29,6 @@ struct local_node {
 	struct weir_shard *shard;
 	struct icmp_idents idents;
 };
-
-/* Sum over the transport header and what follows, with its pseudo header; 0 means right. */
-static uint16_t l4_csum(struct rte_mbuf *m, uint32_t bytes)
-{
-	const struct weir_meta *meta = weir_meta(m);
-	uint32_t sum = weir_offload_sum(m, meta->l4_off, bytes);
-
-	if (meta->flags & WEIR_META_IP6)
-		sum = weir_csum_add(sum, weir_csum_pseudo6(ip6_src(ip6(m)), ip6_dst(ip6(m)),
-							   meta->proto, bytes));
-	else if (meta->proto != IPPROTO_ICMP)
-		sum = weir_csum_add(sum, weir_csum_pseudo4(ip4(m)->src_addr, ip4(m)->dst_addr,
-							   meta->proto, bytes));
-	return weir_csum_finish(sum);
-}
-
-/* TCP and UDP, where the port may vouch for the sum. */
-static bool port_vouches(const struct rte_mbuf *m)
-{
-	return (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-}
-
-static bool udp_csum_is_right(struct rte_mbuf *m)
-{
-	const struct weir_meta *meta = weir_meta(m);
-	const struct rte_udp_hdr *udp = l4(m);
-
-	/* No checksum: allowed by RFC 768, forbidden by RFC 8200 section 8.1. */
-	if (udp->dgram_cksum == 0)
-		return (meta->flags & WEIR_META_IP4) != 0;
-	if (port_vouches(m))
-		return true;
-	return l4_csum(m, rte_be_to_cpu_16(udp->dgram_len)) == 0;
-}
-
-static bool csum_is_right(struct rte_mbuf *m)
-{
-	const struct weir_meta *meta = weir_meta(m);
-
-	/* A fragment that nobody put together, or a protocol that is not ours to check. */
-	if ((meta->flags & (WEIR_META_L4 | WEIR_META_FRAG)) != WEIR_META_L4)
-		return true;
-	switch (meta->proto) {
-	case IPPROTO_UDP:
-		return udp_csum_is_right(m);
-	case IPPROTO_TCP:
-		return port_vouches(m) || l4_csum(m, l4_there(m)) == 0;
-	default:
-		return l4_csum(m, l4_there(m)) == 0;
-	}
-}
 
 /* Drop what stands between two headers: the bytes before it move up to what follows it. */
 static void close_gap(struct rte_mbuf *m, uint16_t head_bytes, uint16_t gap_bytes)
@@ -173,7 +123,7 @@ static enum weir_verdict local_one(struct local_node *n, struct rte_mbuf *m,
 {
 	const struct weir_iface *f = icmp_iface(l3, m);
 
-	if (unlikely(!csum_is_right(m)))
+	if (unlikely(!l4_csum_is_right(m)))
 		return weir_say_drop(m, WEIR_DROP_L4_CSUM);
 	if (f != NULL && is_echo_request(m))
 		return weir_meta(m)->flags & WEIR_META_IP4 ? echo4(n, m, f) : echo6(n, m, f);

@@ -97,7 +97,8 @@ static inline void ask_of(const struct weir_policy *policy, struct rte_mbuf *m,
 	const uint8_t *ip = (const uint8_t *)ip4(m);
 
 	*ask = (struct weir_rule_ask){.from = zone_of(policy, meta->iface_in),
-				      .vlan = meta->vlan[0]};
+				      .vlan = meta->vlan[0],
+				      .app = WEIR_APP_UNKNOWN};
 	if (meta->flags & WEIR_META_IP4) {
 		ask->dscp = ip[1] >> 2;
 		tuple_set4(&ask->tuple, ip4(m), meta->proto);

@@ -49,6 +49,13 @@ static inline void *l4(struct rte_mbuf *m)
 	return rte_pktmbuf_mtod_offset(m, void *, weir_meta(m)->l4_off);
 }
 
+/* Whether a packet that is to be forwarded has come to its end. */
+static inline bool ttl_is_over(struct rte_mbuf *m)
+{
+	return (weir_meta(m)->flags & WEIR_META_IP4 ? ip4(m)->time_to_live : ip6(m)->hop_limits) <=
+	       1;
+}
+
 /* Bytes from the transport header to the packet's end. */
 static inline uint32_t l4_there(struct rte_mbuf *m)
 {

@@ -11,6 +11,13 @@
 #include "icmp_priv.h"
 #include "packet_priv.h"
 
+/* Whether a flow has ended since 30_conntrack found it: killed with an earlier packet of the burst.
+ * Its entry stays as it is until the next pass, for drafts are taken in 30_conntrack alone. */
+static inline bool flow_is_over(const struct weir_flow *f)
+{
+	return f->family == 0;
+}
+
 /* What a packet is to connection tracking. */
 enum tuple_kind {
 	TUPLE_FLOW,  /* it belongs to a flow, or begins one: the tuple is set */

@@ -112,6 +112,12 @@ static void add_network(struct pattern *p, const struct port_flow_match *m)
 	}
 }
 
+/* More than one port, and not all. */
+static bool is_part(const struct weir_range *r)
+{
+	return r->lo != r->hi && (r->lo != 0 || r->hi != UINT16_MAX);
+}
+
 static void set_range(struct pattern *p, unsigned i, const struct weir_range *r)
 {
 	if (r->lo == 0 && r->hi == UINT16_MAX)
@@ -124,7 +130,7 @@ static void set_range(struct pattern *p, unsigned i, const struct weir_range *r)
 static void add_transport(struct pattern *p, const struct port_flow_match *m)
 {
 	const bool ports = m->proto == IPPROTO_TCP || m->proto == IPPROTO_UDP;
-	const bool range = ports && (m->sports.lo != m->sports.hi || m->dports.lo != m->dports.hi);
+	const bool range = ports && (is_part(&m->sports) || is_part(&m->dports));
 
 	if (ports) {
 		set_range(p, 0, &m->sports);

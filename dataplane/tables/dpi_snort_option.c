@@ -208,6 +208,10 @@ static void take_pcre(struct snort *s, struct dpi_text t)
 		return;
 	}
 	last = memrchr(inside.at, '/', inside.bytes);
+	if (last <= inside.at + 1) {
+		snort_problem(s, "pcre '%.*s' has no expression between two slashes", SHOW(t));
+		return;
+	}
 	for (const char *f = last + 1; f < inside.at + inside.bytes; f++) {
 		flags |= *f == 'i' ? HS_FLAG_CASELESS : 0;
 		flags |= *f == 's' ? HS_FLAG_DOTALL : 0;
@@ -220,8 +224,8 @@ static void take_pcre(struct snort *s, struct dpi_text t)
 	n = snprintf(regex, sizeof(regex), "%s%s%.*s%s", extended ? "(?x)" : "",
 		     anchored ? "\\A(?:" : "", (int)(last - inside.at) - 1, inside.at + 1,
 		     anchored ? ")" : "");
-	if (last == inside.at || n >= (int)sizeof(regex))
-		snort_problem(s, "pcre is empty or longer than %zu bytes", sizeof(regex) - 16);
+	if (n >= (int)sizeof(regex))
+		snort_problem(s, "pcre is longer than %zu bytes", sizeof(regex) - 16);
 	else if (s->problem[0] == '\0')
 		add_part(s, (struct dpi_text){regex, (size_t)n}, flags);
 }

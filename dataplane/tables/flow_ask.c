@@ -14,10 +14,17 @@
 
 void weir_flow_ask_post(struct weir_flow_table *t, struct weir_flow_ask *ask)
 {
-	ask->matched = 0;
-	ask->cursor = 0;
-	__atomic_store_n(&ask->done, false, __ATOMIC_RELAXED);
+	if (ask != NULL) {
+		ask->matched = 0;
+		ask->cursor = 0;
+		__atomic_store_n(&ask->done, false, __ATOMIC_RELAXED);
+	}
 	atomic_store_explicit(&t->ask, ask, memory_order_release);
+}
+
+bool weir_flow_ask_waits(const struct weir_flow_table *t)
+{
+	return atomic_load_explicit(&t->ask, memory_order_relaxed) != NULL;
 }
 
 bool weir_flow_ask_done(const struct weir_flow_ask *ask)

@@ -110,9 +110,25 @@ static uint32_t *find(struct nat_leases *l, uint32_t inside_be, uint32_t outside
 	return at;
 }
 
+/* The same of a block with just these ends: a reload may have made blocks larger. */
+static uint32_t *find_block(struct nat_leases *l, const struct nat_lease *of)
+{
+	uint32_t *at = head_of(l, of->inside_be, of->outside_be);
+
+	while (*at != 0) {
+		struct nat_lease *e = &l->lease[*at - 1];
+
+		if (e->inside_be == of->inside_be && e->outside_be == of->outside_be &&
+		    e->lo == of->lo && e->hi == of->hi)
+			break;
+		at = &e->next;
+	}
+	return at;
+}
+
 bool nat_leases_take(struct nat_leases *l, const struct nat_lease *of, bool *begins)
 {
-	uint32_t *at = find(l, of->inside_be, of->outside_be, of->lo), number = *at;
+	uint32_t *at = find_block(l, of), number = *at;
 
 	*begins = number == 0;
 	if (*begins) {

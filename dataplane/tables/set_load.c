@@ -90,13 +90,17 @@ static int take_timeout(const char **at, const char *end, uint32_t *out_s, struc
 int weir_set_parse(const char *text, size_t len_bytes, struct weir_prefix *out, uint32_t *timeout_s,
 		   struct weir_why *why)
 {
-	const char *hash = len_bytes == 0 ? NULL : memchr(text, '#', len_bytes);
-	const char *end = hash != NULL ? hash : text + len_bytes;
+	const char *hash, *end;
 	struct weir_prefix prefix = {0};
 	uint32_t timeout = 0;
-	struct word w = take_word(&text, end);
+	struct word w;
 	int rc = 0;
 
+	if (len_bytes == 0)
+		text = ""; /* NULL is none, too */
+	hash = memchr(text, '#', len_bytes);
+	end = hash != NULL ? hash : text + len_bytes;
+	w = take_word(&text, end);
 	if (w.len > 0) {
 		rc = take_prefix(w, &prefix, why);
 		w = take_word(&text, end);

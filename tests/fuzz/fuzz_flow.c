@@ -136,7 +136,8 @@ static void check_table(const struct steer_spec *spec)
 
 	must(steer_table_add(&t, spec, &id, &why) == 0);
 	must(steer_table_add(&t, spec, &twin, &why) == -EEXIST && why != NULL);
-	must(rules[id].rank >> STEER_RANK_AGE_BITS != STEER_PRIORITY_WORDS);
+	must(rules[id].rank >> STEER_RANK_AGE_BITS != STEER_PRIORITY_WORDS &&
+	     rules[id].rank >> STEER_RANK_AGE_BITS <= FLOW_PRIORITIES);
 	must(steer_table_remove(&t, id) == 0 && n_masks == 0);
 }
 
@@ -147,7 +148,8 @@ static void check_rule(const struct steer_spec *spec)
 
 	for (size_t i = 0; i < sizeof(spec->key); i++)
 		must((key[i] & ~mask[i]) == 0);
-	must(spec->key.mask_id == 0 && spec->priority != STEER_PRIORITY_WORDS);
+	must(spec->key.mask_id == 0 && spec->priority != STEER_PRIORITY_WORDS &&
+	     spec->priority <= FLOW_PRIORITIES);
 	must(r->src_port_lo <= r->src_port_hi && r->dst_port_lo <= r->dst_port_hi);
 	must(r->verdict <= STEER_KERNEL && r->n_queues <= STEER_QUEUES);
 	must(r->verdict != STEER_SPREAD || r->n_queues > 0);

@@ -223,6 +223,73 @@ static void test_a_flow_that_a_new_policy_forbids_ends_at_its_next_packet(void)
 	toy_end();
 }
 
+/* Two packets of one flow, whose DSCPs are a rule's matter, judged again in one burst. */
+static void judge_two_again(uint8_t first_dscp, uint8_t second_dscp)
+{
+	struct toy_ip packet = toy_udp("10.0.0.2", 1, "8.8.8.8", 2);
+	struct toy_mbuf t[2];
+	struct rte_mbuf *m[2];
+	uint8_t said[2];
+	unsigned forbidden;
+
+	toy_begin(WORLD_PORTS "firewall: {default: accept}\n"
+			      "nat: {source: [{name: m, to: wan, action: masquerade}]}\n");
+	toy_expect(LAN, &packet, WEIR_NEXT, WEIR_DROP_NONE);
+	toy_change(WORLD_PORTS
+		   "firewall: {default: accept, rules: [{name: no, dscp: ef, action: drop}]}\n"
+		   "nat: {source: [{name: m, to: wan, action: masquerade}]}\n");
+	for (unsigned i = 0; i < 2; i++) {
+		packet.dscp = i == 0 ? first_dscp : second_dscp;
+		m[i] = toy_come(&t[i], LAN, &packet);
+	}
+	forbidden = first_dscp == 46 ? 0 : 1;
+	for (unsigned stage = 0; stage < 3; stage++)
+		toy_stage_together(stage, m, said, 2);
+	CU_ASSERT_EQUAL(said[forbidden], WEIR_DROP);
+	CU_ASSERT_EQUAL(t[forbidden].meta.drop, WEIR_DROP_RULE);
+	if (forbidden == 1) /* the one before it was let in, and must not leave as it came */
+		said[0] = (uint8_t)toy_stage(TOY_STAGES - 1, m[0]);
+	CU_ASSERT_EQUAL(said[!forbidden], WEIR_DROP);
+	CU_ASSERT_EQUAL(t[!forbidden].meta.drop, WEIR_DROP_FLOW_INVALID);
+	CU_ASSERT_EQUAL(toy_flows(), 0);
+	packet.dscp = 0;
+	toy_expect(LAN, &packet, WEIR_NEXT, WEIR_DROP_NONE);
+	CU_ASSERT_EQUAL(toy_flows(), 1);
+	toy_end();
+}
+
+static void test_a_flow_that_ends_in_a_burst_takes_its_other_packets_along(void)
+{
+	judge_two_again(46, 0);
+	judge_two_again(0, 46);
+}
+
+static void test_a_ping_through_nat64_is_judged_again_as_the_ping_that_it_was(void)
+{
+	static const char *const text = WORLD_PORTS
+		"firewall: {rules: [{name: ping, proto: icmp6, icmp: echo-request, action: "
+		"accept}]}\n"
+		"nat: {destination: [{name: x, from: lan, action: nat64, inside: "
+		"'64:ff9b::/96', destination: '64:ff9b::/96', pool: 192.0.2.9/32}]}\n";
+	const struct toy_ip go = {.proto = IPPROTO_ICMPV6,
+				  .src = "2001:db8:1::2",
+				  .dst = "64:ff9b::808:808",
+				  .icmp_type = 128,
+				  .sport = 77};
+	struct toy_ip back = {
+		.proto = IPPROTO_ICMP, .src = "8.8.8.8", .dst = "192.0.2.9", .icmp_type = 0};
+	struct toy_mbuf t;
+
+	toy_begin(text);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_NEXT);
+	memcpy(&back.sport, t.buf + t.m.data_off + t.meta.l4_off + 4, 2);
+	back.sport = rte_be_to_cpu_16(back.sport);
+	toy_change(text);
+	toy_expect(WAN, &back, WEIR_NEXT, WEIR_DROP_NONE);
+	CU_ASSERT_EQUAL(toy_flows(), 1);
+	toy_end();
+}
+
 static void test_rules_see_where_a_forwarded_port_leads(void)
 {
 	const struct toy_ip syn = toy_tcp("8.8.8.8", 9, "192.0.2.1", 80, SYN, 1, 0);
@@ -279,6 +346,8 @@ WEIR_TESTS("node/acl", TEST(the_first_rule_that_matches_decides),
 	   TEST(what_is_for_us_is_judged_by_itself_and_leaves_no_flow),
 	   TEST(an_interface_in_no_zone_is_not_served),
 	   TEST(a_flow_that_a_new_policy_forbids_ends_at_its_next_packet),
+	   TEST(a_flow_that_ends_in_a_burst_takes_its_other_packets_along),
+	   TEST(a_ping_through_nat64_is_judged_again_as_the_ping_that_it_was),
 	   TEST(rules_see_where_a_forwarded_port_leads),
 	   TEST(what_is_over_a_limit_goes_on_with_the_next_rule),
 	   TEST(without_a_tracker_or_memory_there_is_no_node))

@@ -159,6 +159,30 @@ static void test_a_full_table_refuses_by_name_until_something_is_old_enough(void
 	toy_end();
 }
 
+static void test_an_error_does_not_get_the_entry_that_a_draft_took(void)
+{
+	struct toy_ip first = toy_udp("10.0.0.2", 1, "8.8.8.8", 53), go = first, error;
+	struct toy_mbuf t[2];
+	struct rte_mbuf *m[2];
+	uint8_t said[2], quoted[64];
+
+	toy_begin(OPEN);
+	for (; go.sport <= 1024; go.sport++)
+		toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	world.now_ns += SECOND / 100;
+	error = error_about(&first, 28, quoted);
+	m[0] = toy_come(&t[0], WAN, &error);
+	m[1] = toy_come(&t[1], LAN, &go); /* there is room only in the place of the first */
+	toy_stage_together(0, m, said, 2);
+	CU_ASSERT_EQUAL(toy_stats()->evicted[WEIR_FLOW_UNANSWERED], 1);
+	CU_ASSERT_NOT_EQUAL(t[1].meta.flow, WEIR_NO_FLOW);
+	CU_ASSERT_EQUAL(said[0], WEIR_NEXT);
+	CU_ASSERT_EQUAL(t[0].meta.flow, WEIR_NO_FLOW);
+	CU_ASSERT_FALSE(t[0].meta.flags & WEIR_META_KNOWN);
+	abort_draft(&t[1]);
+	toy_end();
+}
+
 static void test_flows_that_are_silent_end_without_a_packet(void)
 {
 	const struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 53);
@@ -249,6 +273,7 @@ WEIR_TESTS("node/conntrack", TEST(a_first_packet_has_a_draft_and_the_next_ones_a
 	   TEST(a_syn_over_an_ended_connection_begins_anew),
 	   TEST(an_error_belongs_to_the_flow_whose_packet_it_quotes),
 	   TEST(a_full_table_refuses_by_name_until_something_is_old_enough),
+	   TEST(an_error_does_not_get_the_entry_that_a_draft_took),
 	   TEST(flows_that_are_silent_end_without_a_packet),
 	   TEST(timeouts_of_a_new_policy_hold_for_the_flows_that_there_are),
 	   TEST(a_flow_of_an_older_policy_is_not_known),

@@ -183,6 +183,30 @@ static void test_a_flow_whose_rule_does_not_inspect_is_not_looked_at(void)
 	end();
 }
 
+static void test_segments_that_nobody_reads_do_not_stand_in_for_others(void)
+{
+	static const uint8_t harmless[sizeof(hello_curl)] = "GET / HTTP/1.1";
+	struct toy_ip decoy;
+	struct rte_mbuf *m;
+	struct toy_mbuf t;
+
+	begin(DPI SETS ALL);
+	connect_from(1000);
+	decoy = segment(1000, WEIR_DIR_ORIG, 0, harmless, sizeof(harmless));
+	decoy.ttl = 1; /* 60_route answers it */
+	toy_expect(LAN, &decoy, WEIR_NEXT, WEIR_DROP_NONE);
+	decoy.ttl = 0;
+	m = toy_come(&t, LAN, &decoy);
+	t.buf[t.m.data_off + t.meta.l4_off + 16] ^= 1; /* its checksum */
+	CU_ASSERT_EQUAL(toy_walk(m), WEIR_DROP);
+	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_L4_CSUM);
+	CU_ASSERT_EQUAL(counters()->bytes, 0);
+	EXPECT(1000, WEIR_DIR_ORIG, 0, hello_curl, sizeof(hello_curl), WEIR_REJECT,
+	       WEIR_DROP_INSPECT_RESET);
+	rte_pktmbuf_free(sent());
+	end();
+}
+
 static void test_a_name_in_a_hello_of_two_segments_resets_both_ends(void)
 {
 	const struct rte_ipv4_hdr *ip;
@@ -499,6 +523,7 @@ static void test_it_needs_flows_and_memory(void)
 
 WEIR_TESTS("node/dpi", TEST(a_flow_whose_rule_does_not_inspect_is_not_looked_at),
 	   TEST(a_name_in_a_hello_of_two_segments_resets_both_ends),
+	   TEST(segments_that_nobody_reads_do_not_stand_in_for_others),
 	   TEST(a_reset_goes_on_as_the_flow_leaves),
 	   TEST(without_a_buffer_the_sender_is_told_alone), TEST(a_datagram_is_judged_by_itself),
 	   TEST(a_flow_whose_first_packet_may_not_pass_does_not_begin),

@@ -146,6 +146,8 @@ static void test_a_rule_that_says_more_than_we_can_is_left_out_and_named(void)
 		{"alert tcp any any -> any any (pcre:\"/a/U\"; sid:1;)", "pcre flag 'U'"},
 		{"alert tcp any any -> any any (pcre:!\"/a/\"; sid:1;)", "pcre"},
 		{"alert tcp any any -> any any (pcre:\"a\"; sid:1;)", "pcre"},
+		{"alert tcp any any -> any any (pcre:\"/abc\"; sid:1;)", "two slashes"},
+		{"alert tcp any any -> any any (pcre:\"//i\"; sid:1;)", "two slashes"},
 		{"alert tcp any any -> any any (flow:no_stream; content:\"a\"; sid:1;)",
 		 "no_stream"},
 		{"alert tcp 10.0.0.0/8 any -> any any (content:\"a\"; sid:1;)", "10.0.0.0/8"},

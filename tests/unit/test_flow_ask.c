@@ -237,7 +237,29 @@ static void test_questions_and_answers_pass_between_two_threads(void)
 	weir_flow_table_free(w.table);
 }
 
-WEIR_TESTS("dataplane/flow_ask", TEST(flows_are_shown_and_drafts_and_ended_ones_are_not),
+static void test_a_question_can_be_taken_back(void)
+{
+	struct weir_flow_table *t = toy_flows(2000);
+	const struct weir_tuple one = toy_tuple(1);
+	struct weir_flow_ask ask = {.views = views, .room = VIEWS, .limit = UINT32_MAX};
+
+	(void)toy_enter(t, &one);
+	CU_ASSERT_FALSE(weir_flow_ask_waits(t));
+	weir_flow_ask_post(t, &ask);
+	weir_flow_ask_serve(t);
+	CU_ASSERT_TRUE(weir_flow_ask_waits(t));
+	weir_flow_ask_post(t, NULL);
+	CU_ASSERT_FALSE(weir_flow_ask_waits(t));
+	for (unsigned i = 0; i < 10; i++)
+		weir_flow_ask_serve(t);
+	CU_ASSERT_FALSE(weir_flow_ask_done(&ask));
+	CU_ASSERT_TRUE(ask_all(t, &ask) > 1); /* and asked anew */
+	CU_ASSERT_EQUAL(ask.matched, 1);
+	weir_flow_table_free(t);
+}
+
+WEIR_TESTS("dataplane/flow_ask", TEST(a_question_can_be_taken_back),
+	   TEST(flows_are_shown_and_drafts_and_ended_ones_are_not),
 	   TEST(a_filter_matches_either_side_before_or_after_translation),
 	   TEST(of_a_flow_between_families_both_are_asked_for), TEST(a_pass_answers_a_part),
 	   TEST(no_more_are_shown_than_there_is_room_or_was_asked_for),

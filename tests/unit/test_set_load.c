@@ -49,6 +49,7 @@ static void test_an_entry_is_an_address_or_a_prefix(void)
 static void test_blanks_and_comments_are_no_entry(void)
 {
 	CU_ASSERT_STRING_EQUAL(read_line(""), "none 0");
+	CU_ASSERT_STRING_EQUAL(read_text(NULL, 0), "none 0");
 	CU_ASSERT_STRING_EQUAL(read_line(" \t\r"), "none 0");
 	CU_ASSERT_STRING_EQUAL(read_line("# 192.0.2.1"), "none 0");
 	CU_ASSERT_STRING_EQUAL(read_line("192.0.2.1#bad host"), "192.0.2.1/32 0");

@@ -404,8 +404,12 @@ struct weir_flow_ask {
 	bool done;	  /**< written with release when the answer is whole */
 };
 
-/** Leave a question with a table; none may be waiting. Control thread; wake the worker then. */
+/** Leave a question with a table; none may be waiting. Control thread; wake the worker then.
+ * NULL takes the one that waits back: it is the asker's again once the worker has ended its pass.
+ */
 void weir_flow_ask_post(struct weir_flow_table *t, struct weir_flow_ask *ask);
+/** Whether a question waits: passes are due until it is answered. Any thread. */
+WEIR_MUST_CHECK bool weir_flow_ask_waits(const struct weir_flow_table *t);
 /** Whether the answer is whole. Control thread. */
 WEIR_MUST_CHECK bool weir_flow_ask_done(const struct weir_flow_ask *ask);
 /** Answer a part of what waits: to be called once a pass. */
