@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <weir/error.h>
 #include <weir/log.h>
 #include <weir/shard.h>
@@ -166,60 +165,29 @@ bool fw_dpi_may_follow(const struct weir_dpi_section *old, const struct weir_dpi
 
 /* ---- compiling ---- */
 
-/* FNV-1a: nobody attacks his own configuration. */
-static uint64_t mix(uint64_t h, const void *data, size_t bytes)
-{
-	const uint8_t *at = data;
-
-	while (bytes-- > 0)
-		h = (h ^ *at++) * UINT64_C(0x100000001b3);
-	return h;
-}
-
-static uint64_t mix_text(uint64_t h, const char *text)
-{
-	return text == NULL ? mix(h, "\1", 2) : mix(h, text, strlen(text) + 1);
-}
-
-static uint64_t mix_file(uint64_t h, const char *path)
-{
-	struct stat st;
-
-	h = mix_text(h, path);
-	if (stat(path, &st) == 0) {
-		h = mix(h, &st.st_size, sizeof(st.st_size));
-		h = mix(h, &st.st_ino, sizeof(st.st_ino));
-		h = mix(h, &st.st_mtim.tv_sec, sizeof(st.st_mtim.tv_sec));
-		h = mix(h, &st.st_mtim.tv_nsec, sizeof(st.st_mtim.tv_nsec));
-	}
-	return h;
-}
-
 static uint64_t hash_section(const struct weir_dpi_section *c)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = FW_SAID_NOTHING;
 	const struct weir_dpi_patterns_conf *p;
 	const struct weir_dpi_domains_conf *d;
 	char *const *word;
 
-	h = mix(h, &c->budget, sizeof(c->budget));
-	h = mix_text(h, c->cache);
+	h = fw_said(h, &c->budget, sizeof(c->budget));
+	h = fw_said_text(h, c->cache);
 	weir_conf_each (p, &c->patterns) {
-		h = mix_file(mix_text(h, p->name), p->file);
-		h = mix(h, &p->format, sizeof(p->format));
-		h = mix(h, &p->action, sizeof(p->action));
-		h = mix(h, &p->direction, sizeof(p->direction));
-		h = mix_text(h, p->application);
+		h = fw_said_file(fw_said_text(h, p->name), p->file);
+		h = fw_said(h, &p->format, sizeof(p->format));
+		h = fw_said(h, &p->action, sizeof(p->action));
+		h = fw_said(h, &p->direction, sizeof(p->direction));
+		h = fw_said_text(h, p->application);
 	}
 	weir_conf_each (d, &c->domains) {
-		h = mix_text(h, d->name);
-		h = mix(h, &d->names.n, sizeof(d->names.n));
-		weir_conf_each (word, &d->names)
-			h = mix_text(h, *word);
+		h = fw_said_text(h, d->name);
+		h = fw_said_words(h, &d->names);
 		weir_conf_each (word, &d->files)
-			h = mix_file(h, *word);
-		h = mix(h, &d->action, sizeof(d->action));
-		h = mix_text(h, d->application);
+			h = fw_said_file(h, *word);
+		h = fw_said(h, &d->action, sizeof(d->action));
+		h = fw_said_text(h, d->application);
 	}
 	return h;
 }
@@ -278,7 +246,7 @@ static int fill_sets(struct fw_build *b, struct weir_dpi_set *sets, struct weir_
 static void finding(void *ctx, const char *sentence)
 {
 	struct fw *fw = ctx;
-	const uint64_t said = mix_text(UINT64_C(0xcbf29ce484222325), sentence);
+	const uint64_t said = fw_said_text(FW_SAID_NOTHING, sentence);
 
 	if (fw->findings != NULL) {
 		fprintf(fw->findings, "warning: %s\n", sentence);

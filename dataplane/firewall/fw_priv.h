@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <weir/capture.h>
+#include <weir/conf.h>
 #include <weir/dpi.h>
 #include <weir/firewall.h>
 #include <weir/geo.h>
@@ -92,6 +93,14 @@ void fw_timeouts(const struct weir_timeouts_conf *t, uint64_t out[WEIR_FLOW_CLAS
 
 /* The sets of the policy in force; *n is 0 before the first. */
 struct fw_set *const *fw_sets(const struct fw *fw, size_t *n);
+
+/* fw_said.c: what the configuration says, as a hash that goes on from @said; FW_SAID_NOTHING is the
+ * first. NULL is not "". Of a file: its path and whether it has changed. */
+#define FW_SAID_NOTHING UINT64_C(0xcbf29ce484222325)
+uint64_t fw_said(uint64_t said, const void *data, size_t bytes);
+uint64_t fw_said_text(uint64_t said, const char *text);
+uint64_t fw_said_words(uint64_t said, const struct weir_conf_list *words);
+uint64_t fw_said_file(uint64_t said, const char *path);
 
 /* What a policy is made from, and what it becomes. */
 struct fw_build {

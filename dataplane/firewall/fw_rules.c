@@ -171,60 +171,36 @@ static int fill_variant(struct fw_build *b, const struct weir_rule_conf *c, cons
 	return rc;
 }
 
-static uint64_t mix(uint64_t h, const void *data, size_t bytes)
-{
-	const uint8_t *at = data;
-
-	while (bytes-- > 0)
-		h = (h ^ *at++) * UINT64_C(0x100000001b3);
-	return h;
-}
-
-static uint64_t mix_words(uint64_t h, const struct weir_conf_list *words)
-{
-	char *const *word;
-
-	h = mix(h, &words->n, sizeof(words->n));
-	weir_conf_each (word, words)
-		h = mix(h, *word, strlen(*word) + 1);
-	return h;
-}
-
-static uint64_t mix_text(uint64_t h, const char *text)
-{
-	return text == NULL ? mix(h, "", 1) : mix(h, text, strlen(text) + 1);
-}
-
 /* What a rule says, so that its counters stay with it as long as it says that. */
 static uint64_t hash_rule(const struct weir_rule_conf *c)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = FW_SAID_NOTHING;
 
-	h = mix_words(h, &c->from);
-	h = mix_words(h, &c->to);
-	h = mix_words(h, &c->source);
-	h = mix_words(h, &c->destination);
-	h = mix_words(h, &c->service);
-	h = mix_words(h, &c->proto);
-	h = mix_words(h, &c->sport);
-	h = mix_words(h, &c->dport);
-	h = mix_text(h, c->icmp);
-	h = mix_text(h, c->tcp_flags);
-	h = mix_text(h, c->dscp);
-	h = mix_text(h, c->set_dscp);
-	h = mix(h, &c->vlan, sizeof(c->vlan));
-	h = mix(h, &c->action, sizeof(c->action));
-	h = mix(h, &c->mark, sizeof(c->mark));
-	h = mix(h, &c->log, sizeof(c->log));
-	h = mix(h, &c->capture, sizeof(c->capture));
-	h = mix(h, &c->inspect, sizeof(c->inspect));
-	h = mix_words(h, &c->application);
-	h = mix(h, &c->limit.rate, sizeof(c->limit.rate));
-	h = mix(h, &c->limit.burst, sizeof(c->limit.burst));
-	h = mix(h, &c->limit.per, sizeof(c->limit.per));
-	h = mix(h, &c->limit.prefix4, sizeof(c->limit.prefix4));
-	h = mix(h, &c->limit.prefix6, sizeof(c->limit.prefix6));
-	return mix(h, &c->limit.over, sizeof(c->limit.over));
+	h = fw_said_words(h, &c->from);
+	h = fw_said_words(h, &c->to);
+	h = fw_said_words(h, &c->source);
+	h = fw_said_words(h, &c->destination);
+	h = fw_said_words(h, &c->service);
+	h = fw_said_words(h, &c->proto);
+	h = fw_said_words(h, &c->sport);
+	h = fw_said_words(h, &c->dport);
+	h = fw_said_text(h, c->icmp);
+	h = fw_said_text(h, c->tcp_flags);
+	h = fw_said_text(h, c->dscp);
+	h = fw_said_text(h, c->set_dscp);
+	h = fw_said(h, &c->vlan, sizeof(c->vlan));
+	h = fw_said(h, &c->action, sizeof(c->action));
+	h = fw_said(h, &c->mark, sizeof(c->mark));
+	h = fw_said(h, &c->log, sizeof(c->log));
+	h = fw_said(h, &c->capture, sizeof(c->capture));
+	h = fw_said(h, &c->inspect, sizeof(c->inspect));
+	h = fw_said_words(h, &c->application);
+	h = fw_said(h, &c->limit.rate, sizeof(c->limit.rate));
+	h = fw_said(h, &c->limit.burst, sizeof(c->limit.burst));
+	h = fw_said(h, &c->limit.per, sizeof(c->limit.per));
+	h = fw_said(h, &c->limit.prefix4, sizeof(c->limit.prefix4));
+	h = fw_said(h, &c->limit.prefix6, sizeof(c->limit.prefix6));
+	return fw_said(h, &c->limit.over, sizeof(c->limit.over));
 }
 
 /* "web", "web/2", "web/3": the rules that one becomes. */

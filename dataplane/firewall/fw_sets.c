@@ -12,43 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <weir/clock.h>
 #include <weir/error.h>
 #include <weir/gen.h>
 
-/* FNV-1a: nobody attacks his own configuration. */
-static uint64_t mix(uint64_t h, const void *data, size_t bytes)
-{
-	const uint8_t *at = data;
-
-	while (bytes-- > 0)
-		h = (h ^ *at++) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 static uint64_t hash_section(const struct weir_set_section *c)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = FW_SAID_NOTHING;
 	const struct weir_prefix *p;
-	struct stat st;
 
-	h = mix(h, &c->entries, sizeof(c->entries));
+	h = fw_said(h, &c->entries, sizeof(c->entries));
 	weir_conf_each (p, &c->addresses) {
-		h = mix(h, p->addr.bytes, sizeof(p->addr.bytes));
-		h = mix(h, &p->addr.family, 1);
-		h = mix(h, &p->length, 1);
+		h = fw_said(h, p->addr.bytes, sizeof(p->addr.bytes));
+		h = fw_said(h, &p->addr.family, 1);
+		h = fw_said(h, &p->length, 1);
 	}
-	if (c->file == NULL)
-		return h;
-	h = mix(h, c->file, strlen(c->file));
-	if (stat(c->file, &st) == 0) {
-		h = mix(h, &st.st_size, sizeof(st.st_size));
-		h = mix(h, &st.st_ino, sizeof(st.st_ino));
-		h = mix(h, &st.st_mtim.tv_sec, sizeof(st.st_mtim.tv_sec));
-		h = mix(h, &st.st_mtim.tv_nsec, sizeof(st.st_mtim.tv_nsec));
-	}
-	return h;
+	return fw_said_file(h, c->file);
 }
 
 struct fw_set *fw_set_find(struct fw_set *const *sets, size_t n, const char *name)
