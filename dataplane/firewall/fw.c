@@ -42,14 +42,14 @@ static void fill_sizes(const struct weir_firewall_conf *fc, uint16_t workers,
 	const uint64_t extended = wanted < c->flows ? wanted : c->flows;
 
 	*out = (struct weir_tracker_conf){
-		.flows = {.entries = (uint32_t)((c->flows + workers - 1) / workers),
-			  .exts = (uint32_t)((extended + workers - 1) / workers),
+		.flows = {.entries = fw_share(c->flows, workers),
+			  .exts = fw_share(extended, workers),
 			  .sources = (uint32_t)c->sources,
 			  .loose = c->loose,
 			  .numa = -1},
 		.rule_slots = WEIR_RULES_MAX + 1,
 		.limit_sources = (uint32_t)c->sources,
-		.nat_maps = (uint32_t)((c->mappings + workers - 1) / workers),
+		.nat_maps = fw_share(c->mappings, workers),
 		.nat_blocks = (uint32_t)c->sources,
 		.dpi = inspects ? dpi : NULL,
 		.stateless = fc->firewall.stateless,

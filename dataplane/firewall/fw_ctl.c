@@ -114,9 +114,9 @@ json_t *fw_tuple_json(const struct weir_tuple *t)
 
 static const char *rule_name(const struct fw *fw, uint32_t slot)
 {
-	if (slot == 0 || slot >= fw->n_slots || fw->slots[slot].name == NULL)
-		return "default";
-	return fw->slots[slot].name;
+	const char *name = fw_slot_name(fw, slot);
+
+	return name == NULL ? "default" : name;
 }
 
 static json_t *flow_json(const struct weir_run *run, const struct weir_flow_view *v,

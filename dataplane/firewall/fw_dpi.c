@@ -127,18 +127,13 @@ int fw_dpi_apps(const struct fw_build *b, const struct weir_rule_conf *c, uint8_
 
 /* ---- sizes ---- */
 
-static uint32_t share(uint64_t n, uint16_t workers)
-{
-	return (uint32_t)((n + workers - 1) / workers);
-}
-
 void fw_dpi_sizes(const struct weir_dpi_section *c, uint16_t workers,
 		  struct weir_dpi_worker_conf *out)
 {
 	*out = (struct weir_dpi_worker_conf){
-		.states = share(c->flows, workers),
-		.held_blocks = share(c->early_blocks, workers),
-		.sniff_buffers = share(c->messages, workers),
+		.states = fw_share(c->flows, workers),
+		.held_blocks = fw_share(c->early_blocks, workers),
+		.sniff_buffers = fw_share(c->messages, workers),
 		.sniff_bytes = (uint32_t)c->message_bytes,
 		.flow_alerts = (uint32_t)c->alerts,
 		.numa = -1,
@@ -151,7 +146,7 @@ uint64_t fw_dpi_stream_bytes(const struct weir_dpi_section *c, uint16_t workers)
 {
 	const uint64_t stream = (c->stream_bytes + 63) / 64 * 64;
 
-	return 2 * WEIR_DIRS * stream * workers * (share(c->flows, workers) + UINT64_C(1));
+	return 2 * WEIR_DIRS * stream * workers * (fw_share(c->flows, workers) + UINT64_C(1));
 }
 
 bool fw_dpi_may_follow(const struct weir_dpi_section *old, const struct weir_dpi_section *fresh)

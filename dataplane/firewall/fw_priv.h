@@ -88,6 +88,12 @@ struct fw_owner {
 	struct fw_dpi *dpi; /* NULL: nothing is inspected */
 };
 
+/* One worker's share of what is configured for all, rounded up. */
+static inline uint32_t fw_share(uint64_t n, uint16_t workers)
+{
+	return (uint32_t)((n + workers - 1) / workers);
+}
+
 /* Timeouts as a flow table takes them. */
 void fw_timeouts(const struct weir_timeouts_conf *t, uint64_t out[WEIR_FLOW_CLASSES]);
 
@@ -178,6 +184,8 @@ int fw_dpi_metrics(struct weir_run *run);
 const struct fw_dpi *fw_dpi_now(const struct fw *fw);
 
 /* fw_slots.c: counters of rules. */
+/* The name of the rule that has a slot; NULL: none has it. */
+const char *fw_slot_name(const struct fw *fw, uint32_t slot);
 int fw_slot_take(struct fw *fw, const char *name, uint64_t said, uint32_t *slot);
 void fw_slots_begin(struct fw *fw);
 void fw_slots_keep(struct fw *fw);

@@ -14,11 +14,7 @@
 
 static const char *rule_name(void *ctx, uint32_t slot)
 {
-	const struct fw *fw = ctx;
-
-	if (slot == 0)
-		return "default";
-	return slot < fw->n_slots ? fw->slots[slot].name : NULL;
+	return fw_slot_name(ctx, slot);
 }
 
 static const char *zone_name(void *ctx, uint32_t zone)

@@ -15,6 +15,13 @@
 #include <weir/shard.h>
 #include <weir/tracker.h>
 
+const char *fw_slot_name(const struct fw *fw, uint32_t slot)
+{
+	if (slot == 0)
+		return "default";
+	return slot < fw->n_slots ? fw->slots[slot].name : NULL;
+}
+
 void fw_slot_sum(const struct fw *fw, uint32_t slot, uint64_t *pkts, uint64_t *bytes,
 		 uint64_t *last_ns)
 {
