@@ -42,22 +42,38 @@ static int add_zone(struct fw_build *b, uint32_t line, const char *name, struct 
 	return 0;
 }
 
-static bool has_interface(const struct weir_app_conf *app, const char *name)
+/* Called with each port and each of its VLANs; anything but 0 ends the walk. */
+typedef int iface_fn(void *ctx, uint32_t line, const char *name);
+
+/* @return 0, or what ended the walk. */
+static int each_interface(const struct weir_app_conf *app, iface_fn *fn, void *ctx)
 {
 	const struct weir_app_port_conf *pc;
 	const struct weir_vlan_conf *vc;
 	char full[64];
+	int rc = 0;
 
 	weir_conf_each (pc, &app->ports) {
-		if (strcmp(pc->name, name) == 0)
-			return true;
+		if (rc == 0)
+			rc = fn(ctx, pc->at.line, pc->name);
 		weir_conf_each (vc, &pc->vlans) {
 			snprintf(full, sizeof(full), "%s.%s", pc->name, vc->name);
-			if (strcmp(full, name) == 0)
-				return true;
+			if (rc == 0)
+				rc = fn(ctx, vc->at.line, full);
 		}
 	}
-	return false;
+	return rc;
+}
+
+static int is_called(void *ctx, uint32_t line, const char *name)
+{
+	(void)line;
+	return strcmp(ctx, name) == 0;
+}
+
+static bool has_interface(const struct weir_app_conf *app, char *name)
+{
+	return each_interface(app, is_called, name) != 0;
 }
 
 /* The zone that the configuration puts an interface into; NULL: none. */
@@ -107,43 +123,41 @@ static int named_zones(struct fw_build *b, struct weir_why *why)
 	return 0;
 }
 
-static int own_zone(struct fw_build *b, uint32_t line, const char *name, struct weir_why *why)
+struct own_zones {
+	struct fw_build *b;
+	struct weir_why *why;
+};
+
+/* An interface that is in no zone is one. */
+static int own_zone(void *ctx, uint32_t line, const char *name)
 {
+	const struct own_zones *own = ctx;
+	struct fw_build *b = own->b;
+
 	if (zone_with(b->conf, name) != NULL)
 		return 0;
 	if (strlen(name) >= WEIR_ZONE_NAME)
-		return weir_conf_fail(why, b->file, line,
+		return weir_conf_fail(own->why, b->file, line,
 				      "interface %s: its name is too long for a zone", name);
 	for (unsigned z = 0; z < b->policy->n_zones; z++)
 		if (strcmp(b->policy->zone[z].name, name) == 0)
 			return weir_conf_fail(
-				why, b->file, line,
+				own->why, b->file, line,
 				"interface %s is in no zone, and a zone is called so; "
 				"put it into one",
 				name);
-	return add_zone(b, line, name, why);
+	return add_zone(b, line, name, own->why);
 }
 
 /* Zones of the configuration, and of each interface that is in none. */
 static int build_zones(struct fw_build *b, struct weir_why *why)
 {
-	const struct weir_app_port_conf *pc;
-	const struct weir_vlan_conf *vc;
-	char full[64];
+	struct own_zones own = {b, why};
 	int rc = add_zone(b, 0, "self", why);
 
 	if (rc == 0)
 		rc = named_zones(b, why);
-	weir_conf_each (pc, &b->app->ports) {
-		if (rc == 0)
-			rc = own_zone(b, pc->at.line, pc->name, why);
-		weir_conf_each (vc, &pc->vlans) {
-			snprintf(full, sizeof(full), "%s.%s", pc->name, vc->name);
-			if (rc == 0)
-				rc = own_zone(b, vc->at.line, full, why);
-		}
-	}
-	return rc;
+	return rc == 0 ? each_interface(b->app, own_zone, &own) : rc;
 }
 
 static uint8_t zone_number(const struct fw_build *b, const char *iface)
@@ -157,31 +171,30 @@ static uint8_t zone_number(const struct fw_build *b, const char *iface)
 	return WEIR_NO_ZONE;
 }
 
-static void place_interface(struct fw_build *b, const struct weir_rib *rib, const char *name)
-{
-	const uint16_t iface = weir_rib_iface(rib, name);
+struct places {
+	const struct fw_build *b;
+	const struct weir_rib *rib;
+};
 
+static int place_interface(void *ctx, uint32_t line, const char *name)
+{
+	const struct places *p = ctx;
+	const uint16_t iface = weir_rib_iface(p->rib, name);
+
+	(void)line;
 	if (iface < WEIR_IFACES_MAX)
-		b->policy->zone_of[iface] = zone_number(b, name);
+		p->b->policy->zone_of[iface] = zone_number(p->b, name);
+	return 0;
 }
 
 /* Interfaces by their index in the routing table. */
 static void place_interfaces(struct fw_build *b, const struct weir_rib *rib)
 {
-	const struct weir_app_port_conf *pc;
-	const struct weir_vlan_conf *vc;
-	char full[64];
+	struct places p = {b, rib};
 
 	memset(b->policy->zone_of, WEIR_NO_ZONE, sizeof(b->policy->zone_of));
-	if (rib == NULL)
-		return;
-	weir_conf_each (pc, &b->app->ports) {
-		place_interface(b, rib, pc->name);
-		weir_conf_each (vc, &pc->vlans) {
-			snprintf(full, sizeof(full), "%s.%s", pc->name, vc->name);
-			place_interface(b, rib, full);
-		}
-	}
+	if (rib != NULL)
+		(void)each_interface(b->app, place_interface, &p);
 }
 
 static int build(struct fw_build *b, const struct weir_rib *rib, struct weir_why *why)
