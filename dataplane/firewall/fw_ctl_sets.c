@@ -6,6 +6,7 @@
 #include "fw_priv.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
 #include <weir/error.h>
@@ -120,103 +121,109 @@ static int parse_entry(const json_t *j, struct weir_prefix *out, uint32_t *timeo
 	return 0;
 }
 
-/* Whether all can be done is known before the first is. */
-static int check_entries(const json_t *entries, struct weir_why *why)
-{
-	struct weir_prefix p;
-	uint32_t timeout_s;
-	json_t *j;
-	size_t i;
-
-	if (!json_is_array(entries) || json_array_size(entries) == 0)
-		return weir_why(why, -EINVAL, "set: entries must be a list of prefixes");
-	json_array_foreach ((json_t *)entries, i, j) {
-		const int rc = parse_entry(j, &p, &timeout_s, why);
-
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
+struct entry {
+	struct weir_prefix prefix;
+	uint32_t timeout_s; /* 0: none of its own */
+};
 
 /* What a request about entries says. */
 struct change {
 	struct weir_set *set;
 	const char *name;
-	json_t *entries;
+	struct entry *entry; /* n, to be freed */
+	size_t n;
 	json_int_t timeout_s; /* of entries without one; 0: none */
 };
 
+/* All of them before anything is changed. */
+static int parse_entries(json_t *entries, struct change *c, struct weir_why *why)
+{
+	json_t *j;
+	size_t i;
+
+	if (!json_is_array(entries) || json_array_size(entries) == 0)
+		return weir_why(why, -EINVAL, "set: entries must be a list of prefixes");
+	c->n = json_array_size(entries);
+	c->entry = calloc(c->n, sizeof(*c->entry));
+	if (c->entry == NULL)
+		return weir_why(why, -ENOMEM, "set: out of memory");
+	json_array_foreach (entries, i, j) {
+		const int rc = parse_entry(j, &c->entry[i].prefix, &c->entry[i].timeout_s, why);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Whatever it says, c->entry is to be freed. */
 static int read_change(struct weir_run *run, const struct weir_ctl_request *rq, struct change *c,
 		       struct weir_why *why)
 {
+	json_t *entries = NULL;
 	int rc;
 
 	*c = (struct change){.set = NULL};
-	rc = app_args(rq, why, "{s?s, s?o, s?I}", "name", &c->name, "entries", &c->entries,
+	rc = app_args(rq, why, "{s?s, s?o, s?I}", "name", &c->name, "entries", &entries,
 		      "timeout_s", &c->timeout_s);
 	if (rc == 0 && (c->timeout_s < 0 || c->timeout_s > TIMEOUT_MAX_S))
 		rc = weir_why(why, -ERANGE, "set: timeout must be 0 to 365 days");
 	if (rc == 0)
 		rc = find_set(run, c->name, &c->set, why);
-	return rc == 0 ? check_entries(c->entries, why) : rc;
+	return rc == 0 ? parse_entries(entries, c, why) : rc;
+}
+
+static int add_entries(const struct change *c, uint32_t now_s, struct weir_why *why)
+{
+	weir_set_expire(c->set, now_s); /* what has ended makes room */
+	for (size_t i = 0; i < c->n; i++) {
+		const struct entry *e = &c->entry[i];
+		const uint32_t timeout_s = e->timeout_s == 0 ? (uint32_t)c->timeout_s
+							     : e->timeout_s;
+		const int rc = weir_set_add(c->set, &e->prefix,
+					    timeout_s == 0 ? WEIR_SET_FOREVER : now_s + timeout_s);
+
+		if (rc < 0)
+			return weir_why(why, rc, "set %s is full: %zu of %zu were added", c->name,
+					i, c->n);
+	}
+	return 0;
 }
 
 int fw_ctl_set_add(void *ctx, const struct weir_ctl_request *rq, json_t **reply,
 		   struct weir_why *why)
 {
-	const uint32_t now_s = fw_now_s(ctx);
+	struct weir_run *run = ctx;
 	struct change c;
-	json_t *j;
-	size_t i;
-	int rc = read_change(ctx, rq, &c, why);
+	int rc = read_change(run, rq, &c, why);
 
-	if (rc < 0)
-		return rc;
-	fw_push_before_set(((struct weir_run *)ctx)->fw, c.set);
-	weir_set_expire(c.set, now_s); /* what has ended makes room */
-	json_array_foreach (c.entries, i, j) {
-		struct weir_prefix p;
-		uint32_t timeout_s;
-
-		rc = parse_entry(j, &p, &timeout_s, why);
-		if (rc < 0)
-			return rc;
-		if (timeout_s == 0)
-			timeout_s = (uint32_t)c.timeout_s;
-		rc = weir_set_add(c.set, &p, timeout_s == 0 ? WEIR_SET_FOREVER : now_s + timeout_s);
-		if (rc < 0)
-			return weir_why(why, rc, "set %s is full: %zu of %zu were added", c.name, i,
-					json_array_size(c.entries));
+	if (rc == 0) {
+		fw_push_before_set(run->fw, c.set);
+		rc = add_entries(&c, fw_now_s(run), why);
 	}
-	*reply = json_pack("{s:I}", "added", (json_int_t)json_array_size(c.entries));
-	return 0;
+	if (rc == 0)
+		*reply = json_pack("{s:I}", "added", (json_int_t)c.n);
+	free(c.entry);
+	return rc;
 }
 
 int fw_ctl_set_del(void *ctx, const struct weir_ctl_request *rq, json_t **reply,
 		   struct weir_why *why)
 {
+	struct weir_run *run = ctx;
 	struct change c;
-	unsigned done = 0;
-	json_t *j;
-	size_t i;
-	int rc = read_change(ctx, rq, &c, why);
+	const int rc = read_change(run, rq, &c, why);
+	size_t done = 0;
 
-	if (rc < 0)
-		return rc;
-	fw_push_before_set(((struct weir_run *)ctx)->fw, c.set);
-	json_array_foreach (c.entries, i, j) {
-		struct weir_prefix p;
-		uint32_t timeout_s;
-
-		rc = parse_entry(j, &p, &timeout_s, why);
-		if (rc < 0)
-			return rc;
-		done += weir_set_del(c.set, &p) == 0;
+	if (rc == 0) {
+		fw_push_before_set(run->fw, c.set);
+		for (size_t i = 0; i < c.n; i++)
+			done += weir_set_del(c.set, &c.entry[i].prefix) == 0;
+		*reply = json_pack("{s:I, s:I}", "deleted", (json_int_t)done, "missing",
+				   (json_int_t)(c.n - done));
 	}
-	*reply = json_pack("{s:i, s:i}", "deleted", (int)done, "missing",
-			   (int)(json_array_size(c.entries) - done));
-	return 0;
+	free(c.entry);
+	return rc;
 }
 
 int fw_ctl_set_flush(void *ctx, const struct weir_ctl_request *rq, json_t **reply,
