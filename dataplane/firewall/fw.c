@@ -188,19 +188,33 @@ static int say_findings(const struct weir_policy *policy, const char *file, FILE
 	return 0;
 }
 
-int fw_check(struct weir_run *run, const void *conf, FILE *to, struct weir_why *why)
+uint16_t fw_own_core(void)
+{
+	const int cpu = sched_getcpu();
+
+	return cpu < 0 ? 0 : (uint16_t)cpu;
+}
+
+int fw_begin_eal(const struct weir_run *run, uint16_t core, uint64_t bytes, struct weir_why *why)
 {
 	const char *const no_plugins[] = {NULL};
-	const int cpu = sched_getcpu();
-	struct weir_policy *policy;
-	int rc = weir_eal_init(
-		&(struct weir_eal_conf){.program = run->app->name,
-					.cores = (const uint16_t[]){cpu < 0 ? 0 : (uint16_t)cpu},
-					.n_cores = 1,
-					.hugepages = WEIR_HUGEPAGES_NONE,
-					.memory_mib = (uint32_t)(fw_bytes(run->app, conf, 1) >> 20),
-					.plugins = no_plugins},
+
+	return weir_eal_init(
+		&(struct weir_eal_conf){
+			.program = run->app->name,
+			.cores = &core,
+			.n_cores = 1,
+			.hugepages = WEIR_HUGEPAGES_NONE,
+			.memory_mib = (uint32_t)((bytes >> 20) + 1 + WEIR_EAL_OWN_MIB),
+			.plugins = no_plugins,
+		},
 		why);
+}
+
+int fw_check(struct weir_run *run, const void *conf, FILE *to, struct weir_why *why)
+{
+	struct weir_policy *policy;
+	int rc = fw_begin_eal(run, fw_own_core(), fw_bytes(run->app, conf, 1), why);
 
 	if (rc < 0)
 		return rc;

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <rte_ether.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/drop.h>
@@ -247,22 +246,12 @@ static int make_ports(struct offline *o, uint16_t n, struct weir_why *why)
 
 static int begin_eal(struct offline *o, const struct weir_system_conf *sys, struct weir_why *why)
 {
-	const char *const no_plugins[] = {NULL};
 	struct weir_system_plan plan;
 	uint64_t bytes;
 
 	weir_system_plan(sys, &plan);
 	bytes = plan.bytes + app_l3_bytes(o->run->conf) + fw_bytes(o->run->app, o->run->conf, 1);
-	return weir_eal_init(
-		&(struct weir_eal_conf){
-			.program = o->run->app->name,
-			.cores = sys->cores,
-			.n_cores = 1,
-			.hugepages = WEIR_HUGEPAGES_NONE,
-			.memory_mib = (uint32_t)((bytes >> 20) + 1 + WEIR_EAL_OWN_MIB),
-			.plugins = no_plugins,
-		},
-		why);
+	return fw_begin_eal(o->run, sys->cores[0], bytes, why);
 }
 
 static int make_system(struct offline *o, const struct weir_system_conf *sys, struct weir_why *why)
@@ -333,10 +322,9 @@ static int adapt(struct offline *o, const struct weir_system_conf *from, uint16_
 	struct weir_app_conf *conf = o->run->conf;
 	struct weir_log_conf log = conf->log;
 	char to[] = "stderr";
-	const int cpu = sched_getcpu();
 
 	conf->runtime.workers.n = 1; /* the tables' sizes are shared among them */
-	*core = cpu < 0 ? 0 : (uint16_t)cpu;
+	*core = fw_own_core();
 	*sys = *from;
 	sys->cores = core;
 	sys->workers = 1;

@@ -80,6 +80,11 @@ struct fw {
 	struct fw_push *push;		/* NULL: no rule ever went into a driver */
 };
 
+/* fw.c, for --check and --offline: the core that we are on, and EAL on one core with room for so
+ * many bytes of tables in small pages; no device. */
+uint16_t fw_own_core(void);
+int fw_begin_eal(const struct weir_run *run, uint16_t core, uint64_t bytes, struct weir_why *why);
+
 /* What a policy holds beside what it says. */
 struct fw_owner {
 	struct fw_set **sets; /* n_sets, in the order of the configuration */
