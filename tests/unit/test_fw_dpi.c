@@ -6,8 +6,7 @@
 #define TOY_EAL_MIB 384
 #include "toy_eal.h"
 #include "toy_fw.h"
-
-#include "failalloc.h"
+#include "toy_fw_fail.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -254,23 +253,9 @@ static void test_memory_may_run_out_at_any_time(void)
 	static const char text[] = DPI
 		"  domains: {d: {names: [a.example], action: tag, application: game}}\n" RULES
 		"    - {name: r, application: [tls, game], inspect: true, action: accept}\n";
-	unsigned failed = 0;
 
 	toy_eal();
-	FAILALLOC_EACH(n)
-	{
-		const int rc = toy_fw_open(&fw, text, NULL, &why);
-		const bool whole = failalloc_done();
-
-		toy_fw_close(&fw);
-		if (whole) {
-			CU_ASSERT_EQUAL(rc, 0);
-			break;
-		}
-		failed++;
-		CU_ASSERT_EQUAL(rc, -ENOMEM);
-	}
-	CU_ASSERT_TRUE(failed > 20);
+	expect_unwound(text);
 }
 
 WEIR_TESTS("firewall/dpi", TEST(what_is_wrong_is_one_sentence_with_file_line_and_key),
