@@ -1,54 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The whole firewall under hostile frames: what the wire says, byte by byte, at two ports, with
- * rules, anti-spoofing, every kind of translation and small tables.
+ * The whole firewall under hostile frames, with rules, anti-spoofing, every kind of translation and
+ * small tables.
  *
- * Input: records of a head byte, a length (16 bits, little-endian) and so many bytes of a frame.
- * Head: bit 0 the port; bit 1 the frame is sent to our MAC; bit 2 its IPv4 header checksum is made
- * right; bit 3 a reload of the policy in front of it; bits 4 to 7 milliseconds that go by, squared,
- * or 15: it comes in one pass with the next frame. TCP that acknowledges 0xffffffff acknowledges
- * the SYN-ACK that was sent last, for nobody can know the SYN proxy's cookies.
+ * The input is as fuzz_wire.h says. Of its heads, bit 3 is a reload of the policy in front of the
+ * frame; bits 4 to 7 are milliseconds that go by, squared, or 15: it comes in one pass with the
+ * next frame. TCP that acknowledges 0xffffffff acknowledges the SYN-ACK that was sent last, for
+ * nobody can know the SYN proxy's cookies.
  *
  * After each frame: every stage has said one word of each packet, and no draft is left behind, that
  * is, the entries in use are the flows that have begun and not ended. At the end every buffer is
  * home.
  */
 
+#include "fuzz_wire.h"
 #include "toy_fw.h"
+#include "toy_paths.h"
 
-#include <rte_eal.h>
-#include <rte_ether.h>
-#include <rte_ip.h>
 #include <rte_tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <weir/nodes.h>
-#include <weir/rib.h>
 #include <weir/shard.h>
-#include <weir/system.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const struct weir_node_ops *const path[] = {&weir_node_rx,
-						   &weir_node_ring,
-						   &weir_node_origin,
-						   &weir_node_parse,
-						   &weir_node_neigh_in,
-						   &weir_node_defrag,
-						   &weir_node_conntrack,
-						   &weir_node_balance,
-						   &weir_node_acl,
-						   &weir_node_dpi,
-						   &weir_node_nat,
-						   &weir_node_route,
-						   &weir_node_local,
-						   &weir_node_reject,
-						   &weir_node_neigh_out,
-						   &weir_node_tx,
-						   &weir_node_punt,
-						   &weir_node_drop,
-						   NULL};
 
 static const char policy_text[] =
 	"ports: {lan: {device: a}, wan: {device: b}}\n"
@@ -92,29 +65,13 @@ static const char policy_text[] =
 	"endpoint_independent: true}\n"
 	"conntrack: {flows: 1024, extended: 16, sources: 16, mappings: 16}\n";
 
-#define MS    UINT64_C(1000000)
-#define MBUFS 2047
 /* Frames that come in one pass. */
 #define BURST_MAX 32
 #define WITH_NEXT 15
 
-static struct rte_mempool *wire;
-static struct weir_rib *rib;
-static struct weir_system *sys;
-static struct weir_port *port[2];
 static struct toy_fw fw;
-static uint64_t now_ns;
 static unsigned waiting;    /* frames for the next pass */
 static rte_be32_t last_seq; /* of the SYN-ACK that was sent last */
-
-/* A broken promise ends the run: libFuzzer keeps the input that broke it. */
-static void must(bool kept, const char *promise)
-{
-	if (kept)
-		return;
-	fprintf(stderr, "fuzz_firewall: %s\n", promise);
-	abort();
-}
 
 /* A generation with the policy that it holds. */
 struct fuzz_gen {
@@ -126,7 +83,7 @@ static void free_gen(struct weir_gen *gen)
 {
 	struct fuzz_gen *g = (struct fuzz_gen *)gen;
 
-	weir_rib_release(rib, gen->l3);
+	weir_rib_release(fuzz_rib, gen->l3);
 	weir_policy_release(g->policy);
 	free(g);
 }
@@ -150,31 +107,19 @@ static void set_routes(const struct weir_l3 **l3)
 					   .n_hops = 1,
 					   .hops = &hop6}};
 
-	for (uint8_t i = 0; i < 2; i++) {
-		struct weir_iface *f = &ifaces[i];
-
-		snprintf(f->name, sizeof(f->name), "%s", i == 0 ? "lan" : "wan");
-		f->port = i;
-		f->mtu = i == 1 ? 1280 : 1500;
-		memcpy(f->mac, (uint8_t[]){2, 0, 0, 0, i, 1}, 6);
-		f->n_addrs = 2;
-		f->addr[0] = (struct weir_prefix){.addr = {.family = 4, .bytes = {10, 0, i, 1}},
-						  .length = 24};
-		f->addr[1] = (struct weir_prefix){
-			.addr = {.family = 6, .bytes = {0x20, 1, 0x0d, 0xb8, 0, i, [15] = 1}},
-			.length = 64};
-	}
-	must(weir_rib_begin(rib) == 0 && weir_rib_set_ifaces(rib, ifaces, 2, NULL) == 0 &&
-		     weir_rib_replace(rib, WEIR_ROUTE_STATIC, all, 2, NULL) == 0 &&
-		     weir_rib_commit(rib, l3, NULL) == 0,
-	     "the routes are refused");
+	for (uint8_t i = 0; i < 2; i++)
+		fuzz_iface(&ifaces[i], i == 0 ? "lan" : "wan", i);
+	must(weir_rib_begin(fuzz_rib) == 0 && weir_rib_set_ifaces(fuzz_rib, ifaces, 2, NULL) == 0 &&
+		     weir_rib_replace(fuzz_rib, WEIR_ROUTE_STATIC, all, 2, NULL) == 0 &&
+		     weir_rib_commit(fuzz_rib, l3, NULL) == 0,
+	     "the routes are taken");
 }
 
 static void publish(void)
 {
 	struct fuzz_gen *g = calloc(1, sizeof(*g));
 
-	must(g != NULL, "out of memory");
+	must(g != NULL, "there is memory");
 	set_routes(&g->gen.l3);
 	g->policy = weir_policy_hold(fw.l3.policy);
 	g->gen.policy = g->policy;
@@ -184,52 +129,21 @@ static void publish(void)
 
 static void begin(void)
 {
-	static const char *const words[] = {"fuzz",	"--no-huge", "--no-shconf",
-					    "--no-pci", "-m",	     "640",
-					    "-l",	"0",	     "--log-level=error"};
-	static char kept[RTE_DIM(words)][32]; /* EAL may write to them */
-	char *args[RTE_DIM(words)];
-	static const struct weir_rib_conf small = {
-		.routes4 = 256, .routes6 = 256, .groups4 = 64, .groups6 = 256, .numa = -1};
 	const struct weir_l3 *l3;
 	struct weir_why why = {""};
 
-	for (unsigned i = 0; i < RTE_DIM(words); i++)
-		args[i] = strcpy(kept[i], words[i]);
-	must(rte_eal_init(RTE_DIM(args), args) >= 0, "EAL does not begin");
-	wire = rte_pktmbuf_pool_create("wire", MBUFS, 0, sizeof(struct weir_meta),
-				       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	must(wire != NULL && weir_rib_create(&small, &rib, NULL) == 0, "no memory");
+	fuzz_begin("640");
 	set_routes(&l3); /* so that interfaces have numbers for the policy */
-	must(toy_fw_open(&fw, policy_text, rib, &why) == 0, why.text);
-	weir_rib_release(rib, l3);
+	must(toy_fw_open(&fw, policy_text, fuzz_rib, &why) == 0, why.text);
+	weir_rib_release(fuzz_rib, l3);
 }
 
 static void open_firewall(void)
 {
-	static const uint16_t core;
-	struct weir_system_port ports[2] = {0};
-	struct weir_system_conf conf = {.name = "fuzz",
-					.cores = &core,
-					.workers = 1,
-					.mbufs = MBUFS,
-					.limits = WEIR_LIMITS_DEFAULT,
-					.ports = ports,
-					.n_ports = 2,
-					.tracker = fw_sizes(fw.run.fw),
-					.path = path};
-
-	conf.limits.neighbours = 32;
-	conf.limits.fragments = 16;
-	for (uint8_t i = 0; i < 2; i++) {
-		must(weir_port_mem_create("p", i, 1, 1, 512, &port[i]) == 0, "no port");
-		memcpy(&port[i]->mac, (uint8_t[]){2, 0, 0, 0, i, 1}, 6);
-		ports[i].given = port[i];
-	}
-	must(weir_system_create(&conf, &sys, NULL) == 0, "no system");
+	fuzz_open(toy_firewall_path, fw_sizes(fw.run.fw));
 	must(weir_dpi_worker_prepare(weir_engine_shard(weir_system_engine(sys, 0))->tracker->dpi,
 				     fw.l3.policy->dpi, NULL) == 0,
-	     "no inspection");
+	     "workers can inspect");
 	publish();
 }
 
@@ -256,39 +170,13 @@ static void note(struct rte_mbuf *m)
 		last_seq = tcp->sent_seq;
 }
 
-static void drain(void)
-{
-	struct rte_mbuf *got[64];
-	uint16_t n;
-
-	for (unsigned p = 0; p < 2; p++) {
-		while ((n = weir_port_mem_sent(port[p], 0, got, 64)) > 0) {
-			for (uint16_t i = 0; i < n; i++) {
-				must(got[i]->pkt_len >= RTE_ETHER_HDR_LEN &&
-					     got[i]->pkt_len <= 1522,
-				     "a frame of an impossible length was sent");
-				note(got[i]);
-			}
-			rte_pktmbuf_free_bulk(got, n);
-		}
-	}
-}
-
 static void mend(uint8_t head, struct rte_mbuf *m)
 {
-	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(eth + 1);
 	struct rte_tcp_hdr *tcp = tcp_of(m);
 
 	if (tcp != NULL && tcp->recv_ack == UINT32_MAX)
 		tcp->recv_ack = rte_cpu_to_be_32(rte_be_to_cpu_32(last_seq) + 1);
-	if ((head & 2) && m->data_len >= sizeof(*eth))
-		eth->dst_addr = port[head & 1]->mac;
-	if (!(head & 4) || m->data_len < sizeof(*eth) + sizeof(*ip) ||
-	    m->data_len < sizeof(*eth) + rte_ipv4_hdr_len(ip))
-		return;
-	ip->hdr_checksum = 0;
-	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	fuzz_mend(head, m);
 }
 
 static void check_flows(void)
@@ -299,7 +187,7 @@ static void check_flows(void)
 
 	for (unsigned c = 0; c < WEIR_FLOW_CLASSES; c++)
 		known -= s->expired[c] + s->evicted[c];
-	must(s->used == known, "a draft was left behind");
+	must(s->used == known, "no draft is left behind");
 }
 
 /* What came into a stage is what it said something of. */
@@ -314,35 +202,30 @@ static void check_verdicts(void)
 		weir_graph_stats(g, i, &st);
 		for (unsigned v = 0; v < WEIR_VERDICTS; v++)
 			said += st.verdicts[v];
-		must(said == st.pkts, "a stage said nothing, or two words, of a packet");
+		must(said == st.pkts, "a stage says one word of each packet");
 	}
 }
 
 static void run_passes(void)
 {
-	for (unsigned i = 0; i < 3; i++)
-		weir_engine_once(weir_system_engine(sys, 0), now_ns);
+	fuzz_passes();
 	waiting = 0;
 	check_flows();
-	drain();
+	fuzz_drain(note);
 }
 
-static void feed(uint8_t head, const uint8_t *bytes, uint16_t len)
+static void feed(uint8_t head, struct rte_mbuf *m)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(wire);
-
-	must(m != NULL, "buffers of the wire were lost");
-	memcpy(rte_pktmbuf_append(m, len), bytes, len);
 	mend(head, m);
 	if (head & 8) {
-		must(toy_fw_apply(&fw, &fw.conf, NULL) == 0, "the policy is refused");
+		must(toy_fw_apply(&fw, &fw.conf, NULL) == 0, "the policy is taken once more");
 		publish();
 	}
-	must(weir_port_mem_inject(port[head & 1], 0, &m, 1) == 1, "the port is full");
+	fuzz_inject(head, m);
 	waiting++;
 	if (head >> 4 == WITH_NEXT && waiting < BURST_MAX)
 		return;
-	now_ns += (uint64_t)(head >> 4) * (head >> 4) * MS;
+	fuzz_now_ns += (uint64_t)(head >> 4) * (head >> 4) * FUZZ_MS;
 	run_passes();
 }
 
@@ -351,24 +234,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (wire == NULL)
 		begin();
 	open_firewall();
-	now_ns = MS;
-	while (size >= 3) {
-		uint16_t len = (uint16_t)(data[1] | data[2] << 8);
-		const uint8_t head = data[0];
-
-		data += 3;
-		size -= 3;
-		if (len > 1518)
-			len = 1518;
-		if (len > size)
-			len = (uint16_t)size;
-		feed(head, data, len);
-		data += len;
-		size -= len;
-	}
+	fuzz_frames(data, size, feed);
 	run_passes();
 	check_verdicts();
-	weir_system_free(sys);
-	must(rte_mempool_in_use_count(wire) == 0, "a buffer leaked");
+	fuzz_close();
 	return 0;
 }

@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/neigh.h>
-#include <weir/nodes.h>
 #include <weir/policy.h>
 #include <weir/pool.h>
 #include <weir/rib.h>
@@ -25,6 +24,7 @@
 
 #include "perf.h"
 #include "router_routes.h"
+#include "toy_paths.h"
 
 #define FRAME_BYTES 60 /* 64 with the frame check sequence */
 #define TTL	    64
@@ -52,37 +52,6 @@ struct firewall {
 	struct weir_engine *engine;
 	uint32_t random;
 	char pool_name[32];
-};
-
-/* weir-firewall's, see apps/firewall/main.c. */
-static const struct weir_node_ops *const path[] = {
-	&weir_node_rx,
-	&weir_node_ring,
-	&weir_node_origin,
-	&weir_node_parse,
-	&weir_node_neigh_in,
-	&weir_node_defrag,
-	&weir_node_conntrack,
-	&weir_node_balance,
-	&weir_node_acl,
-	&weir_node_dpi,
-	&weir_node_nat,
-	&weir_node_route,
-	&weir_node_local,
-	&weir_node_reject,
-	&weir_node_neigh_out,
-	&weir_node_tx,
-	&weir_node_punt,
-	&weir_node_drop,
-	NULL,
-};
-
-static const struct weir_node_ops *const stateless_path[] = {
-	&weir_node_rx,	   &weir_node_ring,	 &weir_node_origin,
-	&weir_node_parse,  &weir_node_neigh_in,	 &weir_node_defrag,
-	&weir_node_filter, &weir_node_route,	 &weir_node_local,
-	&weir_node_reject, &weir_node_neigh_out, &weir_node_tx,
-	&weir_node_punt,   &weir_node_drop,	 NULL,
 };
 
 static const struct weir_iface ifaces[SIDES] = {
@@ -325,7 +294,7 @@ static void make_engine(struct firewall *f, uint16_t burst)
 		.tracker = &tracker,
 		.secret = {router_random(&f->random), 2},
 		.clock = f->clock,
-		.path = f->load == FIREWALL_STATELESS ? stateless_path : path,
+		.path = f->load == FIREWALL_STATELESS ? toy_stateless_path : toy_firewall_path,
 	};
 	struct weir_why why;
 	const int rc = weir_engine_create(&conf, &f->engine, &why);

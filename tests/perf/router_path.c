@@ -18,12 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/neigh.h>
-#include <weir/nodes.h>
 #include <weir/pool.h>
 #include <weir/rib.h>
 
 #include "perf.h"
 #include "router_routes.h"
+#include "toy_paths.h"
 
 #define FRAME4_BYTES 60 /* 64 with the frame check sequence */
 #define FRAME6_BYTES 62 /* the shortest with UDP */
@@ -49,17 +49,6 @@ struct router {
 	struct weir_prefix *to[2]; /* IPv4 and IPv6 routes */
 	unsigned spread;
 	uint32_t random;
-};
-
-/* weir-router's, see apps/router/main.c. */
-static const struct weir_node_ops *const path[] = {
-	&weir_node_rx,	     &weir_node_ring,
-	&weir_node_origin,   &weir_node_parse,
-	&weir_node_neigh_in, &weir_node_defrag,
-	&weir_node_route,    &weir_node_local,
-	&weir_node_reject,   &weir_node_neigh_out,
-	&weir_node_tx,	     &weir_node_punt,
-	&weir_node_drop,     NULL,
 };
 
 static const struct weir_iface ifaces[] = {
@@ -253,7 +242,7 @@ struct weir_engine *router_engine(struct router *r, uint16_t burst)
 		.limits = WEIR_LIMITS_DEFAULT,
 		.gens = r->gens,
 		.clock = r->clock,
-		.path = path,
+		.path = toy_router_path,
 	};
 	struct weir_engine *e;
 	struct weir_why why;

@@ -7,6 +7,7 @@
 
 #include "failalloc.h"
 #include "test.h"
+#include "toy_paths.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -16,17 +17,8 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 #include <stdlib.h>
-#include <weir/nodes.h>
 #include <weir/rib.h>
 #include <weir/system.h>
-
-static const struct weir_node_ops *const path[] = {&weir_node_rx,	&weir_node_ring,
-						   &weir_node_origin,	&weir_node_parse,
-						   &weir_node_neigh_in, &weir_node_defrag,
-						   &weir_node_route,	&weir_node_local,
-						   &weir_node_reject,	&weir_node_neigh_out,
-						   &weir_node_tx,	&weir_node_punt,
-						   &weir_node_drop,	NULL};
 
 #define MS UINT64_C(1000000)
 
@@ -116,7 +108,7 @@ static void set_up(uint16_t workers)
 							      .limits = WEIR_LIMITS_DEFAULT,
 							      .ports = ports,
 							      .n_ports = 2,
-							      .path = path},
+							      .path = toy_router_path},
 				   &sys, &why),
 		0);
 	publish(true);
@@ -238,7 +230,7 @@ static void test_create_survives_failing_allocations(void)
 								      .limits = WEIR_LIMITS_DEFAULT,
 								      .ports = ports,
 								      .n_ports = 2,
-								      .path = path},
+								      .path = toy_router_path},
 					   &s, &why);
 
 		if (failalloc_done()) {
