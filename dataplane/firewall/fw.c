@@ -47,7 +47,7 @@ static void fill_sizes(const struct weir_firewall_conf *fc, uint16_t workers,
 			  .sources = (uint32_t)c->sources,
 			  .loose = c->loose,
 			  .numa = -1},
-		.rule_slots = WEIR_RULES_MAX + 1,
+		.rule_slots = WEIR_RULE_SLOTS_MAX,
 		.limit_sources = (uint32_t)c->sources,
 		.nat_maps = fw_share(c->mappings, workers),
 		.nat_blocks = (uint32_t)c->sources,
@@ -113,10 +113,8 @@ int fw_create(struct weir_run *run, const void *conf, struct weir_why *why)
 	if (fw == NULL)
 		return weir_why(why, -ENOMEM, "firewall: out of memory");
 	fw->run = run;
-	fw->n_slots = 1; /* 0 is the default policy's */
-	fw->slots = calloc(WEIR_RULES_MAX + 1, sizeof(*fw->slots));
-	if (fw->slots == NULL) {
-		free(fw);
+	if (fw_slots_create(fw) < 0) {
+		fw_free(fw);
 		return weir_why(why, -ENOMEM, "firewall: out of memory");
 	}
 	fill_sizes(app_fw_conf(run->app, conf), (uint16_t)app->runtime.workers.n, &fw->sizes,
@@ -130,9 +128,7 @@ void fw_free(struct fw *fw)
 {
 	if (fw == NULL)
 		return;
-	for (uint32_t i = 0; i < fw->n_slots; i++)
-		free(fw->slots[i].name);
-	free(fw->slots);
+	fw_slots_free(fw);
 	for (uint32_t i = 0; i < WEIR_APP_UNKNOWN; i++)
 		free(fw->app[i]);
 	free(fw->told);

@@ -375,10 +375,10 @@ int offline_print_begin(struct offline_print *p)
 {
 	const struct weir_rules *rules = policy(p)->rules;
 
-	p->rule_of = malloc((WEIR_RULES_MAX + 1) * sizeof(*p->rule_of));
+	p->rule_of = malloc(WEIR_RULE_SLOTS_MAX * sizeof(*p->rule_of));
 	if (p->rule_of == NULL)
 		return -ENOMEM;
-	memset(p->rule_of, 0xff, (WEIR_RULES_MAX + 1) * sizeof(*p->rule_of));
+	memset(p->rule_of, 0xff, WEIR_RULE_SLOTS_MAX * sizeof(*p->rule_of));
 	for (uint32_t i = weir_rules_count(rules); i-- > 0;)
 		p->rule_of[weir_rules_at(rules, i)->slot] = i;
 	return 0;

@@ -59,11 +59,11 @@ struct app_record;
 
 struct fw {
 	struct weir_run *run;
-	struct fw_slot *slots; /* WEIR_RULES_MAX + 1; 0 is the default policy's */
-	uint32_t n_slots;      /* beyond them all are free */
-	uint32_t slots_before; /* n_slots when a policy was begun */
-	uint32_t slot_hint;    /* where the next rule's is likely to be */
-	uint32_t policies;     /* made so far: their numbers */
+	struct fw_slot *slots;	/* WEIR_RULE_SLOTS_MAX; 0 is the default policy's */
+	uint32_t n_slots;	/* beyond them all are free */
+	uint32_t slot_next;	/* where the next free one is looked for */
+	uint32_t *slot_of_rule; /* by hash, open: those that rules had when a policy was begun */
+	uint32_t policies;	/* made so far: their numbers */
 	struct weir_tracker_conf sizes;
 	struct weir_dpi_worker_conf dpi_sizes; /* sizes.dpi */
 	char *app[WEIR_APP_UNKNOWN];	       /* by number, from WEIR_APP_NAMED; they stay */
@@ -191,7 +191,11 @@ const struct fw_dpi *fw_dpi_now(const struct fw *fw);
 /* fw_slots.c: counters of rules. */
 /* The name of the rule that has a slot; NULL: none has it. */
 const char *fw_slot_name(const struct fw *fw, uint32_t slot);
-int fw_slot_take(struct fw *fw, const char *name, uint64_t said, uint32_t *slot);
+int fw_slots_create(struct fw *fw);
+void fw_slots_free(struct fw *fw);
+/* The slot of a rule: the one that it had, or another. 0 or -errno with a sentence. */
+int fw_slot_take(struct fw *fw, const char *name, uint64_t said, uint32_t *slot,
+		 struct weir_why *why);
 void fw_slots_begin(struct fw *fw);
 void fw_slots_keep(struct fw *fw);
 void fw_slots_forget(struct fw *fw);

@@ -422,7 +422,7 @@ static struct fw_push *create(struct fw *fw)
 
 	if (p == NULL)
 		return NULL;
-	p->seen = calloc(WEIR_RULES_MAX + 1, sizeof(*p->seen));
+	p->seen = calloc(WEIR_RULE_SLOTS_MAX, sizeof(*p->seen));
 	if (p->seen == NULL) {
 		free(p);
 		return NULL;

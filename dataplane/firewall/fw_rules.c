@@ -232,9 +232,9 @@ static int add_rule(struct fw_build *b, const struct weir_rule_conf *c, struct w
 		rc = fw_dpi_apps(b, c, apps, &n_apps, why);
 	if (rc < 0)
 		return rc;
-	rc = fw_slot_take(b->fw, c->name, hash_rule(c), &common.slot);
+	rc = fw_slot_take(b->fw, c->name, hash_rule(c), &common.slot, why);
 	if (rc < 0)
-		return weir_why(why, rc, "rule %s: no counter is free for it", c->name);
+		return rc;
 	for (unsigned i = 0; i < n_variants * n_apps; i++) {
 		if (*n == WEIR_RULES_MAX)
 			return weir_conf_fail(why, b->file, c->at.line,

@@ -9,11 +9,16 @@
 
 #include "fw_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/shard.h>
 #include <weir/tracker.h>
+
+/* Of the index of rules by what they say: never more than half full. */
+#define INDEX_SIZE (UINT32_C(1) << 18)
+static_assert(INDEX_SIZE > 2 * WEIR_RULES_MAX, "half of it is free");
 
 const char *fw_slot_name(const struct fw *fw, uint32_t slot)
 {
@@ -53,62 +58,94 @@ void fw_slot_sum(const struct fw *fw, uint32_t slot, uint64_t *pkts, uint64_t *b
 		*last_ns = 0;
 }
 
-void fw_slots_begin(struct fw *fw)
+int fw_slots_create(struct fw *fw)
 {
-	fw->slots_before = fw->n_slots;
-	fw->slot_hint = 1;
-	for (uint32_t i = 0; i < fw->n_slots; i++)
-		fw->slots[i].fresh = false;
+	fw->slots = calloc(WEIR_RULE_SLOTS_MAX, sizeof(*fw->slots));
+	fw->slot_of_rule = calloc(INDEX_SIZE, sizeof(*fw->slot_of_rule));
+	fw->n_slots = 1; /* 0 is the default policy's */
+	fw->slot_next = 1;
+	return fw->slots == NULL || fw->slot_of_rule == NULL ? -ENOMEM : 0;
 }
 
-/* The slot that a rule had before; 0: none. Rules mostly keep their order. */
-static uint32_t find(struct fw *fw, const char *name, uint64_t said)
+void fw_slots_free(struct fw *fw)
 {
-	uint32_t at = fw->slot_hint;
+	for (uint32_t i = 0; fw->slots != NULL && i < fw->n_slots; i++)
+		free(fw->slots[i].name);
+	free(fw->slots);
+	free(fw->slot_of_rule);
+}
 
-	for (uint32_t n = fw->slots_before; n > 1; n--, at++) {
-		const struct fw_slot *s;
+/* Where the rule with this name that says so is in the index, or would be. */
+static uint32_t *find(const struct fw *fw, const char *name, uint64_t said)
+{
+	const uint64_t hash = fw_said_text(said, name);
+	uint32_t at = (uint32_t)(hash ^ hash >> 32) % INDEX_SIZE;
 
-		if (at >= fw->slots_before)
-			at = 1;
-		s = &fw->slots[at];
-		if (s->name != NULL && s->said == said && strcmp(s->name, name) == 0)
+	for (;; at = (at + 1) % INDEX_SIZE) {
+		const struct fw_slot *s = &fw->slots[fw->slot_of_rule[at]];
+
+		if (fw->slot_of_rule[at] == 0 || (s->said == said && strcmp(s->name, name) == 0))
+			return &fw->slot_of_rule[at];
+	}
+}
+
+void fw_slots_begin(struct fw *fw)
+{
+	memset(fw->slot_of_rule, 0, INDEX_SIZE * sizeof(*fw->slot_of_rule));
+	for (uint32_t i = 1; i < fw->n_slots; i++) {
+		struct fw_slot *s = &fw->slots[i];
+
+		s->fresh = false;
+		if (s->name != NULL)
+			*find(fw, s->name, s->said) = i;
+	}
+}
+
+/* A slot that no rule has; 0: none. They go round, so that one is not another's soon: records of
+ * flows that have ended name their rule. */
+static uint32_t find_free(struct fw *fw)
+{
+	for (uint32_t n = 1; n < WEIR_RULE_SLOTS_MAX; n++) {
+		const uint32_t at = fw->slot_next;
+
+		fw->slot_next = at + 1 == WEIR_RULE_SLOTS_MAX ? 1 : at + 1;
+		if (fw->slots[at].name == NULL)
 			return at;
 	}
 	return 0;
 }
 
-/* A slot that no rule has; above WEIR_RULES_MAX: none. */
-static uint32_t find_free(const struct fw *fw)
+static int fill(struct fw *fw, uint32_t at, const char *name, uint64_t said)
 {
-	uint32_t at = fw->n_slots;
+	uint64_t pkts, bytes, last;
 
-	for (uint32_t i = 1; at > WEIR_RULES_MAX && i < fw->n_slots; i++)
-		if (fw->slots[i].name == NULL)
-			at = i;
-	return at;
+	fw->slots[at] = (struct fw_slot){.name = strdup(name), .said = said};
+	if (fw->slots[at].name == NULL)
+		return -ENOMEM;
+	fw_slot_sum(fw, at, &pkts, &bytes, &last);
+	fw->slots[at].base_pkts = pkts;
+	fw->slots[at].base_bytes = bytes;
+	if (at >= fw->n_slots)
+		fw->n_slots = at + 1;
+	return 0;
 }
 
-int fw_slot_take(struct fw *fw, const char *name, uint64_t said, uint32_t *slot)
+int fw_slot_take(struct fw *fw, const char *name, uint64_t said, uint32_t *slot,
+		 struct weir_why *why)
 {
-	uint32_t at = find(fw, name, said);
-	uint64_t pkts, bytes, last;
+	uint32_t at = *find(fw, name, said);
 
 	if (at == 0) {
 		at = find_free(fw);
-		if (at > WEIR_RULES_MAX)
-			return -ENOSPC;
-		fw->slots[at] = (struct fw_slot){.name = strdup(name), .said = said};
-		if (fw->slots[at].name == NULL)
-			return -ENOMEM;
-		fw_slot_sum(fw, at, &pkts, &bytes, &last);
-		fw->slots[at].base_pkts = pkts;
-		fw->slots[at].base_bytes = bytes;
-		if (at == fw->n_slots)
-			fw->n_slots++;
+		if (at == 0)
+			return weir_why(why, -ENOSPC,
+					"rule %s: all %u counters are taken by the rules before "
+					"it and those in force; go there by two reloads",
+					name, WEIR_RULE_SLOTS_MAX - 1);
+		if (fill(fw, at, name, said) < 0)
+			return weir_why(why, -ENOMEM, "rules: out of memory");
 	}
 	fw->slots[at].fresh = true;
-	fw->slot_hint = at + 1;
 	*slot = at;
 	return 0;
 }

@@ -101,9 +101,9 @@ int weir_tracker_create(const struct weir_tracker_conf *conf, struct weir_shard 
 	struct weir_tracker *t;
 	int rc;
 
-	if (conf->rule_slots == 0 || conf->rule_slots > WEIR_RULES_MAX + 1)
+	if (conf->rule_slots == 0 || conf->rule_slots > WEIR_RULE_SLOTS_MAX)
 		return weir_why(why, -EINVAL, "connection tracking: %u rule slots, must be 1 to %u",
-				conf->rule_slots, WEIR_RULES_MAX + 1);
+				conf->rule_slots, WEIR_RULE_SLOTS_MAX);
 	t = calloc(1, sizeof(*t));
 	if (t == NULL)
 		return weir_why(why, -ENOMEM, "connection tracking: out of memory");

@@ -33,6 +33,9 @@ struct weir_set;
 #define WEIR_ZONE_SELF 0
 /** Rules at most. */
 #define WEIR_RULES_MAX 65534
+/** Counters of rules at most, 0 among them: those of two generations, for a reload may replace all
+ * rules while the former ones count. */
+#define WEIR_RULE_SLOTS_MAX (2 * WEIR_RULES_MAX + 1)
 /** No rule: the default policy has decided. */
 #define WEIR_RULE_DEFAULT UINT32_MAX
 /** Sets that the rules of one pair of zones may use for one side, and different lists of addresses
