@@ -134,6 +134,22 @@ def test_a_flow_whose_rule_is_gone_ends_at_its_next_packet(hosts: Firewall) -> N
             assert passes(stays, stays_too, b"on")
 
 
+def test_a_limit_is_for_connections_that_begin(hosts: Firewall) -> None:
+    """One that is judged again after a reload is not charged again.
+
+    Steps: open a connection by a rule with a limit of one a second; reload 5 times, talk each time.
+    Check: both ends hear each other after each reload; nothing was dropped.
+    """
+    few = OUT | {"limit": {"rate": "1pps", "burst": 1}}
+    hosts.policy([few])
+    with connected(hosts.inside, hosts.outside, LEFT, 7203) as (client, accepted):
+        for n in range(5):
+            assert passes(client, accepted, b"after %d reloads" % n)
+            hosts.app.reload(hosts.config([*many(n + 1), few]))
+        assert passes(client, accepted, b"the last")
+        hosts.app.expect_drops({})
+
+
 def test_a_flow_moves_to_the_rule_that_lets_it_pass_now(fw: Firewall) -> None:
     """It is judged again as if it began: zone, mark and counters are the new rule's.
 

@@ -92,7 +92,8 @@ static void fill_ask(struct acl_node *n, const struct weir_policy *policy, struc
 		}
 		if (is_inspectable(c->f))
 			ask->app = c->f->app;
-		if (!c->draft)
+		ask->again = !c->draft;
+		if (ask->again)
 			ask->from = c->f->zone[WEIR_DIR_ORIG];
 	}
 	if (c->f == NULL || c->draft || !(meta->flags & WEIR_META_L4))
@@ -257,6 +258,7 @@ static uint32_t check_ways(struct acl_node *n, const struct weir_burst *b,
 			give_up(n, c); /* what is for us is judged packet by packet */
 			c->f = NULL;
 			n->ask[i].app = WEIR_APP_UNKNOWN;
+			n->ask[i].again = false;
 		}
 		if (v == WEIR_NEXT && c->f != NULL && c->draft) {
 			const enum weir_drop why = begin(n, policy, c, &n->ask[i]);

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <rte_branch_prediction.h>
 #include <rte_malloc.h>
 #include <string.h>
 #include <weir/geo.h>
@@ -213,14 +214,21 @@ static void ask_segment(struct weir_rules_worker *w, const struct rules_segment 
 		ask_part(w, &s->parts[i], in_part(w, &s->parts[i], alive));
 }
 
+/* Whether the limit of a rule lets it match. What was let in before does not begin once more. */
+static bool limit_lets(const struct call *c, uint16_t limit, const struct weir_rule_ask *a)
+{
+	if (unlikely(a->again))
+		return !c->rs->limits[limit].over;
+	return rules_buckets_take(c->w->buckets, c->rs, limit, &a->tuple, c->now_ns);
+}
+
 /* Whether a rule ends the search of a packet that matches it. */
 static bool decides(const struct call *c, const struct rules_segment *s, uint16_t pkt,
 		    uint32_t rule)
 {
 	if (rule != s->pass)
 		return true;
-	if (s->limit != RULES_NO_LIMIT &&
-	    !rules_buckets_take(c->w->buckets, c->rs, s->limit, &c->asks[pkt].tuple, c->now_ns))
+	if (s->limit != RULES_NO_LIMIT && !limit_lets(c, s->limit, &c->asks[pkt]))
 		return false;
 	if (c->rs->rules[rule].action != WEIR_ACTION_COUNT)
 		return true;

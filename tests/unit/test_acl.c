@@ -321,6 +321,50 @@ static void test_what_is_over_a_limit_goes_on_with_the_next_rule(void)
 	toy_end();
 }
 
+/* Flows that a limit has let in, under a new policy that says the same. */
+static void judge_limited_again(const char *text)
+{
+	struct toy_ip go = toy_udp("10.0.0.2", 1, "8.8.8.8", 2);
+
+	toy_begin(text);
+	for (go.sport = 1; go.sport <= 3; go.sport++)
+		toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	for (unsigned reload = 0; reload < 3; reload++) {
+		toy_change(text);
+		for (go.sport = 1; go.sport <= 3; go.sport++)
+			toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	}
+	toy_expect(LAN, &go, WEIR_DROP, WEIR_DROP_RULE); /* the limit holds for what begins */
+	CU_ASSERT_EQUAL(toy_flows(), 3);
+	toy_end();
+}
+
+static void test_a_flow_that_is_judged_again_is_not_charged_to_a_limit_again(void)
+{
+	judge_limited_again(RULES("    - {name: few, action: accept, limit: {rate: 3pps}}\n"));
+	judge_limited_again(RULES("    - {name: many, action: drop, limit: {rate: 3pps, per: "
+				  "source, over: true}}\n"
+				  "    - {name: rest, action: accept}\n"));
+}
+
+static void test_what_is_for_us_is_charged_to_a_limit_packet_by_packet(void)
+{
+	const struct toy_ip ping = {.proto = IPPROTO_ICMP,
+				    .src = "10.0.0.2",
+				    .dst = "10.0.0.1",
+				    .icmp_type = 8,
+				    .sport = 77};
+	static const char *const text =
+		RULES("    - {name: few, to: self, action: accept, limit: {rate: 3pps}}\n");
+
+	toy_begin(text);
+	for (unsigned i = 0; i < 3; i++)
+		toy_expect(LAN, &ping, WEIR_NEXT, WEIR_DROP_NONE);
+	toy_change(text);
+	toy_expect(LAN, &ping, WEIR_DROP, WEIR_DROP_RULE);
+	toy_end();
+}
+
 static void test_without_a_tracker_or_memory_there_is_no_node(void)
 {
 	struct weir_shard bare = {.workers = 1};
@@ -350,4 +394,6 @@ WEIR_TESTS("node/acl", TEST(the_first_rule_that_matches_decides),
 	   TEST(a_ping_through_nat64_is_judged_again_as_the_ping_that_it_was),
 	   TEST(rules_see_where_a_forwarded_port_leads),
 	   TEST(what_is_over_a_limit_goes_on_with_the_next_rule),
+	   TEST(a_flow_that_is_judged_again_is_not_charged_to_a_limit_again),
+	   TEST(what_is_for_us_is_charged_to_a_limit_packet_by_packet),
 	   TEST(without_a_tracker_or_memory_there_is_no_node))

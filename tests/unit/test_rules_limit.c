@@ -217,6 +217,26 @@ static void test_over_a_limit_takes_only_the_rest(void)
 	}
 }
 
+static void test_what_was_let_in_before_is_neither_charged_nor_over(void)
+{
+	const enum weir_limit_per kinds[] = {WEIR_LIMIT_RULE, WEIR_LIMIT_SOURCE,
+					     WEIR_LIMIT_OVER_RULE, WEIR_LIMIT_OVER_SOURCE};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct weir_rules *rs = limited(kinds[i], 10, 3, 1, 1);
+		struct weir_rules_worker *w = toy_rules_worker(8);
+		const bool over = kinds[i] >= WEIR_LIMIT_OVER_RULE;
+		struct weir_rule_ask a = toy_udp(), again = a;
+
+		again.again = true;
+		CU_ASSERT_EQUAL(taken(rs, w, &again, 9, S), over ? 0 : 9);
+		CU_ASSERT_EQUAL(taken(rs, w, &a, 5, S), over ? 2 : 3); /* all was still there */
+		CU_ASSERT_EQUAL(taken(rs, w, &again, 9, S), over ? 0 : 9);
+		weir_rules_free(rs);
+		weir_rules_worker_free(w);
+	}
+}
+
 static void count(void *ctx, uint32_t number, uint32_t rule)
 {
 	CU_ASSERT_EQUAL(number, 0);
@@ -358,6 +378,7 @@ WEIR_TESTS("rules/limit", TEST(a_limit_takes_its_burst_and_then_its_rate),
 	   TEST(all_sources_of_a_prefix_share_its_limit),
 	   TEST(each_length_of_prefix_tells_apart_what_differs_in_it),
 	   TEST(over_a_limit_takes_only_the_rest),
+	   TEST(what_was_let_in_before_is_neither_charged_nor_over),
 	   TEST(a_counting_rule_counts_within_its_limit_only),
 	   TEST(a_reload_gives_a_rule_of_the_same_slot_no_new_burst),
 	   TEST(a_smaller_burst_holds_from_the_reload_on),

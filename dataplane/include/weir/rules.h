@@ -145,6 +145,7 @@ struct weir_rule_ask {
 	uint8_t dscp;		 /**< 0 to 63 */
 	uint16_t vlan;		 /**< outer VLAN; 0: none */
 	uint8_t app;		 /**< application; 0: not known yet */
+	bool again; /**< of a flow that was let in before: no limit is charged, none is over */
 };
 
 /** All there is to compile. */
