@@ -32,8 +32,12 @@
 struct error {
 	uint8_t type, code;
 	uint32_t rest_be;
-	uint8_t unit; /* its length field counts so many bytes (RFC 4884); 0: it has none */
+	uint8_t unit; /* its length field counts words of 2^unit bytes (RFC 4884); 0: it has none */
 };
+
+/* Words of the length field of ICMP, of ICMPv6. */
+#define UNIT4 2
+#define UNIT6 3
 
 /* RFC 1191 section 7: MTUs of those who do not say theirs. */
 static uint32_t plateau(uint32_t total_bytes)
@@ -55,7 +59,7 @@ static bool unreachable46(const struct icmp_head *icmp, uint32_t total_bytes, st
 					0, 1, 1,       0, 0,	   1, NOWHERE, 1};
 	uint32_t mtu;
 
-	*e = (struct error){.type = ICMP6_DST_UNREACH, .unit = 8};
+	*e = (struct error){.type = ICMP6_DST_UNREACH, .unit = UNIT6};
 	if (icmp->code == ICMP_UNREACH_PROTOCOL) {
 		*e = (struct error){.type = ICMP6_PARAM_PROB,
 				    .code = ICMP6_PARAMPROB_NEXTHEADER,
@@ -95,7 +99,7 @@ static bool error46(const struct icmp_head *icmp, uint32_t total_bytes, struct e
 	case ICMP_UNREACH:
 		return unreachable46(icmp, total_bytes, e);
 	case ICMP_TIMXCEED:
-		*e = (struct error){.type = ICMP6_TIME_EXCEEDED, .code = icmp->code, .unit = 8};
+		*e = (struct error){.type = ICMP6_TIME_EXCEEDED, .code = icmp->code, .unit = UNIT6};
 		return true;
 	case ICMP_PARAMPROB:
 		return problem46(icmp, e);
@@ -112,7 +116,8 @@ static bool problem64(const struct icmp_head *icmp, struct error *e)
 	uint32_t field;
 
 	if (icmp->code == ICMP6_PARAMPROB_NEXTHEADER) {
-		*e = (struct error){.type = ICMP_UNREACH, .code = ICMP_UNREACH_PROTOCOL, .unit = 4};
+		*e = (struct error){
+			.type = ICMP_UNREACH, .code = ICMP_UNREACH_PROTOCOL, .unit = UNIT4};
 		return true;
 	}
 	if (icmp->code != ICMP6_PARAMPROB_HEADER || at >= sizeof(struct rte_ipv6_hdr))
@@ -126,7 +131,7 @@ static bool problem64(const struct icmp_head *icmp, struct error *e)
 	if (field == NOWHERE)
 		return false;
 	*e = (struct error){
-		.type = ICMP_PARAMPROB, .rest_be = rte_cpu_to_be_32(field << 24), .unit = 4};
+		.type = ICMP_PARAMPROB, .rest_be = rte_cpu_to_be_32(field << 24), .unit = UNIT4};
 	return true;
 }
 
@@ -141,7 +146,7 @@ static bool error64(const struct icmp_head *icmp, uint32_t heads, struct error *
 	case ICMP6_DST_UNREACH:
 		if (icmp->code >= RTE_DIM(codes))
 			return false;
-		*e = (struct error){.type = ICMP_UNREACH, .code = codes[icmp->code], .unit = 4};
+		*e = (struct error){.type = ICMP_UNREACH, .code = codes[icmp->code], .unit = UNIT4};
 		return true;
 	case ICMP6_PACKET_TOO_BIG:
 		mtu = RTE_MIN(rte_be_to_cpu_32(icmp->rest_be), (uint32_t)UINT16_MAX + heads);
@@ -149,10 +154,10 @@ static bool error64(const struct icmp_head *icmp, uint32_t heads, struct error *
 		*e = (struct error){.type = ICMP_UNREACH,
 				    .code = ICMP_UNREACH_NEEDFRAG,
 				    .rest_be = rte_cpu_to_be_32(mtu),
-				    .unit = 4};
+				    .unit = UNIT4};
 		return true;
 	case ICMP6_TIME_EXCEEDED:
-		*e = (struct error){.type = ICMP_TIMXCEED, .code = icmp->code, .unit = 4};
+		*e = (struct error){.type = ICMP_TIMXCEED, .code = icmp->code, .unit = UNIT4};
 		return true;
 	case ICMP6_PARAM_PROB:
 		return problem64(icmp, e);
@@ -168,11 +173,11 @@ static uint32_t extensions_at(const struct icmp_head *icmp, bool v6)
 
 	if (v6)
 		return icmp->type == ICMP6_DST_UNREACH || icmp->type == ICMP6_TIME_EXCEEDED
-			       ? (rest >> 24) * 8
+			       ? (rest >> 24) << UNIT6
 			       : 0;
 	return icmp->type == ICMP_UNREACH || icmp->type == ICMP_TIMXCEED ||
 			       icmp->type == ICMP_PARAMPROB
-		       ? (rest >> 16 & 0xff) * 4
+		       ? (rest >> 16 & 0xff) << UNIT4
 		       : 0;
 }
 
@@ -242,6 +247,7 @@ static bool body_cross(const struct crossing *x, const struct body *was, struct 
 	const bool extended = x->extensions_at >= EXTENDED_LEAST && x->extensions_at < was->bytes &&
 			      x->extensions_at >= x->q->l4_off - x->q->ip_off;
 	const uint32_t quoted = extended ? x->extensions_at : was->bytes;
+	uint32_t words;
 
 	if (!quote_cross(x, was, quoted, is))
 		return false;
@@ -249,10 +255,11 @@ static bool body_cross(const struct crossing *x, const struct body *was, struct 
 		return true;
 	if (is->bytes < EXTENDED_LEAST)
 		body_add(is, zeros, EXTENDED_LEAST - is->bytes);
-	body_add(is, zeros, (e->unit - is->bytes % e->unit) % e->unit);
-	if (is->bytes + (was->bytes - quoted) > sizeof(is->at) || is->bytes / e->unit > UINT8_MAX)
+	body_add(is, zeros, -is->bytes & ((1u << e->unit) - 1));
+	words = is->bytes >> e->unit;
+	if (is->bytes + (was->bytes - quoted) > sizeof(is->at) || words > UINT8_MAX)
 		return true; /* no room: without them, then */
-	e->rest_be |= rte_cpu_to_be_32(is->bytes / e->unit << (e->unit == 8 ? 24 : 16));
+	e->rest_be |= rte_cpu_to_be_32(words << (e->unit == UNIT6 ? 24 : 16));
 	body_add(is, was->at + quoted, was->bytes - quoted);
 	return true;
 }
