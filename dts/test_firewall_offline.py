@@ -77,6 +77,16 @@ class Offline:
             check=False,
         )
 
+    def refused(self, capture: str, option: str) -> str:
+        """What it says to an option that it refuses beside a capture."""
+        done = self._netns.run(
+            *(program("weir-firewall"), "-c", str(self._app.config_file)),
+            *("--offline", capture, option),
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        return done.stderr.rstrip("\n")
+
     def judged(self, *captures: str) -> Judged:
         """The lines of a run that went well, the summary at the end."""
         done = self.run(*captures)
@@ -394,3 +404,14 @@ def test_the_syn_proxy_accepts_what_is_in_a_capture(host: Netns, tmp_path: Path)
     wrpcap(str(tmp_path / "lan.pcap"), [outward(back, 2)])
     lines = proxy.judged(f"wan={tmp_path / 'wan.pcap'}", f"lan={tmp_path / 'lan.pcap'}")
     assert verdicts(lines) == ["forward"] * 3
+
+
+@pytest.mark.parametrize("other", ["--check", "--plan"])
+def test_what_does_not_go_with_offline_is_refused(offline: Offline, other: str) -> None:
+    """Neither of two things that end is done in silence instead of the other.
+
+    Steps: ask for both.
+    Check: status 2, nothing printed but one sentence that names both options.
+    """
+    done = offline.refused("lan=/dev/null", other)
+    assert done == f"weir-firewall: --offline does not go with {other}"

@@ -146,6 +146,25 @@ static int print_manual(const struct weir_app *app, const char *of)
 	return rc < 0 ? WEIR_EXIT_FAILED : WEIR_EXIT_DONE;
 }
 
+/* Whether the options go together. Returns a status to end with, or -1 to go on. */
+static int check_ask(const struct weir_app *app, const struct ask *ask)
+{
+	if (ask->json && ask->n_offline == 0) {
+		fprintf(stderr, "%s: --json goes with --offline FILE\n", app->name);
+		return WEIR_EXIT_REFUSED;
+	}
+	if (ask->n_offline > 0 && (ask->check || ask->plan)) {
+		fprintf(stderr, "%s: --offline does not go with %s\n", app->name,
+			ask->check ? "--check" : "--plan");
+		return WEIR_EXIT_REFUSED;
+	}
+	if (ask->path == NULL && app->default_conf == NULL) {
+		fprintf(stderr, "%s: which configuration? -c FILE\n", app->name);
+		return WEIR_EXIT_REFUSED;
+	}
+	return -1;
+}
+
 /* First round over the words: the common options. Returns a status to end with, or -1 to go on. */
 static int read_common(const struct weir_app *app, struct ask *ask)
 {
@@ -183,15 +202,7 @@ static int read_common(const struct weir_app *app, struct ask *ask)
 			argv[optind]);
 		return WEIR_EXIT_REFUSED;
 	}
-	if (ask->json && ask->n_offline == 0) {
-		fprintf(stderr, "%s: --json goes with --offline FILE\n", app->name);
-		return WEIR_EXIT_REFUSED;
-	}
-	if (ask->path == NULL && app->default_conf == NULL) {
-		fprintf(stderr, "%s: which configuration? -c FILE\n", app->name);
-		return WEIR_EXIT_REFUSED;
-	}
-	return -1;
+	return check_ask(app, ask);
 }
 
 /* Second round: the app's own options, over the configuration. */

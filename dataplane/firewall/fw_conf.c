@@ -96,10 +96,10 @@ static const struct weir_conf_key limit_keys[] = {
 	 .doc = "Of all together, of each source address (IPv6: /64), or of each prefix of "
 		"sources."},
 	{WEIR_CONF_KEY(struct weir_limit_conf, prefix4), .type = WEIR_CONF_UINT, .min = 1,
-	 .max = 32, .def = "24",
-	 .doc = "per: prefix: sources of IPv4 with so many bits alike share the limit."},
+	 .max = 32,
+	 .doc = "per: prefix: sources of IPv4 with so many bits alike share the limit. Default: 24."},
 	{WEIR_CONF_KEY(struct weir_limit_conf, prefix6), .type = WEIR_CONF_UINT, .min = 1,
-	 .max = 64, .def = "56", .doc = "Likewise of IPv6."},
+	 .max = 64, .doc = "Likewise of IPv6. Default: 56."},
 	{WEIR_CONF_KEY(struct weir_limit_conf, over), .type = WEIR_CONF_BOOL, .def = "false",
 	 .doc = "Match only what is over the limit, instead of what is within."},
 };

@@ -18,6 +18,10 @@
 /* limit.per, in the order of its words. */
 enum { PER_RULE, PER_SOURCE, PER_PREFIX };
 
+/* Of sources that share a limit, where limit.per is prefix and says no more. */
+#define PREFIX4_BITS 24
+#define PREFIX6_BITS 56
+
 /* A protocol with ports; a rule with several becomes as many rules with one slot. */
 struct variant {
 	uint8_t proto; /* 0: all */
@@ -91,6 +95,50 @@ static int collect_variants(const struct fw_build *b, const struct weir_rule_con
 	return 0;
 }
 
+static int refuse_rule(const struct fw_build *b, const struct weir_rule_conf *c, uint32_t line,
+		       const char *key, const char *needs, struct weir_why *why)
+{
+	return weir_conf_fail(why, b->file, line, "rule %s: %s needs %s", c->name, key, needs);
+}
+
+static int fill_limit(const struct fw_build *b, const struct weir_rule_conf *c, struct weir_rule *r,
+		      struct weir_why *why)
+{
+	const struct weir_limit_conf *l = &c->limit;
+
+	if (l->at.line == 0)
+		return 0;
+	if (l->per != PER_PREFIX && (l->prefix4 != 0 || l->prefix6 != 0))
+		return refuse_rule(b, c, l->at.line,
+				   l->prefix4 != 0 ? "limit.prefix4" : "limit.prefix6",
+				   "limit.per: prefix", why);
+	r->limit = l->per == PER_RULE ? l->over ? WEIR_LIMIT_OVER_RULE : WEIR_LIMIT_RULE
+		   : l->over	      ? WEIR_LIMIT_OVER_SOURCE
+				      : WEIR_LIMIT_SOURCE;
+	if (l->per == PER_PREFIX) {
+		r->limit_bits4 = (uint8_t)(l->prefix4 != 0 ? l->prefix4 : PREFIX4_BITS);
+		r->limit_bits6 = (uint8_t)(l->prefix6 != 0 ? l->prefix6 : PREFIX6_BITS);
+	}
+	r->limit_pps = l->rate;
+	r->limit_burst = l->burst != 0 ? l->burst : l->rate;
+	return 0;
+}
+
+/* Whether the rule's action is one that what it wants of its flows goes with. */
+static int check_action(const struct fw_build *b, const struct weir_rule_conf *c,
+			struct weir_why *why)
+{
+	static const char *const accepts = "action: accept or synproxy";
+
+	if (c->action == WEIR_ACTION_ACCEPT || c->action == WEIR_ACTION_SYNPROXY)
+		return 0;
+	if (c->mark != 0)
+		return refuse_rule(b, c, c->at.line, "mark", accepts, why);
+	if (c->set_dscp != NULL)
+		return refuse_rule(b, c, c->at.line, "set_dscp", accepts, why);
+	return 0;
+}
+
 /* What a rule matches beside protocols and ports, and what it does. */
 static int fill_rule(struct fw_build *b, const struct weir_rule_conf *c, struct weir_rule *r,
 		     struct weir_why *why)
@@ -129,18 +177,9 @@ static int fill_rule(struct fw_build *b, const struct weir_rule_conf *c, struct 
 	}
 	if (rc == 0 && c->set_dscp != NULL)
 		rc = fw_dscp(b, line, "set_dscp", c->set_dscp, &r->set_dscp, why);
-	if (rc < 0 || c->limit.at.line == 0)
-		return rc;
-	r->limit = c->limit.per == PER_RULE ? c->limit.over ? WEIR_LIMIT_OVER_RULE : WEIR_LIMIT_RULE
-		   : c->limit.over	    ? WEIR_LIMIT_OVER_SOURCE
-					    : WEIR_LIMIT_SOURCE;
-	if (c->limit.per == PER_PREFIX) {
-		r->limit_bits4 = (uint8_t)c->limit.prefix4;
-		r->limit_bits6 = (uint8_t)c->limit.prefix6;
-	}
-	r->limit_pps = c->limit.rate;
-	r->limit_burst = c->limit.burst != 0 ? c->limit.burst : c->limit.rate;
-	return 0;
+	if (rc == 0)
+		rc = check_action(b, c, why);
+	return rc == 0 ? fill_limit(b, c, r, why) : rc;
 }
 
 /* One protocol of a rule. */
@@ -156,11 +195,9 @@ static int fill_variant(struct fw_build *b, const struct weir_rule_conf *c, cons
 		return weir_conf_fail(why, b->file, v->line,
 				      "ports need proto: tcp, udp or sctp beside them");
 	if (c->tcp_flags != NULL && v->proto != IPPROTO_TCP)
-		return weir_conf_fail(why, b->file, c->at.line,
-				      "rule %s: tcp_flags needs proto: tcp", c->name);
+		return refuse_rule(b, c, c->at.line, "tcp_flags", "proto: tcp", why);
 	if (c->icmp != NULL && v->proto != IPPROTO_ICMP && v->proto != IPPROTO_ICMPV6)
-		return weir_conf_fail(why, b->file, c->at.line,
-				      "rule %s: icmp needs proto: icmp or icmp6", c->name);
+		return refuse_rule(b, c, c->at.line, "icmp", "proto: icmp or icmp6", why);
 	if (c->icmp != NULL)
 		rc = fw_icmp(b, c->at.line, c->icmp, v->proto == IPPROTO_ICMPV6, &r->icmp_type,
 			     &r->icmp_code, why);

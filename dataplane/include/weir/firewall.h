@@ -51,8 +51,8 @@ struct weir_limit_conf {
 	uint64_t rate;		/**< packets a second that begin flows */
 	uint64_t burst;		/**< at once; 0: a second's */
 	int per;		/**< index in rule, source, prefix */
-	uint64_t prefix4;	/**< prefix: bits of IPv4 */
-	uint64_t prefix6;	/**< prefix: bits of IPv6 */
+	uint64_t prefix4;	/**< prefix: bits of IPv4; 0: as by default */
+	uint64_t prefix6;	/**< prefix: bits of IPv6; 0: as by default */
 	bool over;		/**< match what is over the limit instead */
 };
 
