@@ -4,8 +4,9 @@
  * nat_leases: which blocks of CGNAT subscribers are in use, so that the first and the last flow of
  * each can be told (RFC 6888 REQ-12, RFC 7422 section 2).
  *
- * A lease is known by subscriber and first port outside, and lives as long as flows hold it. One
- * array, chained by a keyed hash with as many heads as there are leases at least.
+ * A lease is known by subscriber, address outside and both ends of its ports, and lives as long as
+ * flows hold it, which know its number. One array, chained by a keyed hash with as many heads as
+ * there are leases at least.
  */
 
 #include "nat_priv.h"
@@ -94,24 +95,9 @@ static uint32_t *head_of(struct nat_leases *l, uint32_t inside_be, uint32_t outs
 	return &l->head[weir_siphash13_u64(&l->secret, key) & l->mask];
 }
 
-/* The link that leads to the lease of a port; it ends with 0 if there is none. */
-static uint32_t *find(struct nat_leases *l, uint32_t inside_be, uint32_t outside_be, uint16_t port)
-{
-	uint32_t *at = head_of(l, inside_be, outside_be);
-
-	while (*at != 0) {
-		struct nat_lease *e = &l->lease[*at - 1];
-
-		if (e->inside_be == inside_be && e->outside_be == outside_be && port >= e->lo &&
-		    port <= e->hi)
-			break;
-		at = &e->next;
-	}
-	return at;
-}
-
-/* The same of a block with just these ends: a reload may have made blocks larger. */
-static uint32_t *find_block(struct nat_leases *l, const struct nat_lease *of)
+/* The link that leads to the lease of a block with just these ends, or to 0: none. A reload may
+ * have made blocks larger, so that a subscriber has several that overlap. */
+static uint32_t *find(struct nat_leases *l, const struct nat_lease *of)
 {
 	uint32_t *at = head_of(l, of->inside_be, of->outside_be);
 
@@ -126,15 +112,15 @@ static uint32_t *find_block(struct nat_leases *l, const struct nat_lease *of)
 	return at;
 }
 
-bool nat_leases_take(struct nat_leases *l, const struct nat_lease *of, bool *begins)
+uint32_t nat_leases_take(struct nat_leases *l, const struct nat_lease *of, bool *begins)
 {
-	uint32_t *at = find_block(l, of), number = *at;
+	uint32_t *at = find(l, of), number = *at;
 
 	*begins = number == 0;
 	if (*begins) {
 		if (l->free_head == 0) {
 			weir_count(&l->untold, 1);
-			return false;
+			return 0;
 		}
 		number = l->free_head;
 		l->free_head = l->lease[number - 1].next;
@@ -145,22 +131,18 @@ bool nat_leases_take(struct nat_leases *l, const struct nat_lease *of, bool *beg
 		__atomic_store_n(&l->used, l->used + 1, __ATOMIC_RELAXED);
 	}
 	l->lease[number - 1].refs++;
-	return true;
+	return number;
 }
 
-bool nat_leases_give(struct nat_leases *l, uint32_t inside_be, uint32_t outside_be, uint16_t port,
-		     struct nat_lease *ended)
+bool nat_leases_give(struct nat_leases *l, uint32_t number, struct nat_lease *ended)
 {
-	uint32_t *at = find(l, inside_be, outside_be, port);
-	const uint32_t number = *at;
-	struct nat_lease *e;
+	struct nat_lease *e = &l->lease[number - 1];
+	uint32_t *at;
 
-	if (number == 0)
-		return false;
-	e = &l->lease[number - 1];
 	if (--e->refs > 0)
 		return false;
 	*ended = *e;
+	at = find(l, e);
 	*at = e->next;
 	e->next = l->free_head;
 	l->free_head = number;

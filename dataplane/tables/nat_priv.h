@@ -247,8 +247,8 @@ void nat_leases_free(struct nat_leases *l); /* NULL is allowed */
 /* Any thread; NULL is allowed. */
 uint32_t nat_leases_used(const struct nat_leases *l);
 uint64_t nat_leases_untold(const struct nat_leases *l);
-/* A flow uses a block; *begins: the first one. False: there is no room to know it (counted). */
-bool nat_leases_take(struct nat_leases *l, const struct nat_lease *of, bool *begins);
-/* A flow that used this port outside has ended; true: it was the last one of its block. */
-bool nat_leases_give(struct nat_leases *l, uint32_t inside_be, uint32_t outside_be, uint16_t port,
-		     struct nat_lease *ended);
+/* A flow uses a block; *begins: the first one. The lease's number, which the flow keeps, or 0:
+ * there is no room to know it (counted). */
+uint32_t nat_leases_take(struct nat_leases *l, const struct nat_lease *of, bool *begins);
+/* A flow that holds this lease has ended; true: it was the last one. */
+bool nat_leases_give(struct nat_leases *l, uint32_t number, struct nat_lease *ended);

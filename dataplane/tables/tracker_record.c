@@ -113,10 +113,8 @@ static void take_block(struct weir_tracker *t, struct weir_flow *f)
 	if (t->leases == NULL || lease.hi == 0 ||
 	    (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_EXT)) != WEIR_FLOW_SNAT || f->family != 4)
 		return;
-	if (!nat_leases_take(t->leases, &lease, &begins))
-		return;
-	f->flags |= WEIR_FLOW_OWN_PORT;
-	if (begins)
+	f->v4.lease = nat_leases_take(t->leases, &lease, &begins);
+	if (f->v4.lease != 0 && begins)
 		write_block(t, &lease, true);
 }
 
@@ -124,9 +122,8 @@ static void give_block(struct weir_tracker *t, const struct weir_flow *f)
 {
 	struct nat_lease ended;
 
-	if (t->leases != NULL && f->family == 4 &&
-	    (f->flags & (WEIR_FLOW_OWN_PORT | WEIR_FLOW_EXT)) == WEIR_FLOW_OWN_PORT &&
-	    nat_leases_give(t->leases, f->v4.src, f->v4.xsrc, ntohs(f->xsport), &ended))
+	if (t->leases != NULL && f->family == 4 && f->v4.lease != 0 &&
+	    nat_leases_give(t->leases, f->v4.lease, &ended))
 		write_block(t, &ended, false);
 }
 

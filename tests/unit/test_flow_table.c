@@ -129,7 +129,7 @@ static void test_a_draft_of_a_used_entry_is_as_new(void)
 	CU_ASSERT_EQUAL(weir_flow_draft(t, &tuple), flow);
 	CU_ASSERT_EQUAL(f->v4.src, f->v4.xsrc);
 	CU_ASSERT_EQUAL(f->v4.dst, rte_cpu_to_be_32(3));
-	CU_ASSERT_EQUAL(f->v4.unused[15], 0);
+	CU_ASSERT_EQUAL(f->v4.unused[11], 0);
 	CU_ASSERT_EQUAL(f->sport, f->xsport);
 	CU_ASSERT_EQUAL(f->xdport, rte_cpu_to_be_16(4));
 	CU_ASSERT_EQUAL(f->peer[0].end | f->peer[1].acked | f->wscale | f->tcp_state, 0);

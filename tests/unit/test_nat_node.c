@@ -261,6 +261,14 @@ static void test_a_source_route_cannot_be_translated(void)
 	toy_end();
 }
 
+#define BLOCKS_OF(ports)                                                                   \
+	WORLD_PORTS "firewall: {default: accept}\n"                                        \
+		    "conntrack: {flows: 1024, sources: 16}\n"                              \
+		    "records: {flows: /dev/null}\n"                                        \
+		    "nat:\n"                                                               \
+		    "  source: [{name: c, from: lan, action: cgnat, inside: 10.0.0.0/24, " \
+		    "pool: 192.0.2.16/28, block: " ports "}]\n"
+
 /* Of blocks in the worker's ring: so many began and ended, and the last one. */
 struct blocks {
 	unsigned begun, ended;
@@ -293,12 +301,7 @@ static void test_a_subscribers_block_is_told_of_with_its_first_and_its_last_flow
 	struct toy_mbuf t;
 	uint32_t first;
 
-	toy_begin(WORLD_PORTS "firewall: {default: accept}\n"
-			      "conntrack: {flows: 1024, sources: 16}\n"
-			      "records: {flows: /dev/null}\n"
-			      "nat:\n"
-			      "  source: [{name: c, from: lan, action: cgnat, inside: 10.0.0.0/24, "
-			      "pool: 192.0.2.16/28, block: 100}]\n");
+	toy_begin(BLOCKS_OF("100"));
 	flows = world.shard.tracker->flows;
 	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_NEXT);
 	first = t.meta.flow >> 1;
@@ -319,6 +322,58 @@ static void test_a_subscribers_block_is_told_of_with_its_first_and_its_last_flow
 	CU_ASSERT_EQUAL(b.begun, 0);
 	CU_ASSERT_EQUAL(b.ended, 1);
 	CU_ASSERT_EQUAL(b.last.block_lo, 1024 + 2 * 100);
+	CU_ASSERT_EQUAL(weir_tracker_blocks(world.shard.tracker), 0);
+	toy_end();
+}
+
+/* A reload makes a subscriber's block smaller, and both begin at the same port. */
+static void test_a_block_ends_with_its_own_flows_beside_a_larger_one(void)
+{
+	struct toy_ip go = toy_udp("10.0.0.0", 1000, "8.8.8.8", 53);
+	uint32_t large[3], small[3];
+	struct blocks b;
+	struct toy_mbuf t;
+
+	toy_begin(BLOCKS_OF("1000"));
+	for (unsigned i = 0; i < 6; i++, go.sport++) {
+		if (i == 3)
+			toy_change(BLOCKS_OF("100"));
+		CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_NEXT);
+		*(i < 3 ? &large[i] : &small[i - 3]) = t.meta.flow >> 1;
+	}
+	CU_ASSERT_EQUAL(blocks_told().begun, 2);
+	for (unsigned i = 0; i < 3; i++)
+		weir_flow_kill(world.shard.tracker->flows, small[i]);
+	b = blocks_told();
+	CU_ASSERT_EQUAL(b.ended, 1);
+	CU_ASSERT_EQUAL(b.last.block_hi, 1023 + 100);
+	for (unsigned i = 0; i < 3; i++)
+		weir_flow_kill(world.shard.tracker->flows, large[i]);
+	b = blocks_told();
+	CU_ASSERT_EQUAL(b.ended, 1);
+	CU_ASSERT_EQUAL(b.last.block_hi, 1023 + 1000);
+	CU_ASSERT_EQUAL(weir_tracker_blocks(world.shard.tracker), 0);
+	toy_end();
+}
+
+static void test_a_flow_with_a_mapping_and_a_block_gives_both_back(void)
+{
+	static const char *const text = WORLD_PORTS
+		"firewall: {default: accept}\n"
+		"conntrack: {flows: 1024, sources: 16}\n"
+		"records: {flows: /dev/null}\n"
+		"nat:\n"
+		"  source: [{name: c, from: lan, action: cgnat, inside: 10.0.0.0/24, "
+		"pool: 192.0.2.16/28, block: 100, endpoint_independent: true}]\n";
+	struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 53);
+	struct toy_mbuf t;
+
+	toy_begin(text);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_NEXT);
+	CU_ASSERT_EQUAL(weir_nat_maps_used(world.shard.tracker->nat.maps), 1);
+	CU_ASSERT_EQUAL(weir_tracker_blocks(world.shard.tracker), 1);
+	weir_flow_kill(world.shard.tracker->flows, t.meta.flow >> 1);
+	CU_ASSERT_EQUAL(weir_nat_maps_used(world.shard.tracker->nat.maps), 0);
 	CU_ASSERT_EQUAL(weir_tracker_blocks(world.shard.tracker), 0);
 	toy_end();
 }
@@ -350,4 +405,6 @@ WEIR_TESTS("node/nat", TEST(a_masqueraded_flow_leaves_and_comes_back_right),
 	   TEST(ipv6_becomes_ipv4_and_back_if_there_is_room_in_front),
 	   TEST(a_source_route_cannot_be_translated),
 	   TEST(a_subscribers_block_is_told_of_with_its_first_and_its_last_flow),
+	   TEST(a_block_ends_with_its_own_flows_beside_a_larger_one),
+	   TEST(a_flow_with_a_mapping_and_a_block_gives_both_back),
 	   TEST(without_a_tracker_or_memory_there_is_no_node))

@@ -77,7 +77,7 @@ enum weir_flow_flag {
 	WEIR_FLOW_LOGGED = 1 << 6, /**< its start was recorded, so will be its end */
 	WEIR_FLOW_INSPECT = 1 << 7,    /**< 45_dpi looks at its payload */
 	WEIR_FLOW_LIMITED = 1 << 8,    /**< counts against its source's limit */
-	WEIR_FLOW_OWN_PORT = 1 << 9,   /**< holds a port of a translation pool, to be given back */
+	WEIR_FLOW_OWN_PORT = 1 << 9,   /**< holds a mapping of a port, to be given back */
 	WEIR_FLOW_SYNPROXY = 1 << 10,  /**< sequence numbers are moved by weir_flow_ext.seq_delta */
 	WEIR_FLOW_DEAD = 1 << 11,      /**< goes at its next packet or turn */
 	WEIR_FLOW_OFFLOADED = 1 << 12, /**< the driver drops it for us */
@@ -106,7 +106,8 @@ struct weir_flow {
 			uint32_t dst;	    /**< likewise */
 			uint32_t xsrc;	    /**< as it leaves: the same, if not translated */
 			uint32_t xdst;	    /**< likewise */
-			uint8_t unused[16]; /**< 0 */
+			uint32_t lease;	    /**< number of the port block that it holds; 0: none */
+			uint8_t unused[12]; /**< 0 */
 		} v4;			    /**< family 4 */
 		struct {
 			uint8_t src[16]; /**< as the first packet came; as it leaves: ext */
