@@ -252,6 +252,8 @@ static void pass_by(struct port_flow *f)
 	f->pass = rte_flow_create(p->dpdk_id, &attr, pattern.items, to_us, &error);
 }
 
+/* What it has dropped, once packets pass it by: another core may still be at one that had come
+ * before, so it is read until it stands still. */
 static int read_last(const struct port_flow *f, struct port_flow_count *out)
 {
 	struct port_flow_count before;
@@ -271,10 +273,10 @@ static int end_one(struct port_flow *f, struct weir_why *why)
 	struct rte_flow_error error = {.message = NULL};
 	int rc = rte_flow_destroy(f->port->dpdk_id, f->drop, &error);
 
+	if (rc == 0 && f->pass != NULL)
+		rc = rte_flow_destroy(f->port->dpdk_id, f->pass, &error);
 	if (rc < 0)
 		rc = refused(f->port, rc, &error, why);
-	else if (f->pass != NULL)
-		rc = rte_flow_destroy(f->port->dpdk_id, f->pass, &error);
 	free(f);
 	return rc;
 }

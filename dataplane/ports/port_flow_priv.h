@@ -47,8 +47,10 @@ WEIR_MUST_CHECK int port_flow_drop(const struct weir_port *p, const struct port_
 /* What it has dropped. 0, or what the driver says; then @out is untouched. */
 WEIR_MUST_CHECK int port_flow_read(const struct port_flow *f, struct port_flow_count *out);
 /*
- * Let them pass again, and free. @out of each what it has dropped to its end: packets pass it by
- * before it is read for the last time, so that none is lost and none is counted here and above.
+ * Let them pass again, and free. @out of each what it has dropped, as far as the driver tells: they
+ * are let pass first, by a rule in front, and then it is read until two reads agree, a hundred
+ * times at most. A packet that a core is just dropping between these two is missed; without room
+ * for the rule in front, so is all that is dropped behind the last read. None is counted twice.
  * False: a driver did not let them, or did not tell; it is out of our hands then, and said in @why.
  */
 WEIR_MUST_CHECK bool port_flow_end(struct port_flow *const *flows, uint32_t n,

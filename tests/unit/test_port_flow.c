@@ -30,6 +30,7 @@ static struct {
 	unsigned late; /* packets that are counted after a rule was put in front */
 	bool tells_nothing;
 	int refuse_end;
+	bool refuse_end_of_pass; /* that of rules which drop is let */
 } driver;
 
 static struct weir_port port;
@@ -131,7 +132,7 @@ int rte_flow_query(uint16_t id, struct rte_flow *r, const struct rte_flow_action
 int rte_flow_destroy(uint16_t id, struct rte_flow *r, struct rte_flow_error *error)
 {
 	CU_ASSERT_TRUE(r->used);
-	if (driver.refuse_end != 0) {
+	if (driver.refuse_end != 0 && !(driver.refuse_end_of_pass && r->drops)) {
 		error->message = "the kernel does not take the rule out";
 		return -driver.refuse_end;
 	}
@@ -342,6 +343,24 @@ static void test_what_a_driver_refuses_is_said_in_its_words(void)
 	CU_ASSERT_EQUAL(port_flow_can(&port, &why), -ENOTSUP);
 }
 
+static void test_a_rule_in_front_that_stays_is_said_in_the_drivers_words(void)
+{
+	const struct port_flow_match m = udp4();
+	struct port_flow_count told = {.pkts = 0};
+	struct weir_why why = {""};
+	struct port_flow *f;
+
+	setup("net_tap");
+	f = drop(&m);
+	driver.rule[0].hits = 5;
+	driver.refuse_end = EBUSY;
+	driver.refuse_end_of_pass = true;
+	CU_ASSERT_FALSE(port_flow_end(&f, 1, &told, &why));
+	CU_ASSERT_STRING_EQUAL(why.text, "port wan: the kernel does not take the rule out");
+	CU_ASSERT_EQUAL(told.pkts, 5);
+	CU_ASSERT(!driver.rule[0].used && driver.rule[1].used);
+}
+
 static void test_without_memory_nothing_is_asked_of_the_driver(void)
 {
 	const struct port_flow_match m = udp4();
@@ -360,4 +379,5 @@ WEIR_TESTS("port/flow", TEST(a_rule_is_for_whole_untagged_packets_to_the_interfa
 	   TEST(our_driver_looks_at_them_behind_what_the_kernel_keeps),
 	   TEST(counts_are_bytes_of_ip), TEST(no_packet_is_lost_at_the_end),
 	   TEST(what_a_driver_refuses_is_said_in_its_words),
+	   TEST(a_rule_in_front_that_stays_is_said_in_the_drivers_words),
 	   TEST(without_memory_nothing_is_asked_of_the_driver))
