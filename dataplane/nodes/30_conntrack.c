@@ -35,7 +35,7 @@
 #include "tables/tracker_priv.h"
 #include "tuple_priv.h"
 
-/* Ended entries looked at in a turn, and the time between turns. */
+/* Ended entries looked at in a turn, and the time between turns: while more wait, and else. */
 #define EXPIRE_MOST 256
 #define EXPIRE_NS   UINT64_C(50000000)
 #define EXPIRE_MORE UINT64_C(1000000)
@@ -253,13 +253,12 @@ static void conntrack_process(void *self, struct weir_burst *b)
 static void conntrack_expire(struct weir_timer *t, uint64_t now_ns)
 {
 	struct conntrack_node *n = container_of(t, struct conntrack_node, timer);
-	unsigned looked;
+	bool more;
 
 	tracker_tick(n->tracker, now_ns);
-	looked = weir_flow_expire(n->tracker->flows, EXPIRE_MOST);
-	tracker_update(n->tracker);
-	weir_wheel_arm(n->shard->wheel, t,
-		       now_ns + (looked == EXPIRE_MOST ? EXPIRE_MORE : EXPIRE_NS));
+	more = weir_flow_expire(n->tracker->flows, EXPIRE_MOST) == EXPIRE_MOST;
+	more |= tracker_update(n->tracker);
+	weir_wheel_arm(n->shard->wheel, t, now_ns + (more ? EXPIRE_MORE : EXPIRE_NS));
 }
 
 static void conntrack_free(void *self)

@@ -23,8 +23,9 @@ static inline void tracker_tick(struct weir_tracker *t, uint64_t now_ns)
 void tracker_begun(struct weir_tracker *t, struct weir_flow *f, uint32_t flow);
 /* A flow ends, for t->ending or because of its time. */
 void tracker_ended(struct weir_tracker *t, const struct weir_flow *f, uint32_t flow);
-/* Flows that go on, some of them: to be called about 20 times a second. */
-void tracker_update(struct weir_tracker *t);
+/* Flows that go on, some of them: to be called about 20 times a second. True: more wait, and it is
+ * to be called again in a millisecond. */
+bool tracker_update(struct weir_tracker *t);
 /* A rule that logs has decided. */
 void tracker_judged(struct weir_tracker *t, const struct weir_rule *rule,
 		    const struct weir_rule_ask *ask, uint32_t ip_bytes);

@@ -11,7 +11,8 @@
 #include "nat_priv.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-/* Entries that a call of tracker_update() looks at, at most, and how late it may come. */
+/* Entries that a call of tracker_update() looks at, at most, and how late it may come. While more
+ * wait it is called every millisecond. */
 #define LOOKS_MOST 4096
 #define LATE_MS	   50
 
@@ -155,14 +156,16 @@ void tracker_ended(struct weir_tracker *t, const struct weir_flow *f, uint32_t f
 	give_block(t, f);
 }
 
-/* The whole table once in update_ms, however often and however late this is called. */
-void tracker_update(struct weir_tracker *t)
+/* The whole table once in update_ms, however often and however late this is called; a table that is
+ * too large for that in the time that it takes. */
+bool tracker_update(struct weir_tracker *t)
 {
 	const struct weir_flow_table *flows = t->flows;
+	const uint32_t round_ms = RTE_MAX(t->update_ms, flows->n_entries / LOOKS_MOST);
 	uint32_t until;
 
 	if (t->records == NULL || t->update_ms == 0)
-		return;
+		return false;
 	until = (uint32_t)((uint64_t)flows->n_entries * (flows->now_ms % t->update_ms) /
 			   t->update_ms);
 	for (unsigned looks = LOOKS_MOST; looks > 0 && t->update_at != until; looks--) {
@@ -170,11 +173,12 @@ void tracker_update(struct weir_tracker *t)
 
 		/* Only what has had a packet since the last time. */
 		if (f->family != 0 && (f->flags & WEIR_FLOW_LOGGED) &&
-		    flows->now_ms - f->last_ms < t->update_ms + LATE_MS &&
+		    flows->now_ms - f->last_ms < round_ms + LATE_MS &&
 		    flows->now_ms - f->start_ms >= t->update_ms)
 			write_flow(t, f, t->update_at, WEIR_RECORD_FLOW_UPDATE, WEIR_RECORD_IDLE);
 		t->update_at = t->update_at + 1 == flows->n_entries ? 0 : t->update_at + 1;
 	}
+	return t->update_at != until;
 }
 
 void tracker_judged(struct weir_tracker *t, const struct weir_rule *rule,

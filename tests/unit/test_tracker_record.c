@@ -68,6 +68,26 @@ static void test_a_flow_that_is_silent_is_told_of_no_more(void)
 	toy_end();
 }
 
+/* More entries than one call looks at, or twenty calls. */
+static void test_a_large_table_is_told_of_in_its_time_too(void)
+{
+	uint64_t told;
+
+	toy_begin(WORLD_PORTS
+		  "conntrack: {flows: 262144}\nrecords: {flows: /dev/null, updates: 1s}\n"
+		  "firewall: {rules: [{name: r, action: accept}]}\n");
+	for (unsigned ms = 0; ms < 10000; ms++) {
+		if (ms % 100 == 0)
+			say(4000);
+		world.now_ns += MS;
+		weir_wheel_run(world.shard.wheel, world.now_ns, UINT32_MAX);
+	}
+	told = updates();
+	CU_ASSERT(told == 9 || told == 10);
+	toy_end();
+}
+
 WEIR_TESTS("tables/tracker_record",
 	   TEST(a_flow_is_told_of_once_in_its_time_however_often_the_timer_comes),
-	   TEST(a_flow_that_is_silent_is_told_of_no_more))
+	   TEST(a_flow_that_is_silent_is_told_of_no_more),
+	   TEST(a_large_table_is_told_of_in_its_time_too))
