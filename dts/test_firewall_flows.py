@@ -46,6 +46,8 @@ from scapy.packet import Packet, Raw
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 
+TCP_REPAIR = 19  # linux/tcp.h; the module socket does not have it
+
 BOTH = pytest.mark.parametrize("six", [False, True], ids=["ip4", "ip6"])
 
 
@@ -221,6 +223,39 @@ def test_forged_segments_do_not_disturb_a_running_connection(hosts: Firewall, se
             assert len([p for p in seen if TCP in p and p[TCP].flags == "R"]) <= 2
         assert hosts.app.drops_since_start()["flow_invalid"] >= 390
         assert passes(client, accepted, b"still here")
+
+
+def lose(end: socket.socket) -> None:
+    """Take a kernel's end of a connection away, so that the other one is told nothing."""
+    end.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+    end.close()
+
+
+@pytest.mark.parametrize("unread", [False, True], ids=["all-read", "unread"])
+@pytest.mark.parametrize("lost", ["server", "client"])
+@pytest.mark.parametrize("server", [LEFT, LEFT6])
+def test_the_reset_of_who_has_lost_its_connection_ends_it(
+    hosts: Firewall, server: str, lost: str, unread: bool
+) -> None:
+    """Who was started anew answers data with a RST that has the number which they acknowledge (RFC
+    9293 section 3.5.2, group 1).
+
+    Steps: open a connection; take one end away without a word, with all that it has sent read or
+    not; send from the other end.
+    Check: that end is reset; the flow is closed; nothing was dropped.
+    """
+    with connected(hosts.inside, hosts.outside, server, 7008) as (client, accepted):
+        stays, goes = (client, accepted) if lost == "server" else (accepted, client)
+        assert passes(stays, goes)
+        if unread:
+            goes.sendall(bytes(3000))
+        lose(goes)
+        stays.sendall(b"is anybody there?")
+        with pytest.raises(ConnectionResetError):
+            while True:
+                assert stays.recv(1) != b"", "an orderly end"
+        assert [f["state"] for f in hosts.flows(port=7008)] == ["CLOSE"]
+    hosts.app.expect_drops({})
 
 
 @BOTH

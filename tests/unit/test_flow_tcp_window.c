@@ -39,6 +39,32 @@ static void test_a_reset_must_have_the_number_that_is_expected(void)
 	}
 }
 
+/* RFC 9293 section 3.5.2, group 1: the number is what the segment acknowledges, whatever else was
+ * sent before, by a server that knows nothing any more. Older ones ask back: another may follow. */
+static void test_who_has_lost_its_connection_resets_it(void)
+{
+	static const struct step steps[] = {
+		SMALL_HANDSHAKE,
+		{'b', A, 1, 1, 500, 2000, -1, OK, ESTABLISHED},
+		{'b', A, 501, 1, 500, 2000, -1, OK, ESTABLISHED},
+		{'a', A, 1, 501, 100, 1000, -1, OK, ESTABLISHED},
+		{'a', A, 101, 501, 100, 1000, -1, OK, ESTABLISHED},
+		{'a', A, 1, 1, 100, 1000, -1, OK, ESTABLISHED}, /* an older one, overtaken */
+		{'b', R, 1, 0, 0, 0, -1, CHALLENGE, ESTABLISHED},
+		{'b', R, 501, 0, 0, 0, -1, OK, CLOSED},
+		{'b', R, 501, 0, 0, 0, -1, OK, CLOSED},
+	};
+	static const struct step client[] = {
+		SMALL_HANDSHAKE,
+		{'a', A, 1, 1, 500, 1000, -1, OK, ESTABLISHED},
+		{'b', A, 1, 201, 100, 2000, -1, OK, ESTABLISHED},
+		{'a', R, 201, 0, 0, 0, -1, OK, CLOSED},
+	};
+
+	(void)play(steps, RTE_DIM(steps));
+	(void)play(client, RTE_DIM(client));
+}
+
 static void test_windows_are_scaled_only_if_both_offered_it(void)
 {
 	static const struct step both[] = {
@@ -270,6 +296,7 @@ static void test_a_header_that_is_cut_makes_an_invalid_segment(void)
 }
 
 WEIR_TESTS("dataplane/flow_tcp_window", TEST(a_reset_must_have_the_number_that_is_expected),
+	   TEST(who_has_lost_its_connection_resets_it),
 	   TEST(windows_are_scaled_only_if_both_offered_it),
 	   TEST(the_largest_scale_lets_a_gigabyte_pass),
 	   TEST(keepalives_and_probes_of_a_closed_window_pass),
