@@ -257,9 +257,9 @@ static void ask_list(const struct call *c, const struct rules_list *list, uint8_
 		ask_segment(w, s, alive);
 		for (uint64_t m = alive; m != 0; m &= m - 1) {
 			const unsigned k = (unsigned)__builtin_ctzll(m);
-			const uint32_t rule = w->first[k] - 1;
+			const uint32_t rule = w->first[k] != 0 ? w->first[k] - 1 : s->rest;
 
-			if (w->first[k] == 0 || !decides(c, s, w->pkt[k], rule))
+			if (rule == WEIR_RULE_DEFAULT || !decides(c, s, w->pkt[k], rule))
 				continue;
 			c->rule[w->pkt[k]] = rule;
 			alive &= ~(UINT64_C(1) << k);

@@ -51,7 +51,8 @@ static struct rules_segment *append_segment(struct compile *c)
 		return NULL;
 	c->list->segments = grown;
 	grown += c->list->n_segments++;
-	*grown = (struct rules_segment){.pass = WEIR_RULE_DEFAULT, .limit = RULES_NO_LIMIT};
+	*grown = (struct rules_segment){
+		.rest = WEIR_RULE_DEFAULT, .pass = WEIR_RULE_DEFAULT, .limit = RULES_NO_LIMIT};
 	c->rs->stats.bytes += sizeof(*grown);
 	return grown;
 }
@@ -97,27 +98,45 @@ static int add_rule(struct compile *c, uint32_t i)
 	return rules_entry_add(&c->entries, r, i, src, dst, c->class_of[s][d]);
 }
 
+/* Whether a rule of the list matches every packet that comes to it. */
+static bool takes_all(const struct compile *c, uint32_t i)
+{
+	const struct weir_rule *r = &c->rs->rules[i];
+
+	return c->wanted[i] && r->proto == 0 && r->n_sports + r->n_dports == 0 &&
+	       r->icmp_type < 0 && r->icmp_code < 0 && r->tcp_mask == 0 && r->vlan == 0 &&
+	       r->dscp < 0 && r->app == 0 && c->sides.src[i] == RULES_NO_LIST &&
+	       c->sides.dst[i] == RULES_NO_LIST && !rules_lists_plain(&r->src) &&
+	       !rules_lists_plain(&r->dst);
+}
+
 /* One segment of rules from begin to end, of which the last may be one that passes. */
 static int make_segment(struct compile *c, uint32_t begin, uint32_t end)
 {
 	struct rules_segment *s;
+	uint32_t rest = begin;
 	int rc = 0;
 
-	find_classes(c, begin, end);
+	while (rest < end && !takes_all(c, rest))
+		rest++;
+	find_classes(c, begin, rest);
 	c->entries.n = 0;
-	for (uint32_t i = begin; i < end && rc == 0; i++)
+	for (uint32_t i = begin; i < rest && rc == 0; i++)
 		if (c->wanted[i])
 			rc = add_rule(c, i);
-	if (rc < 0 || c->entries.n == 0)
+	if (rc < 0 || (c->entries.n == 0 && rest == end))
 		return rc;
 	s = append_segment(c);
 	if (s == NULL)
 		return -ENOMEM;
+	if (rest < end)
+		s->rest = rest;
 	if (rules_passes(&c->rs->rules[end - 1])) {
 		s->pass = end - 1;
 		s->limit = limit_of(c->rs, end - 1);
 	}
-	rc = rules_parts_make(c->rs, &c->entries, c->classes, c->n_classes, s);
+	if (c->entries.n > 0)
+		rc = rules_parts_make(c->rs, &c->entries, c->classes, c->n_classes, s);
 	if (rc < 0)
 		return weir_why(c->why, rc, "rte_acl cannot build rules %s to %s: %s",
 				c->rs->rules[begin].name, c->rs->rules[end - 1].name,
@@ -125,6 +144,17 @@ static int make_segment(struct compile *c, uint32_t begin, uint32_t end)
 	c->rs->stats.entries += c->entries.n;
 	c->rs->stats.contexts += s->n_parts;
 	return 0;
+}
+
+/* Whether no packet comes to what stands behind the list's last segment. */
+static bool is_closed(const struct rules_list *list)
+{
+	const struct rules_segment *last;
+
+	if (list->n_segments == 0)
+		return false;
+	last = &list->segments[list->n_segments - 1];
+	return last->rest != WEIR_RULE_DEFAULT && last->rest != last->pass;
 }
 
 static bool can_match(const struct weir_rule *r, uint8_t family)
@@ -152,10 +182,11 @@ static int make_list(struct compile *c, unsigned from, unsigned to)
 					"rule %s: more than %u rules between two zones that "
 					"count or have a limit",
 					rs->rules[i].name, WEIR_RULE_SEGMENTS_MAX);
-		rc = make_segment(c, begin, i + 1);
+		if (!is_closed(c->list))
+			rc = make_segment(c, begin, i + 1);
 		begin = i + 1;
 	}
-	if (rc == 0 && begin < rs->n)
+	if (rc == 0 && begin < rs->n && !is_closed(c->list))
 		rc = make_segment(c, begin, rs->n);
 	return rc;
 }

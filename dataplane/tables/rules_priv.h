@@ -4,7 +4,9 @@
 /*
  * Rules as they are compiled. Pairs of zones whose rules are the same share a list, which is two:
  * one for each family. A list is segments, asked one after the other; only the last rule of a
- * segment may not end the search.
+ * segment may not end the search. A rule that takes everything ends its segment too, and is no
+ * entry: in the trie it would lie under all others, and each packet would have to be walked to the
+ * end of it.
  *
  *	rules.c          copies, and everything's end
  *	rules_compile.c  pairs of zones to lists, lists to segments
@@ -81,7 +83,8 @@ struct rules_part {
 
 struct rules_segment {
 	struct rules_part *parts; /* by first */
-	uint32_t n_parts;
+	uint32_t n_parts;	  /* may be 0 if there is a rest */
+	uint32_t rest;	/* the rule that takes all that no entry matches; WEIR_RULE_DEFAULT: none */
 	uint32_t pass;	/* the rule that may not end the search; WEIR_RULE_DEFAULT: none */
 	uint16_t limit; /* of that rule */
 };

@@ -217,6 +217,7 @@ static void test_pairs_of_zones_with_the_same_rules_share_their_contexts(void)
 	struct weir_rules_stats stats;
 	struct weir_rules *rs;
 
+	rules[0].proto = rules[1].proto = IPPROTO_TCP;
 	conf.zones = 32;
 	rs = toy_compile(&conf);
 	weir_rules_stats(rs, &stats);
@@ -230,6 +231,40 @@ static void test_pairs_of_zones_with_the_same_rules_share_their_contexts(void)
 	weir_rules_stats(rs, &stats);
 	CU_ASSERT_EQUAL(stats.contexts, 4);
 	CU_ASSERT_EQUAL(stats.entries, 6);
+	weir_rules_free(rs);
+}
+
+static void test_a_rule_that_takes_everything_is_no_entry(void)
+{
+	const struct weir_prefix net = toy_prefix("10.0.0.0/8");
+	struct weir_rule rules[] = {toy_rule("net"), toy_rule("limited"), toy_rule("count"),
+				    toy_rule("tcp"), toy_rule("rest"),	  toy_rule("never")};
+	struct weir_rules_conf conf = toy_rules_conf(rules, 6);
+	struct weir_rule_ask a = toy_udp();
+	struct weir_rules_stats stats;
+	struct weir_rules *rs;
+
+	rules[0].src = (struct weir_rule_addrs){.prefixes = &net, .n_prefixes = 1};
+	rules[0].family = 4;
+	rules[1].limit = WEIR_LIMIT_RULE;
+	rules[1].limit_pps = rules[1].limit_burst = 1;
+	rules[2].action = WEIR_ACTION_COUNT;
+	rules[3].proto = rules[5].proto = IPPROTO_TCP;
+	rs = toy_compile(&conf);
+	weir_rules_stats(rs, &stats);
+	CU_ASSERT_EQUAL(stats.entries, 1 + 2); /* net; tcp of both families */
+	CU_ASSERT_EQUAL(stats.contexts, 3);
+	CU_ASSERT_EQUAL(toy_decide(rs, &a), 0);
+	a.tuple.src[0] = 11;
+	CU_ASSERT_EQUAL(toy_decide(rs, &a), 1);
+	/* The limit is over: the worker's bucket is empty, and the clock stands. */
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t rule;
+
+		a.tuple.proto = i == 0 ? IPPROTO_TCP : IPPROTO_UDP;
+		weir_rules_ask(rs, toy_only_worker(), &a, 1, 0, 0, &rule, NULL, NULL);
+		CU_ASSERT_EQUAL(rule, i == 0 ? 3 : 4);
+	}
 	weir_rules_free(rs);
 }
 
@@ -409,6 +444,7 @@ WEIR_TESTS("rules/compile", TEST(bad_rules_are_refused_in_a_sentence_with_their_
 	   TEST(more_long_lists_than_can_be_looked_up_become_entries),
 	   TEST(combinations_of_ports_have_an_end),
 	   TEST(pairs_of_zones_with_the_same_rules_share_their_contexts),
+	   TEST(a_rule_that_takes_everything_is_no_entry),
 	   TEST(rules_are_copied_with_all_they_point_to), TEST(each_allocation_may_fail),
 	   TEST(thousands_of_rules_are_built_in_parts),
 	   TEST(countries_are_matched_by_lists_of_any_length))
