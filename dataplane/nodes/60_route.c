@@ -27,6 +27,7 @@
 #include <weir/shard.h>
 
 #include "packet_priv.h"
+#include "route_priv.h"
 
 /* Packets ahead whose header is fetched, as in 10_parse. */
 #define AHEAD	  4
@@ -410,15 +411,6 @@ static inline enum weir_verdict route_one6(struct weir_shard *s, const struct we
 	if (likely(!(flags & WEIR_META_OURS)))
 		ip->hop_limits--;
 	return WEIR_OUT;
-}
-
-/* Ask for the entries of all at once: rte_fib itself looks but a few packets ahead. */
-static inline void fetch_entries4(const struct weir_l3 *l3, const uint32_t *dst, uint16_t n)
-{
-	if (l3->first4 == NULL)
-		return;
-	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(l3->first4 + (size_t)(dst[i] >> 8) * l3->first4_bytes);
 }
 
 /* A burst with IPv6 in it: look up each family by itself. */

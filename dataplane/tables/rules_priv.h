@@ -89,9 +89,18 @@ struct rules_segment {
 	uint16_t limit; /* of that rule */
 };
 
+/* A list without address lists, limits and counting: what a packet's headers say is all it needs.
+ */
+struct rules_plain {
+	bool is;		 /* else it is not such a list */
+	struct rte_acl_ctx *acl; /* NULL: there are no entries */
+	uint32_t rest;		 /* as of a segment */
+};
+
 struct rules_list {
 	struct rules_segment *segments;
 	uint32_t n_segments;
+	struct rules_plain plain;
 	struct rules_look src, dst;
 };
 
@@ -231,6 +240,29 @@ bool rules_covers_rule(const struct weir_rules *rs, const struct weir_rule *big,
 		       const struct weir_rule *small);
 /* Whether a packet may match both, order and what they do apart. In doubt it may. */
 bool rules_overlap(const struct weir_rule *a, const struct weir_rule *b);
+
+/* What decides about IPv4 between two zones; NULL: not the packet's headers alone. */
+static inline const struct rules_plain *rules_plain4(const struct weir_rules *rs, uint8_t from,
+						     uint8_t to)
+{
+	const struct rules_plain *p;
+
+	if (from >= rs->zones || to >= rs->zones)
+		return NULL;
+	p = &rs->lists[rs->list_of[from][to]].plain;
+	return p->is ? p : NULL;
+}
+
+/* Of each key the number of the first rule that has an entry for it, plus one; 0: none, see rest.
+ */
+static inline void rules_ask_plain(const struct rules_plain *p, const uint8_t **keys, uint32_t n,
+				   uint32_t *answer)
+{
+	if (p->acl == NULL)
+		memset(answer, 0, n * sizeof(answer[0]));
+	else
+		rte_acl_classify(p->acl, keys, answer, n, 1);
+}
 
 /* The buckets of a worker. */
 struct rules_buckets;

@@ -6,6 +6,9 @@
 
 #include "failalloc.h"
 
+/* Of a random test: a multiple of its bursts. */
+#define BURSTS_PKTS 1024
+
 #define STATELESS(rest) WORLD_PORTS "firewall:\n  stateless: true\n" rest
 
 /* What the filter alone says of a packet. */
@@ -125,6 +128,97 @@ static void test_a_burst_of_all_kinds_is_judged_one_by_one(void)
 	end(filter);
 }
 
+/* Rules that differ for all pairs of zones, and look at all that headers have. */
+#define RULES                                                                                               \
+	"  - {name: net, from: lan, to: wan, source: 10.0.0.0/30, proto: udp, dport: 53, action: accept}\n" \
+	"  - {name: no-syn, from: lan, tcp_flags: 'syn,!ack', proto: tcp, action: reject}\n"                \
+	"  - {name: urgent, to: lan, dscp: ef, action: accept, log: true}\n"                                \
+	"  - {name: back, from: wan, to: lan, proto: tcp, sport: 50-53, action: accept}\n"                  \
+	"  - {name: ping, proto: icmp, action: accept}\n"                                                   \
+	"  - {name: through, from: wan, to: wan, action: accept}\n"                                         \
+	"  - {name: rest, from: lan, to: lan, action: reject}\n"
+
+static uint32_t drawn;
+
+static uint32_t draw(uint32_t below)
+{
+	drawn = drawn * 1664525 + 1013904223;
+	return (uint32_t)(((uint64_t)drawn * below) >> 32);
+}
+
+/* A packet of any kind, and the interface that it comes by. */
+static struct toy_ip any_packet(unsigned *iface)
+{
+	static const char *const ends[] = {"10.0.0.2", "10.0.0.9",  "8.8.8.8",	  "8.8.4.4",
+					   "10.0.0.1", "192.0.2.9", "198.18.0.1", "203.0.113.1"};
+	static const char *const ends6[] = {"2001:db8:1::2", "2001:db8:2::2"};
+	static const uint8_t protos[] = {IPPROTO_UDP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_ICMP};
+	static const uint8_t flags[] = {SYN, SYN | ACK, ACK, RST};
+	static const uint16_t ports[] = {50, 53, 54, 443};
+	const bool six = draw(8) == 0;
+	struct toy_ip p = {.proto = protos[draw(4)],
+			   .src = six ? ends6[0] : ends[draw(6)],
+			   .dst = six ? ends6[1] : ends[draw(8)],
+			   .sport = ports[draw(4)],
+			   .dport = ports[draw(4)],
+			   .tcp_flags = flags[draw(4)],
+			   .icmp_type = 8,
+			   .dscp = draw(4) == 0 ? 46 : 0};
+
+	if (six && p.proto == IPPROTO_ICMP)
+		p.proto = IPPROTO_UDP;
+	*iface = draw(2);
+	return p;
+}
+
+/* What a filter says of the same random packets, in bursts. */
+static void judge_bursts(const char *text, uint16_t burst, uint8_t *said, uint16_t *why)
+{
+	static struct toy_mbuf t[BURSTS_PKTS];
+	void *filter = begin(text);
+	const struct weir_pass pass = {.now_ns = 5 * SECOND, .gen = &world.gen};
+
+	drawn = 7;
+	for (unsigned done = 0; done < BURSTS_PKTS; done += burst) {
+		struct rte_mbuf *m[BURSTS_PKTS];
+		struct weir_burst b = {.pkt = m, .verdict = said + done, .n = burst, .pass = &pass};
+
+		for (uint16_t i = 0; i < burst; i++) {
+			unsigned iface;
+			const struct toy_ip p = any_packet(&iface);
+
+			m[i] = toy_come(&t[done + i], iface, &p);
+		}
+		weir_node_filter.process(filter, &b);
+		for (uint16_t i = 0; i < burst; i++)
+			why[done + i] = t[done + i].meta.drop;
+	}
+	CU_ASSERT_TRUE(counter(0)->pkts > 0);
+	end(filter);
+}
+
+static void test_plain_packets_are_judged_as_all_others_are(void)
+{
+	static uint8_t want[BURSTS_PKTS], said[BURSTS_PKTS];
+	static uint16_t why[BURSTS_PKTS], why_not[BURSTS_PKTS];
+	static const uint16_t bursts[] = {1, 16, 256};
+	unsigned kinds[WEIR_VERDICTS] = {0};
+
+	/* A rule that counts in between: headers alone do not decide any more. */
+	judge_bursts(
+		STATELESS("  rules:\n  - {name: c, proto: tcp, dport: 9, action: count}\n" RULES),
+		1, want, why);
+	for (unsigned b = 0; b < RTE_DIM(bursts); b++) {
+		judge_bursts(STATELESS("  rules:\n" RULES), bursts[b], said, why_not);
+		for (unsigned i = 0; i < BURSTS_PKTS; i++) {
+			CU_ASSERT_EQUAL(said[i], want[i]);
+			CU_ASSERT_EQUAL(why_not[i], why[i]);
+			kinds[said[i]]++;
+		}
+	}
+	CU_ASSERT_TRUE(kinds[WEIR_NEXT] > 0 && kinds[WEIR_DROP] > 0 && kinds[WEIR_REJECT] > 0);
+}
+
 static void test_our_own_packets_are_not_judged(void)
 {
 	const struct toy_ip go = toy_udp("10.0.0.1", 1000, "8.8.8.8", 53);
@@ -185,5 +279,6 @@ static void test_without_a_tracker_or_memory_there_is_no_node(void)
 
 WEIR_TESTS("node/filter", TEST(an_answer_needs_a_rule_as_the_question_does),
 	   TEST(tcp_may_begin_in_its_middle), TEST(ways_and_sources_are_checked_before_rules),
-	   TEST(a_burst_of_all_kinds_is_judged_one_by_one), TEST(our_own_packets_are_not_judged),
+	   TEST(a_burst_of_all_kinds_is_judged_one_by_one),
+	   TEST(plain_packets_are_judged_as_all_others_are), TEST(our_own_packets_are_not_judged),
 	   TEST(what_needs_flows_is_refused), TEST(without_a_tracker_or_memory_there_is_no_node))

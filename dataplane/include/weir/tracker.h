@@ -98,13 +98,20 @@ WEIR_MUST_CHECK uint64_t weir_tracker_blocks_untold(const struct weir_tracker *t
 /** Give back the mapping that a flow holds, if it holds one. The worker's thread. */
 void weir_tracker_give_back(struct weir_tracker *t, struct weir_flow *f);
 
+/** Count packets of a rule, and the IP bytes of all of them. The worker's thread. */
+static inline void weir_tracker_count_some(struct weir_tracker *t, uint32_t slot, uint32_t pkts,
+					   uint64_t bytes, uint64_t now_ns)
+{
+	struct weir_rule_counter *c = &t->counter[slot];
+
+	__atomic_store_n(&c->pkts, c->pkts + pkts, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->bytes, c->bytes + bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->last_ns, now_ns, __ATOMIC_RELAXED);
+}
+
 /** Count a packet of a rule. The worker's thread. */
 static inline void weir_tracker_count(struct weir_tracker *t, uint32_t slot, uint32_t ip_bytes,
 				      uint64_t now_ns)
 {
-	struct weir_rule_counter *c = &t->counter[slot];
-
-	__atomic_store_n(&c->pkts, c->pkts + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->bytes, c->bytes + ip_bytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->last_ns, now_ns, __ATOMIC_RELAXED);
+	weir_tracker_count_some(t, slot, 1, ip_bytes, now_ns);
 }
