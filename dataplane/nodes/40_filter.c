@@ -4,7 +4,9 @@
  * 40_filter: may this packet pass, by itself?
  *
  * Takes:  NEXT; the place of 30_conntrack to 50_nat where nothing is tracked (firewall.stateless).
- * Says:   NEXT of what a rule accepts, and of our own packets.
+ * Says:   NEXT of what a rule accepts, and of our own packets;
+ *         OUT of that if 60_route would say so without a second look: what this stage has looked up
+ *         need not be looked up again.
  *         DROP or REJECT of all else.
  * Holds:  nothing. Reads the rules and zones of the pass's policy, and the forwarding tables.
  *
@@ -218,9 +220,15 @@ static inline enum weir_verdict say(struct rte_mbuf *m, enum weir_action action)
 					    : weir_say_drop(m, WEIR_DROP_RULE);
 }
 
+static inline enum weir_verdict pass_on(const struct weir_l3 *l3, struct rte_mbuf *m, uint64_t hop)
+{
+	return likely(route_plain4(l3, m, (uint16_t)hop)) ? WEIR_OUT : WEIR_NEXT;
+}
+
 /* Plain packets for which the same rules are. */
 static void judge_plain(struct filter_node *n, const struct weir_burst *b, struct plain_burst *p)
 {
+	const struct weir_l3 *l3 = b->pass->gen->l3;
 	const struct rules_plain *rules = p->rules[0];
 	struct judgement j;
 
@@ -237,7 +245,9 @@ static void judge_plain(struct filter_node *n, const struct weir_burst *b, struc
 		j.bytes += ip_bytes(m);
 		if (unlikely(j.keeps))
 			keep_plain(n, b, j.rule, m, p->hop[i]);
-		b->verdict[p->at[i]] = (uint8_t)say(m, j.action);
+		b->verdict[p->at[i]] = (uint8_t)(likely(j.action == WEIR_ACTION_ACCEPT)
+							 ? pass_on(l3, m, p->hop[i])
+							 : say(m, j.action));
 	}
 	end_judgement(n, &j);
 }
@@ -446,7 +456,8 @@ const struct weir_node_ops weir_node_filter = {
 	.name = "filter",
 	.stage = 40,
 	.takes = WEIR_NEXT,
-	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_REJECT) | WEIR_MAY(WEIR_DROP),
+	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_OUT) | WEIR_MAY(WEIR_REJECT) |
+	       WEIR_MAY(WEIR_DROP),
 	.create = filter_create,
 	.free = free,
 	.process = filter_process,

@@ -85,13 +85,6 @@ static inline const struct weir_hop *choose_hop(const struct weir_shard *s,
 	return &l3->hops[*number];
 }
 
-static inline enum weir_verdict say_out(const struct weir_l3 *l3, struct rte_mbuf *m, uint16_t hop)
-{
-	weir_meta(m)->hop = hop;
-	weir_meta(m)->iface_out = l3->hops[hop].iface;
-	return WEIR_OUT;
-}
-
 /* A packet of ours whose destination says nothing about the link. */
 static enum weir_verdict say_out_on_link(const struct weir_l3 *l3, struct rte_mbuf *m)
 {
@@ -296,15 +289,6 @@ static inline bool is_one_frame_in_the_end(const struct rte_mbuf *m)
 	return m->ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG);
 }
 
-/* RFC 1812 5.3.1: the TTL is the high byte of its word, so the sum grows by 0x0100 (RFC 1141). */
-static inline void lower_ttl(struct rte_ipv4_hdr *ip)
-{
-	const uint32_t sum = ip->hdr_checksum + RTE_BE16(0x0100);
-
-	ip->time_to_live--;
-	ip->hdr_checksum = (uint16_t)(sum + (sum >= 0xffff));
-}
-
 /* Longer than the link. Judged last, for it changes the packet. */
 static __rte_noinline enum weir_verdict route_long4(struct weir_shard *s, struct rte_mbuf *m,
 						    uint16_t mtu)
@@ -320,37 +304,35 @@ static __rte_noinline enum weir_verdict route_long4(struct weir_shard *s, struct
 	return is_one_frame_in_the_end(m) ? WEIR_OUT : fragment4(s, m, mtu);
 }
 
-static inline bool is_neighbourly(enum weir_hop_kind kind)
+/* What is not simply passed on. */
+static __rte_noinline enum weir_verdict route_odd4(struct weir_shard *s, const struct weir_l3 *l3,
+						   struct rte_mbuf *m, uint16_t number)
 {
-	static_assert(WEIR_HOP_GATEWAY == WEIR_HOP_LINK + 1, "one comparison");
-	return (unsigned)kind - WEIR_HOP_LINK <= 1;
+	const struct weir_hop *hop = &l3->hops[number];
+	struct rte_ipv4_hdr *ip = ip4(m);
+	const uint32_t flags = weir_meta(m)->flags;
+
+	if (!is_neighbourly(hop->kind))
+		return route_other(l3, m, number);
+	say_out(l3, m, number);
+	if (!(flags & WEIR_META_OURS)) {
+		if (flags & WEIR_META_L2_GROUP)
+			return weir_say_drop(m, WEIR_DROP_L2_GROUP_FWD);
+		if (is_this_network(ip))
+			return weir_say_drop(m, WEIR_DROP_IP_SOURCE);
+		if (ip->time_to_live <= 1)
+			return weir_say_reject(m, WEIR_DROP_TTL);
+	}
+	if (rte_be_to_cpu_16(ip->total_length) > hop->mtu)
+		return route_long4(s, m, hop->mtu);
+	return WEIR_OUT; /* ours: its TTL stays */
 }
 
 static inline enum weir_verdict route_one4(struct weir_shard *s, const struct weir_l3 *l3,
 					   struct rte_mbuf *m, uint16_t number)
 {
-	const struct weir_hop *hop = choose_hop(s, l3, m, &number);
-	struct rte_ipv4_hdr *ip = ip4(m);
-	const uint32_t flags = weir_meta(m)->flags;
-
-	if (unlikely(!is_neighbourly(hop->kind)))
-		return route_other(l3, m, number);
-	say_out(l3, m, number);
-	if (unlikely(flags & (WEIR_META_OURS | WEIR_META_L2_GROUP))) {
-		if (!(flags & WEIR_META_OURS))
-			return weir_say_drop(m, WEIR_DROP_L2_GROUP_FWD);
-	} else {
-		/* RFC 1812 5.3.7: this network, a sender that has no address yet. */
-		if (unlikely((ip->src_addr & RTE_BE32(0xff000000)) == 0))
-			return weir_say_drop(m, WEIR_DROP_IP_SOURCE);
-		if (unlikely(ip->time_to_live <= 1))
-			return weir_say_reject(m, WEIR_DROP_TTL);
-	}
-	if (unlikely(rte_be_to_cpu_16(ip->total_length) > hop->mtu))
-		return route_long4(s, m, hop->mtu);
-	if (likely(!(flags & WEIR_META_OURS)))
-		lower_ttl(ip);
-	return WEIR_OUT;
+	choose_hop(s, l3, m, &number);
+	return likely(route_plain4(l3, m, number)) ? WEIR_OUT : route_odd4(s, l3, m, number);
 }
 
 /* Sources that stay on their link (RFC 4291 2.5.2, 2.5.6): WEIR_DROP_NONE if it is another one. */
