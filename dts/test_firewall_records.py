@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ DISK_MIB = 8
 
 NEW, DELETED = 1, 2  # firewallEvent
 ENDED = 3  # flowEndReason
+SYN = 0x02
 
 BOTH = pytest.mark.parametrize("six", [False, True], ids=["ip4", "ip6"])
 
@@ -133,6 +136,15 @@ class Fetched:
                 sum(map(ip_bytes, self.to_server)), sum(map(ip_bytes, self.to_client)))  # fmt: skip
 
 
+    def flags(self) -> tuple[int, int]:
+        """The TCP flags of all packets, both ways."""
+        both = (self.to_server, self.to_client)
+        to_server, to_client = (
+            reduce(or_, (int(p[TCP].flags) & 0xFF for p in way)) for way in both
+        )
+        return to_server, to_client
+
+
 def ip_bytes(packet: Packet) -> int:
     return int(packet[IP].len) if IP in packet else int(packet[IPv6].plen) + 40
 
@@ -174,7 +186,7 @@ def test_a_transfer_is_told_of_from_its_start_to_its_end(
 
     Steps: fetch 300 kB at 500 kB/s.
     Check: its start, updates that grow, and its end as closed, all with one flow_id; packets and
-    bytes are those that both hosts saw; the address after translation is the server's client.
+    bytes and TCP flags are those that both hosts saw; the address after translation is the server's client.
     """
     fw.policy([OUT], nat={} if six else MASQUERADE)
     got = fetched(fw, six, "--limit-rate", "500k")
@@ -195,6 +207,9 @@ def test_a_transfer_is_told_of_from_its_start_to_its_end(
         assert one["rule"]["name"] == "out" and one["zone"] == {"from": "lan", "to": "wan"}
     assert end["flow"]["reason"] == "closed" and end["flow"]["start"] < end["flow"]["end"]
     assert end["tcp"]["state"] == "TIME_WAIT"
+    flags = (end["tcp"]["tcp_flags_ts"], end["tcp"]["tcp_flags_tc"])
+    assert flags == tuple(f"{seen:02x}" for seen in got.flags())
+    assert int(end["tcp"]["tcp_flags"], 16) == got.flags()[0] | got.flags()[1]
     assert [one["nat"]["event"] for one in told if one["event_type"] == "nat"] == (
         [] if six else ["nat44_session_create", "nat44_session_delete"]
     )
@@ -452,7 +467,7 @@ def test_a_collector_is_told_of_a_transfer(fw: Firewall, six: bool) -> None:
     """IPFIX.
 
     Steps: fetch a file, masqueraded in IPv4.
-    Check: its start and its end, with the ends, packets and bytes that both hosts saw.
+    Check: its start and its end, with the ends, packets, bytes and TCP flags that both hosts saw.
     """
     fw.policy([OUT], nat={} if six else MASQUERADE)
     with collecting(fw) as collector:
@@ -466,6 +481,8 @@ def test_a_collector_is_told_of_a_transfer(fw: Firewall, six: bool) -> None:
     assert start["firewallEvent"] == NEW and end["flowEndReason"] == ENDED
     names = [f"{way}{what}TotalCount" for what in ("packet", "octet") for way in ("", "reverse ")]
     assert tuple(end[name] for name in names) == got.counters()
+    assert (end["tcpControlBits"], end["reverse tcpControlBits"]) == got.flags()
+    assert start["tcpControlBits"] & SYN
     if not six:
         translated = (end["postNATSourceIPv4Address"], end["postNAPTSourceTransportPort"])
         assert translated == (got.source, got.sport) and got.source == WAN

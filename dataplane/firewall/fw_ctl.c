@@ -131,9 +131,10 @@ static json_t *flow_json(const struct weir_run *run, const struct weir_flow_view
 					: weir_flow_class_name(f->cls),
 		"from", fw_zone_name(p, f->zone[0]), "to", fw_zone_name(p, f->zone[1]), "rule",
 		rule_name(run->fw, f->rule), "packets", (json_int_t)f->pkts[0], "bytes",
-		(json_int_t)f->bytes[0], "reply_packets", (json_int_t)f->pkts[1], "reply_bytes",
-		(json_int_t)f->bytes[1], "idle_s", v->idle_ms / 1e3, "age_s", v->age_ms / 1e3,
-		"left_s", v->left_ms / 1e3);
+		(json_int_t)weir_flow_bytes(f, WEIR_DIR_ORIG), "reply_packets",
+		(json_int_t)f->pkts[1], "reply_bytes",
+		(json_int_t)weir_flow_bytes(f, WEIR_DIR_REPLY), "idle_s", v->idle_ms / 1e3, "age_s",
+		v->age_ms / 1e3, "left_s", v->left_ms / 1e3);
 
 	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT))
 		json_object_set_new(j, "leaves", fw_tuple_json(&v->to));

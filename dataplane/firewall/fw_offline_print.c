@@ -10,12 +10,12 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <weir/clock.h>
 #include <weir/drop.h>
 #include <weir/gen.h>
 #include <weir/l3.h>
 #include <weir/policy.h>
+#include <weir/record.h>
 
 #include "app/app_show_priv.h"
 #include "app/app_trace_priv.h"
@@ -81,21 +81,6 @@ static void end_text(const struct weir_tuple *t, bool source, bool l4, char text
 		snprintf(text, 64, t->family == 6 ? "[%s]:%u" : "%s:%u", addr, port);
 }
 
-static void proto_text(const struct weir_tuple *t, char text[16])
-{
-	const char *name = t->proto == IPPROTO_TCP	? "TCP"
-			   : t->proto == IPPROTO_UDP	? "UDP"
-			   : t->proto == IPPROTO_ICMP	? "ICMP"
-			   : t->proto == IPPROTO_ICMPV6 ? "ICMPv6"
-			   : t->proto == IPPROTO_SCTP	? "SCTP"
-							: NULL;
-
-	if (name != NULL)
-		snprintf(text, 16, "%s", name);
-	else
-		snprintf(text, 16, "proto-%u", t->proto);
-}
-
 static const char *tuple_text(const struct weir_tuple *t, bool l4, char text[TUPLE_TEXT])
 {
 	char from[64], to[64];
@@ -114,7 +99,7 @@ static void packet_text(const struct offline_packet *k, char text[TUPLE_TEXT + 6
 		uint8_t bytes[OTHER_BYTES];
 	} other = {.record = {.known = true, .wire_bytes = k->wire_bytes}};
 	const uint8_t flags = k->l4[0];
-	char tuple[TUPLE_TEXT], proto[16], detail[48] = "";
+	char tuple[TUPLE_TEXT], proto[WEIR_RECORD_PROTO_TEXT], detail[48] = "";
 
 	if (k->came.family == 0) {
 		other.record.captured_bytes = k->captured_bytes < OTHER_BYTES ? k->captured_bytes
@@ -123,7 +108,6 @@ static void packet_text(const struct offline_packet *k, char text[TUPLE_TEXT + 6
 		app_packet_text(&other.record, text);
 		return;
 	}
-	proto_text(&k->came, proto);
 	if (!k->came_l4)
 		snprintf(detail, sizeof(detail), " fragment");
 	else if (k->came.proto == IPPROTO_TCP)
@@ -132,8 +116,8 @@ static void packet_text(const struct offline_packet *k, char text[TUPLE_TEXT + 6
 			 flags & 4 ? " RST" : "");
 	else if (k->came.proto == IPPROTO_ICMP || k->came.proto == IPPROTO_ICMPV6)
 		snprintf(detail, sizeof(detail), " type %u code %u", k->l4[0], k->l4[1]);
-	snprintf(text, TUPLE_TEXT + 64, "%s %s%s", proto, tuple_text(&k->came, k->came_l4, tuple),
-		 detail);
+	snprintf(text, TUPLE_TEXT + 64, "%s %s%s", weir_record_proto(k->came.proto, proto),
+		 tuple_text(&k->came, k->came_l4, tuple), detail);
 }
 
 static bool is_translated(const struct offline_packet *k)
@@ -212,17 +196,6 @@ static void put_tuple(json_t *j, const struct weir_tuple *t, bool l4)
 	json_object_set_new(j, "dest_port", json_integer(ntohs(t->dport)));
 }
 
-static void timestamp(uint64_t time_ns, char text[64])
-{
-	const time_t s = (time_t)(time_ns / WEIR_NS_PER_S);
-	char day[32];
-	struct tm t;
-
-	gmtime_r(&s, &t);
-	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &t);
-	snprintf(text, 64, "%s.%06u+0000", day, (unsigned)(time_ns % WEIR_NS_PER_S / 1000));
-}
-
 static json_t *rule_json(const struct offline_print *p, uint32_t slot)
 {
 	uint32_t line;
@@ -236,12 +209,11 @@ static json_t *rule_json(const struct offline_print *p, uint32_t slot)
 
 static void put_came(json_t *j, const struct offline_packet *k)
 {
-	char proto[16];
+	char proto[WEIR_RECORD_PROTO_TEXT];
 
 	if (k->came.family == 0)
 		return;
-	proto_text(&k->came, proto);
-	json_object_set_new(j, "proto", json_string(proto));
+	json_object_set_new(j, "proto", json_string(weir_record_proto(k->came.proto, proto)));
 	put_tuple(j, &k->came, k->came_l4);
 	if (!k->came_l4)
 		json_object_set_new(j, "fragment", json_true());
@@ -254,13 +226,12 @@ static void put_came(json_t *j, const struct offline_packet *k)
 static void print_json(const struct offline_print *p, const struct offline_packet *k)
 {
 	const bool skipped = k->fate == OFFLINE_SKIPPED;
-	char time_text[64], stage[APP_STAGE_TEXT];
+	char time_text[WEIR_RECORD_TIME_TEXT], stage[APP_STAGE_TEXT];
 	json_t *j, *nat;
 
-	timestamp(k->time_ns, time_text);
 	j = json_pack("{s:I, s:s, s:s, s:I, s:s, s:s*, s:s*, s:s*}", "packet",
-		      (json_int_t)k->number, "timestamp", time_text, "in_iface",
-		      weir_system_port(p->run->system, k->port_in)->name, "wire_bytes",
+		      (json_int_t)k->number, "timestamp", weir_record_time(k->time_ns, time_text),
+		      "in_iface", weir_system_port(p->run->system, k->port_in)->name, "wire_bytes",
 		      (json_int_t)k->wire_bytes, "verdict", fates[k->fate], "stage",
 		      skipped ? NULL : stage_name(p, k, stage), "drop", drop_label(k), "why",
 		      k->skipped);

@@ -139,6 +139,7 @@ static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_m
 			f->flags |= WEIR_FLOW_DEAD;
 			return WEIR_NEXT;
 		}
+		weir_flow_saw(f, dir, tcp_flags_of(m));
 	}
 	if (unlikely(dir == WEIR_DIR_REPLY && !(f->flags & WEIR_FLOW_REPLIED)))
 		first_reply(n, f);

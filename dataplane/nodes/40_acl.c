@@ -362,6 +362,7 @@ static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy
 		c->f->zone[WEIR_DIR_REPLY] = ask->to;
 		weir_flow_count(c->f, WEIR_DIR_ORIG, c->m->pkt_len - meta->l3_off,
 				weir_flow_table_now_ms(n->tracker->flows));
+		weir_flow_saw(c->f, WEIR_DIR_ORIG, tcp_flags_of(c->m));
 	}
 	inspect(n, c, rule);
 	c->f->gen = policy->number;

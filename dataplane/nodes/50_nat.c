@@ -197,9 +197,11 @@ static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pas
 		f = weir_flow_at(n->tracker->flows, ref >> 1);
 		/* An earlier packet of the burst has begun it; this one was counted in its draft.
 		 */
-		if (ref >> 1 != meta->flow >> 1)
+		if (ref >> 1 != meta->flow >> 1) {
 			weir_flow_count(f, ref & 1, m->pkt_len - meta->l3_off,
 					weir_flow_table_now_ms(n->tracker->flows));
+			weir_flow_saw(f, ref & 1, tcp_flags_of(m));
+		}
 		meta->flow = ref;
 	}
 	if (unlikely(f->flags & WEIR_FLOW_CAPTURE) && n->tracker->capture != NULL)

@@ -6,9 +6,11 @@
  * later segments brought together.
  */
 
+#include <netinet/in.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
+#include <rte_tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -47,6 +49,13 @@ static inline uint8_t *ip6_dst(const struct rte_ipv6_hdr *ip)
 static inline void *l4(struct rte_mbuf *m)
 {
 	return rte_pktmbuf_mtod_offset(m, void *, weir_meta(m)->l4_off);
+}
+
+/* The flags of TCP; of other protocols 0. */
+static inline uint8_t tcp_flags_of(struct rte_mbuf *m)
+{
+	return weir_meta(m)->proto == IPPROTO_TCP ? ((const struct rte_tcp_hdr *)l4(m))->tcp_flags
+						  : 0;
 }
 
 /* Whether a packet that is to be forwarded has come to its end. */

@@ -146,7 +146,7 @@ static unsigned expire_class(struct weir_flow_table *t, unsigned cls, unsigned m
 		struct weir_flow *f = &t->entries[q->head];
 
 		if (f->next != FLOW_NONE)
-			rte_prefetch0(t->entries[f->next].bytes);
+			rte_prefetch0(t->entries[f->next].carried);
 		if (f->flags & WEIR_FLOW_DEAD) {
 			flow_end(t, f, &t->stats.killed);
 		} else if (flow_timed_out(t, f)) {

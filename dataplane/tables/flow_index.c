@@ -106,7 +106,7 @@ static inline void prefetch_flow(const struct weir_flow_table *t, uint32_t ref)
 	const struct weir_flow *f = &t->entries[ref >> 1];
 
 	rte_prefetch0(f);
-	rte_prefetch0(f->bytes);
+	rte_prefetch0(f->carried);
 }
 
 /* The first reference of a bucket with a tag: very likely the one. */

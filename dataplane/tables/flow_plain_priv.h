@@ -3,7 +3,8 @@
 
 /*
  * The segments that nearly all packets are: an ACK, with data or without, of an established
- * connection, that says nothing older than what is known. weir_flow_tcp() says the same of them.
+ * connection, that says nothing older than what is known, with no flag that was not seen before.
+ * weir_flow_tcp() says the same of them.
  */
 
 #include "flow_priv.h"
@@ -28,8 +29,8 @@ static inline unsigned flow_plain_shift(uint8_t wscale, unsigned dir)
 static inline bool flow_plain_tcp(struct weir_flow *f, unsigned dir, const struct rte_tcp_hdr *tcp,
 				  uint32_t bytes)
 {
-	const uint8_t judged = RTE_TCP_FIN_FLAG | RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG |
-			       RTE_TCP_ACK_FLAG | RTE_TCP_URG_FLAG;
+	const uint8_t adorns = RTE_TCP_PSH_FLAG | RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG;
+	const uint8_t judged = (uint8_t) ~(weir_flow_tcp_flags(f, dir) & adorns);
 	struct weir_flow_peer *own = &f->peer[dir], *other = &f->peer[!dir];
 	const uint32_t ack = rte_be_to_cpu_32(tcp->recv_ack);
 	const uint32_t end =

@@ -175,7 +175,7 @@ uint32_t weir_flow_draft(struct weir_flow_table *t, const struct weir_tuple *tup
 	t->free = f->next;
 	if (t->free != FLOW_NONE) { /* the next draft's */
 		rte_prefetch0(&t->entries[t->free]);
-		rte_prefetch0(t->entries[t->free].bytes);
+		rte_prefetch0(t->entries[t->free].carried);
 	}
 	memset(f, 0, sizeof(*f));
 	if (tuple->family == 4) {

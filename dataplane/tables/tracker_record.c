@@ -35,7 +35,8 @@ void tracker_fill(struct weir_tracker *t, const struct weir_flow *f, uint32_t fl
 	r->flow_id = weir_record_flow_id(t->shard->worker, flow, f->start_ms);
 	for (unsigned d = 0; d < WEIR_DIRS; d++) {
 		r->pkts[d] = f->pkts[d];
-		r->bytes[d] = f->bytes[d];
+		r->bytes[d] = weir_flow_bytes(f, d);
+		r->tcp_flags[d] = weir_flow_tcp_flags(f, d);
 		r->zone[d] = f->zone[d];
 	}
 	r->rule = f->rule;
@@ -198,6 +199,6 @@ void tracker_judged(struct weir_tracker *t, const struct weir_rule *rule,
 	r->action = (uint8_t)rule->action;
 	r->pkts[WEIR_DIR_ORIG] = 1;
 	r->bytes[WEIR_DIR_ORIG] = ip_bytes;
-	r->tcp_flags = ask->tcp_flags;
+	r->tcp_flags[WEIR_DIR_ORIG] = ask->tcp_flags;
 	weir_record_commit(t->records);
 }

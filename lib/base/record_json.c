@@ -117,16 +117,24 @@ static void text(struct out *o, const char *name, const char *s)
 	bytes(o, name, s, strnlen(s, WEIR_RECORD_NAME_MAX));
 }
 
-/* "2026-01-13T02:19:53.123456+0000", as Suricata writes it */
-static void stamp(struct out *o, const char *name, uint64_t time_ns)
+/* As Suricata writes it. */
+const char *weir_record_time(uint64_t time_ns, char line[WEIR_RECORD_TIME_TEXT])
 {
 	const time_t s = (time_t)(time_ns / NS_PER_S);
 	struct tm t;
 
 	gmtime_r(&s, &t);
-	key(o, name);
-	putf(o, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06u+0000\"", t.tm_year + 1900, t.tm_mon + 1,
-	     t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (unsigned)(time_ns % NS_PER_S / 1000));
+	snprintf(line, WEIR_RECORD_TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d.%06u+0000",
+		 t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
+		 (unsigned)(time_ns % NS_PER_S / 1000));
+	return line;
+}
+
+static void stamp(struct out *o, const char *name, uint64_t time_ns)
+{
+	char line[WEIR_RECORD_TIME_TEXT];
+
+	text(o, name, weir_record_time(time_ns, line));
 }
 
 static const char *name_of(const struct weir_record_names *names, weir_record_name_fn *fn,
@@ -178,22 +186,29 @@ static void put_ends(struct out *o, const struct weir_tuple *t)
 		number(o, "dest_port", ntohs(t->dport));
 }
 
+const char *weir_record_proto(uint8_t proto, char line[WEIR_RECORD_PROTO_TEXT])
+{
+	const char *name = proto == IPPROTO_TCP	     ? "TCP"
+			   : proto == IPPROTO_UDP    ? "UDP"
+			   : proto == IPPROTO_ICMP   ? "ICMP"
+			   : proto == IPPROTO_ICMPV6 ? "IPv6-ICMP"
+			   : proto == IPPROTO_SCTP   ? "SCTP"
+			   : proto == IPPROTO_GRE    ? "GRE"
+			   : proto == IPPROTO_ESP    ? "ESP"
+						     : NULL;
+
+	if (name != NULL)
+		snprintf(line, WEIR_RECORD_PROTO_TEXT, "%s", name);
+	else
+		snprintf(line, WEIR_RECORD_PROTO_TEXT, "%03u", proto);
+	return line;
+}
+
 static void put_proto(struct out *o, const struct weir_tuple *t)
 {
-	const char *name = t->proto == IPPROTO_TCP	? "TCP"
-			   : t->proto == IPPROTO_UDP	? "UDP"
-			   : t->proto == IPPROTO_ICMP	? "ICMP"
-			   : t->proto == IPPROTO_ICMPV6 ? "IPv6-ICMP"
-			   : t->proto == IPPROTO_SCTP	? "SCTP"
-			   : t->proto == IPPROTO_GRE	? "GRE"
-			   : t->proto == IPPROTO_ESP	? "ESP"
-							: NULL;
+	char line[WEIR_RECORD_PROTO_TEXT];
 
-	key(o, "proto");
-	if (name != NULL)
-		putf(o, "\"%s\"", name);
-	else
-		putf(o, "\"%03u\"", t->proto);
+	text(o, "proto", weir_record_proto(t->proto, line));
 	if (t->proto == IPPROTO_ICMP || t->proto == IPPROTO_ICMPV6) {
 		number(o, "icmp_type", ntohs(t->dport));
 		number(o, "icmp_id", ntohs(t->sport));
@@ -272,6 +287,12 @@ static void put_flow(struct out *o, const struct weir_record *r)
 	end(o);
 }
 
+static void put_hex(struct out *o, const char *name, unsigned byte)
+{
+	key(o, name);
+	putf(o, "\"%02x\"", byte);
+}
+
 static void put_tcp(struct out *o, const struct weir_record *r,
 		    const struct weir_record_names *names)
 {
@@ -279,8 +300,11 @@ static void put_tcp(struct out *o, const struct weir_record *r,
 		return;
 	object(o, "tcp");
 	if (r->kind == WEIR_RECORD_RULE) {
-		key(o, "tcp_flags");
-		putf(o, "\"%02x\"", r->tcp_flags);
+		put_hex(o, "tcp_flags", r->tcp_flags[0]);
+	} else {
+		put_hex(o, "tcp_flags", r->tcp_flags[0] | r->tcp_flags[1]);
+		put_hex(o, "tcp_flags_ts", r->tcp_flags[0]);
+		put_hex(o, "tcp_flags_tc", r->tcp_flags[1]);
 	}
 	if (r->tcp_state != 0)
 		named(o, "state", names, names->tcp_state, r->tcp_state);

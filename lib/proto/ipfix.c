@@ -37,6 +37,7 @@ enum ie {
 	OCTET_DELTA = 1, /* of IP packets; so are all octets here */
 	PACKET_DELTA = 2,
 	PROTOCOL = 4,
+	TCP_FLAGS = 6, /* the eight that RFC 7125 lets be sent in one byte */
 	SOURCE_PORT = 7,
 	SOURCE4 = 8,
 	INGRESS = 10,
@@ -85,11 +86,12 @@ struct field {
 #define FLOW                                                                                \
 	F(FLOW_ID, 8), F(FLOW_START_MS, 8), F(FLOW_END_MS, 8), F(INGRESS, 4), F(EGRESS, 4), \
 		F(OCTET_DELTA, 8), F(PACKET_DELTA, 8), F(REVERSE(OCTET_DELTA), 8),          \
-		F(REVERSE(PACKET_DELTA), 8), F(BIFLOW_DIRECTION, 1), F(APPLICATION, 4),     \
-		F(FLOW_END_REASON, 1), F(FIREWALL_EVENT, 1), PORTS
+		F(REVERSE(PACKET_DELTA), 8), F(TCP_FLAGS, 1), F(REVERSE(TCP_FLAGS), 1),     \
+		F(BIFLOW_DIRECTION, 1), F(APPLICATION, 4), F(FLOW_END_REASON, 1),           \
+		F(FIREWALL_EVENT, 1), PORTS
 #define EVENT                                                                                     \
 	F(OBSERVATION_TIME_MS, 8), F(FLOW_ID, 8), F(INGRESS, 4), F(EGRESS, 4), F(APPLICATION, 4), \
-		F(SELECTOR_ID, 8), F(FIREWALL_EVENT, 1), PORTS
+		F(SELECTOR_ID, 8), F(FIREWALL_EVENT, 1), F(TCP_FLAGS, 1), PORTS
 #define NAT   F(OBSERVATION_TIME_MS, 8), F(NAT_EVENT, 1)
 #define BLOCK F(POST_SOURCE4, 4), F(PORT_RANGE_START, 2), F(PORT_RANGE_END, 2)
 #define END   F(0, 0)
@@ -248,6 +250,8 @@ static uint64_t value(const struct weir_record *r, uint16_t ie)
 		return r->pkts[way];
 	case PROTOCOL:
 		return r->orig.proto;
+	case TCP_FLAGS:
+		return r->tcp_flags[way];
 	case SOURCE_PORT:
 		return ntohs(r->orig.sport);
 	case DESTINATION_PORT:

@@ -52,7 +52,7 @@ static void test_flows_are_shown_and_drafts_and_ended_ones_are_not(void)
 	CU_ASSERT_EQUAL(shown(t, &(struct weir_flow_filter){0}), 1);
 	CU_ASSERT_TRUE(toy_tuple_equal(&views[0].orig, &one));
 	CU_ASSERT_TRUE(toy_tuple_equal(&views[0].to, &to));
-	CU_ASSERT_EQUAL(views[0].flow.bytes[WEIR_DIR_ORIG], 100);
+	CU_ASSERT_EQUAL(weir_flow_bytes(&views[0].flow, WEIR_DIR_ORIG), 100);
 	CU_ASSERT_EQUAL(views[0].age_ms, 2000);
 	CU_ASSERT_EQUAL(views[0].idle_ms, 1000);
 	CU_ASSERT_EQUAL(views[0].left_ms, 29000);

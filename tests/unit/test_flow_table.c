@@ -120,10 +120,10 @@ static void test_a_draft_of_a_used_entry_is_as_new(void)
 
 	CU_ASSERT_PTR_NOT_NULL(weir_flow_extend(t, f));
 	weir_flow_ext(t, f)->seq_delta = 7;
-	memset(f, 0xff, offsetof(struct weir_flow, bytes));
+	memset(f, 0xff, offsetof(struct weir_flow, carried));
 	f->family = 4;
 	f->mark = f->rule = f->gen = 9;
-	f->bytes[0] = f->bytes[1] = f->pkts[0] = f->pkts[1] = f->app = 9;
+	f->carried[0] = f->carried[1] = f->pkts[0] = f->pkts[1] = f->app = 9;
 	weir_flow_abort(t, flow);
 	weir_flow_table_tick(t, 6 * S);
 	CU_ASSERT_EQUAL(weir_flow_draft(t, &tuple), flow);
@@ -133,7 +133,7 @@ static void test_a_draft_of_a_used_entry_is_as_new(void)
 	CU_ASSERT_EQUAL(f->sport, f->xsport);
 	CU_ASSERT_EQUAL(f->xdport, rte_cpu_to_be_16(4));
 	CU_ASSERT_EQUAL(f->peer[0].end | f->peer[1].acked | f->wscale | f->tcp_state, 0);
-	CU_ASSERT_EQUAL(f->bytes[0] | f->bytes[1] | f->pkts[0] | f->pkts[1], 0);
+	CU_ASSERT_EQUAL(f->carried[0] | f->carried[1] | f->pkts[0] | f->pkts[1], 0);
 	CU_ASSERT_EQUAL(f->gen | f->rule | f->app | f->mark | f->ext | f->vrf, 0);
 	CU_ASSERT_EQUAL(f->flags, WEIR_FLOW_DRAFT);
 	CU_ASSERT_EQUAL(f->cls, WEIR_FLOW_HALF_OPEN);
@@ -414,8 +414,24 @@ static void test_packets_stay_at_their_largest_number(void)
 	weir_flow_count(&f, WEIR_DIR_ORIG, 100, 7);
 	weir_flow_count(&f, WEIR_DIR_ORIG, 100, 8);
 	CU_ASSERT_EQUAL(f.pkts[WEIR_DIR_ORIG], UINT32_MAX);
-	CU_ASSERT_EQUAL(f.bytes[WEIR_DIR_ORIG], 200);
+	CU_ASSERT_EQUAL(weir_flow_bytes(&f, WEIR_DIR_ORIG), 200);
 	CU_ASSERT_EQUAL(f.last_ms, 8);
+}
+
+static void test_flags_of_tcp_gather_each_way_beside_the_bytes(void)
+{
+	struct weir_flow f = {.proto = 6};
+
+	weir_flow_count(&f, WEIR_DIR_ORIG, 40, 1);
+	weir_flow_saw(&f, WEIR_DIR_ORIG, 0x02);
+	weir_flow_saw(&f, WEIR_DIR_REPLY, 0x12);
+	weir_flow_count(&f, WEIR_DIR_REPLY, 44, 1);
+	weir_flow_saw(&f, WEIR_DIR_ORIG, 0xd0);
+	weir_flow_count(&f, WEIR_DIR_ORIG, UINT32_MAX, 2);
+	CU_ASSERT_EQUAL(weir_flow_tcp_flags(&f, WEIR_DIR_ORIG), 0xd2);
+	CU_ASSERT_EQUAL(weir_flow_tcp_flags(&f, WEIR_DIR_REPLY), 0x12);
+	CU_ASSERT_EQUAL(weir_flow_bytes(&f, WEIR_DIR_ORIG), UINT64_C(40) + UINT32_MAX);
+	CU_ASSERT_EQUAL(weir_flow_bytes(&f, WEIR_DIR_REPLY), 44);
 }
 
 WEIR_TESTS("dataplane/flow_table", TEST(sizes_and_times_out_of_range_are_refused_with_a_sentence),
@@ -433,4 +449,5 @@ WEIR_TESTS("dataplane/flow_table", TEST(sizes_and_times_out_of_range_are_refused
 	   TEST(full_buckets_overflow_and_then_refuse),
 	   TEST(every_entry_of_a_full_table_is_found_in_one_bulk),
 	   TEST(flows_are_counted_by_the_zone_of_their_first_packet),
-	   TEST(packets_stay_at_their_largest_number))
+	   TEST(packets_stay_at_their_largest_number),
+	   TEST(flags_of_tcp_gather_each_way_beside_the_bytes))

@@ -177,6 +177,8 @@ static void test_a_flow_has_both_directions_in_one_record(void)
 	expect_number(&collector, 0, 7, 40000);
 	expect_number(&collector, 0, 11, 443);
 	expect_number(&collector, 0, 4, 6);
+	expect_number(&collector, 0, 6, 0xdb);
+	expect_number(&collector, 0, REVERSE << 32 | 6, 0x1b);
 	expect_number(&collector, 0, 1, 1200);
 	expect_number(&collector, 0, 2, 10);
 	expect_number(&collector, 0, REVERSE << 32 | 1, 64000);

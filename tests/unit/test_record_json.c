@@ -85,7 +85,9 @@ static void test_the_end_of_a_flow_is_told_in_the_words_of_eve(void)
 	expect_number(j, "flow.age", 95);
 	expect_text(j, "flow.state", "closed");
 	expect_text(j, "flow.reason", "closed");
-	CU_ASSERT_PTR_NULL(at(j, "tcp.tcp_flags")); /* nobody keeps all that were seen */
+	expect_text(j, "tcp.tcp_flags", "db");
+	expect_text(j, "tcp.tcp_flags_ts", "db");
+	expect_text(j, "tcp.tcp_flags_tc", "1b");
 	expect_text(j, "tcp.state", "TIME_WAIT");
 	expect_number(j, "mark", 9);
 	json_decref(j);
@@ -210,6 +212,8 @@ static void test_a_rule_says_what_it_did(void)
 	struct weir_record r = toy_flow();
 
 	r.kind = WEIR_RECORD_RULE;
+	r.tcp_flags[0] = 0x02;
+	r.tcp_flags[1] = 0;
 	for (uint8_t action = 0; action < WEIR_RECORD_ACTIONS; action++) {
 		json_t *j;
 
@@ -219,9 +223,22 @@ static void test_a_rule_says_what_it_did(void)
 		expect_text(j, "rule.name", "web");
 		expect_text(j, "rule.action", words[action]);
 		expect_text(j, "tcp.tcp_flags", "02");
+		CU_ASSERT_PTR_NULL(at(j, "tcp.tcp_flags_ts"));
 		CU_ASSERT_PTR_NULL(at(j, "flow"));
 		json_decref(j);
 	}
+}
+
+static void test_times_and_protocols_are_words_for_others_too(void)
+{
+	char when[WEIR_RECORD_TIME_TEXT], proto[WEIR_RECORD_PROTO_TEXT];
+
+	CU_ASSERT_STRING_EQUAL(weir_record_time(TOY_TIME, when), "2026-01-13T02:19:53.123456+0000");
+	CU_ASSERT_STRING_EQUAL(weir_record_time(0, when), "1970-01-01T00:00:00.000000+0000");
+	CU_ASSERT_EQUAL(strlen(weir_record_time(UINT64_MAX, when)), 31);
+	CU_ASSERT_STRING_EQUAL(weir_record_proto(IPPROTO_ICMPV6, proto), "IPv6-ICMP");
+	CU_ASSERT_STRING_EQUAL(weir_record_proto(2, proto), "002");
+	CU_ASSERT_STRING_EQUAL(weir_record_proto(253, proto), "253");
 }
 
 static void test_a_translation_has_the_tuple_before_and_after(void)
@@ -387,6 +404,7 @@ WEIR_TESTS("base/record_json", TEST(the_end_of_a_flow_is_told_in_the_words_of_ev
 	   TEST(what_has_no_name_is_told_by_its_number),
 	   TEST(what_is_not_translated_says_nothing_of_it),
 	   TEST(an_alert_names_pattern_verdict_and_domain), TEST(a_rule_says_what_it_did),
+	   TEST(times_and_protocols_are_words_for_others_too),
 	   TEST(a_translation_has_the_tuple_before_and_after),
 	   TEST(a_block_of_ports_has_a_subscriber_and_a_range),
 	   TEST(icmp_has_a_type_and_an_identifier_and_no_ports),

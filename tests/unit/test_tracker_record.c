@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Records of flows that go on. */
+/* Records of flows that go on, and what is in them at the end. */
 
 #include "test.h"
 #include "toy_firewall.h"
@@ -87,7 +87,53 @@ static void test_a_large_table_is_told_of_in_its_time_too(void)
 	toy_end();
 }
 
+static void keep(void *ctx, const struct weir_record *r)
+{
+	struct weir_record *of_kind = ctx;
+
+	of_kind[r->kind] = *r;
+}
+
+static void tell(unsigned iface, uint8_t flags, uint32_t seq, uint32_t ack, enum weir_drop drop)
+{
+	const bool out = iface == LAN;
+	const struct toy_ip p = out ? toy_tcp("10.0.0.2", 4000, "192.0.2.9", 80, flags, seq, ack)
+				    : toy_tcp("192.0.2.9", 80, "10.0.0.2", 4000, flags, seq, ack);
+
+	toy_expect(iface, &p, drop == WEIR_DROP_NONE ? WEIR_NEXT : WEIR_DROP, drop);
+}
+
+static void test_the_flags_of_all_packets_that_passed_are_kept_each_way(void)
+{
+	struct weir_record r[WEIR_RECORD_KINDS] = {0};
+	struct weir_tracker *t;
+
+	toy_begin(RECORDED);
+	t = world.shard.tracker;
+	tell(LAN, 0x02, 1000, 0, WEIR_DROP_NONE);
+	tell(WAN, 0x12, 5000, 1001, WEIR_DROP_NONE);
+	tell(LAN, 0x10, 1001, 5001, WEIR_DROP_NONE);
+	tell(LAN, 0x58, 1001, 5001, WEIR_DROP_NONE);
+	tell(LAN, 0x30, 99999999, 5001, WEIR_DROP_FLOW_INVALID); /* urgent, but dropped */
+	tell(WAN, 0x14, 5001, 1001, WEIR_DROP_NONE);
+	world.now_ns += 60000 * MS;
+	tracker_tick(t, world.now_ns);
+	CU_ASSERT_EQUAL(weir_flow_expire(t->flows, 100), 1);
+	weir_records_drain(&t->records, 1, 0, 100, keep, r);
+	CU_ASSERT_EQUAL(r[WEIR_RECORD_FLOW_START].tcp_flags[WEIR_DIR_ORIG], 0x02);
+	CU_ASSERT_EQUAL(r[WEIR_RECORD_FLOW_END].orig.proto, IPPROTO_TCP);
+	CU_ASSERT_EQUAL(r[WEIR_RECORD_FLOW_END].tcp_flags[WEIR_DIR_ORIG], 0x5a);
+	CU_ASSERT_EQUAL(r[WEIR_RECORD_FLOW_END].tcp_flags[WEIR_DIR_REPLY], 0x16);
+	CU_ASSERT_EQUAL(r[WEIR_RECORD_FLOW_END].bytes[WEIR_DIR_ORIG], 3 * 40);
+	CU_ASSERT_EQUAL(r[WEIR_RECORD_FLOW_END].bytes[WEIR_DIR_REPLY], 2 * 40);
+	say(4000); /* of UDP */
+	weir_records_drain(&t->records, 1, 0, 100, keep, r);
+	CU_ASSERT_EQUAL(r[WEIR_RECORD_FLOW_START].tcp_flags[WEIR_DIR_ORIG], 0);
+	toy_end();
+}
+
 WEIR_TESTS("tables/tracker_record",
 	   TEST(a_flow_is_told_of_once_in_its_time_however_often_the_timer_comes),
 	   TEST(a_flow_that_is_silent_is_told_of_no_more),
-	   TEST(a_large_table_is_told_of_in_its_time_too))
+	   TEST(a_large_table_is_told_of_in_its_time_too),
+	   TEST(the_flags_of_all_packets_that_passed_are_kept_each_way))

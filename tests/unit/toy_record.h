@@ -42,7 +42,7 @@ static inline struct weir_record toy_flow(void)
 		.kind = WEIR_RECORD_FLOW_END,
 		.reason = WEIR_RECORD_CLOSED,
 		.zone = {1, 2},
-		.tcp_flags = 0x02,
+		.tcp_flags = {0xdb, 0x1b},
 		.tcp_state = 7,
 		.app = 5,
 	};

@@ -124,7 +124,9 @@ struct weir_flow {
 	uint8_t wscale;	   /**< of TCP: shifts of the two, low nibble the first; see flow_tcp.c */
 	uint8_t tcp_state; /**< enum weir_tcp_state */
 	/* what fewer packets need */
-	uint64_t bytes[WEIR_DIRS] __attribute__((aligned(64))); /**< IP bytes each way */
+	/** Of each way: IP bytes, and in the highest byte the TCP flags that were seen; see
+	 * weir_flow_bytes(), weir_flow_tcp_flags(). */
+	uint64_t carried[WEIR_DIRS] __attribute__((aligned(64)));
 	uint32_t pkts[WEIR_DIRS]; /**< packets each way; stays at its largest value */
 	uint32_t last_ms;	  /**< time of the last packet, on the table's clock */
 	uint32_t start_ms;	  /**< time of the first packet */
@@ -310,12 +312,31 @@ void weir_flow_kill(struct weir_flow_table *t, uint32_t flow);
  * @return how many were looked at: @p most means that more wait. */
 unsigned weir_flow_expire(struct weir_flow_table *t, unsigned most);
 
+/** IP bytes that went one way, to 2^56: two months of 100 Gbit/s. */
+static inline uint64_t weir_flow_bytes(const struct weir_flow *f, enum weir_dir dir)
+{
+	return f->carried[dir] & (UINT64_MAX >> 8);
+}
+
+/** All TCP flags that were seen one way; 0 if it is not TCP. */
+static inline uint8_t weir_flow_tcp_flags(const struct weir_flow *f, enum weir_dir dir)
+{
+	return ((const uint8_t *)&f->carried[dir])[7]; /* a byte needs no register for the rest */
+}
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the highest byte is the last one");
+
+/** Note the flags of a packet of TCP that passes. */
+static inline void weir_flow_saw(struct weir_flow *f, enum weir_dir dir, uint8_t tcp_flags)
+{
+	f->carried[dir] |= (uint64_t)tcp_flags << 56;
+}
+
 /** Count a packet of a flow, and note its time. */
 static inline void weir_flow_count(struct weir_flow *f, enum weir_dir dir, uint32_t ip_bytes,
 				   uint32_t now_ms)
 {
 	f->last_ms = now_ms;
-	f->bytes[dir] += ip_bytes;
+	f->carried[dir] += ip_bytes;
 	f->pkts[dir] += f->pkts[dir] != UINT32_MAX;
 }
 

@@ -119,13 +119,14 @@ struct weir_record {
 	uint8_t action;	    /**< of RULE and ALERT: enum weir_record_action */
 	uint8_t nat_event;  /**< of NAT: enum weir_nat_event */
 	uint8_t zone[2];    /**< where packets of each way come from; WEIR_RECORD_NO_ZONE: none */
-	uint8_t tcp_flags;  /**< of RULE: those of its packet */
-	uint8_t tcp_state;  /**< as the connection tracker counts them; 0: none */
-	uint8_t app;	    /**< application; 0: not known */
-	uint8_t text_kind;  /**< enum weir_record_text */
-	uint8_t text_bytes; /**< of text */
-	bool text_cut;	    /**< there was more of it */
-	uint8_t gid;	    /**< of ALERT: enum weir_record_gid */
+	uint8_t tcp_flags[2]; /**< of flows: all that were seen each way; of RULE: [0], of its
+				 packet */
+	uint8_t tcp_state;    /**< as the connection tracker counts them; 0: none */
+	uint8_t app;	      /**< application; 0: not known */
+	uint8_t text_kind;    /**< enum weir_record_text */
+	uint8_t text_bytes;   /**< of text */
+	bool text_cut;	      /**< there was more of it */
+	uint8_t gid;	      /**< of ALERT: enum weir_record_gid */
 	char text[WEIR_RECORD_TEXT]; /**< bytes from the network: not text that can be trusted */
 } __attribute__((aligned(128)));
 static_assert(sizeof(struct weir_record) == 384, "three pairs of cache lines");
@@ -156,6 +157,24 @@ static inline void weir_record_set_text(struct weir_record *r, enum weir_record_
 	if (bytes > 0)
 		memcpy(r->text, text, r->text_bytes);
 }
+
+/** Room for weir_record_time(), with its NUL. */
+#define WEIR_RECORD_TIME_TEXT 88
+/** Room for weir_record_proto(), with its NUL. */
+#define WEIR_RECORD_PROTO_TEXT 16
+
+/**
+ * A time as records have it: "2026-01-13T02:19:53.123456+0000".
+ * @param time_ns  since 1970.
+ * @return text. Any thread.
+ */
+const char *weir_record_time(uint64_t time_ns, char text[WEIR_RECORD_TIME_TEXT]);
+
+/**
+ * A protocol as records have it: "TCP", "IPv6-ICMP"; "047" if it has no name there.
+ * @return text. Any thread.
+ */
+const char *weir_record_proto(uint8_t proto, char text[WEIR_RECORD_PROTO_TEXT]);
 
 /** The name of a number; NULL: it has none. Valid until the next call. */
 typedef const char *weir_record_name_fn(void *ctx, uint32_t number);
