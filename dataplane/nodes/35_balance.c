@@ -5,9 +5,9 @@
  *
  * Takes:  NEXT, with meta.flow from 30_conntrack.
  * Says:   NEXT of all but drafts without room for where they go: DROP (FLOW_FULL). A draft whose
- * destination is translated (a port forward, one to one, NAT64) has it written, so that rules see
- * where the flow really goes; meta.nat_rule says which rule it was. Holds:  nothing. Reads the
- * translation of the pass's policy.
+ *         destination is translated (a port forward, one to one, NAT64) has it written, so that
+ *         rules see where the flow really goes; meta.nat_rule says which rule it was.
+ * Holds:  nothing. Reads the translation of the pass's policy.
  */
 
 #include <weir/nodes.h>
@@ -40,6 +40,7 @@ balance_new(struct weir_shard *s, const struct weir_policy *policy, struct rte_m
 	if (weir_flow_translate(flows, f, &to) == 0)
 		return WEIR_NEXT;
 	weir_flow_abort(flows, meta->flow >> 1);
+	meta->flow = WEIR_NO_FLOW;
 	return weir_say_drop(m, WEIR_DROP_FLOW_FULL);
 }
 

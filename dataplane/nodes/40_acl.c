@@ -420,10 +420,8 @@ static enum weir_verdict judge_one(struct acl_node *n, const struct weir_policy 
 		n->rule[i] == WEIR_RULE_DEFAULT ? NULL : weir_rules_at(n->rules, n->rule[i]);
 	const enum weir_action action = rule == NULL ? weir_rules_default(n->rules) : rule->action;
 
-	if (unlikely(c->f != NULL && flow_is_over(c->f))) {
-		weir_meta(c->m)->flow = WEIR_NO_FLOW;
-		return weir_say_drop(c->m, WEIR_DROP_FLOW_INVALID);
-	}
+	if (unlikely(c->f != NULL && flow_is_over(c->f)))
+		return say_flow_over(c->m);
 	n->tracker->decided = rule == NULL ? 0 : rule->slot;
 	weir_tracker_count(n->tracker, n->tracker->decided, c->m->pkt_len - weir_meta(c->m)->l3_off,
 			   n->now_ns);

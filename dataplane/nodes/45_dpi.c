@@ -230,7 +230,7 @@ static enum weir_verdict dpi_one(struct dpi_node *n, const struct weir_pass *pas
 	uint32_t state;
 
 	if (unlikely(flow_is_over(c->f)))
-		return weir_say_drop(c->m, WEIR_DROP_FLOW_INVALID);
+		return say_flow_over(c->m);
 	/* Who it is for would not see these: other bytes may come in their place. */
 	if (unlikely(!l4_csum_is_right(c->m)))
 		return turn_away(n, c, WEIR_DROP_L4_CSUM);

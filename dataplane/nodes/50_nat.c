@@ -112,6 +112,7 @@ static enum weir_drop commit(struct nat_node *n, const struct weir_pass *pass, s
 	if (rc == 0 || rc == -EEXIST)
 		return WEIR_DROP_NONE;
 	weir_flow_abort(flows, flow);
+	weir_meta(m)->flow = WEIR_NO_FLOW;
 	return rc == -EADDRNOTAVAIL ? WEIR_DROP_NAT_ADDRESS : WEIR_DROP_NAT_FULL;
 }
 
@@ -187,7 +188,7 @@ static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pas
 	enum weir_drop why;
 
 	if (unlikely(flow_is_over(f)))
-		return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
+		return say_flow_over(m);
 	if (unlikely(f->flags & WEIR_FLOW_DRAFT)) {
 		uint32_t ref = meta->flow;
 

@@ -18,6 +18,12 @@ static inline bool flow_is_over(const struct weir_flow *f)
 	return f->family == 0;
 }
 
+static inline enum weir_verdict say_flow_over(struct rte_mbuf *m)
+{
+	weir_meta(m)->flow = WEIR_NO_FLOW;
+	return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
+}
+
 /* What a packet is to connection tracking. */
 enum tuple_kind {
 	TUPLE_FLOW,  /* it belongs to a flow, or begins one: the tuple is set */

@@ -77,14 +77,16 @@ static void test_without_room_for_a_translation_the_draft_is_given_back(void)
 {
 	struct toy_ip go = toy_udp("2001:db8:2::9", 1, "2001:db8:1::1", 53);
 	unsigned passed = 0, full = 0;
-	enum weir_drop why;
+	struct toy_mbuf t;
 
 	toy_begin(FORWARDS);
 	for (; go.sport <= 20; go.sport++) {
-		if (toy_judge(WAN, &go, &why) == WEIR_NEXT)
+		if (toy_walk(toy_come(&t, WAN, &go)) == WEIR_NEXT) {
 			passed++;
-		else if (why == WEIR_DROP_FLOW_FULL)
+		} else if (t.meta.drop == WEIR_DROP_FLOW_FULL) {
 			full++;
+			CU_ASSERT_EQUAL(t.meta.flow, WEIR_NO_FLOW);
+		}
 	}
 	CU_ASSERT_EQUAL(passed + full, 20);
 	CU_ASSERT_TRUE(full > 0);

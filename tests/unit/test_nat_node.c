@@ -142,12 +142,15 @@ static void test_an_interface_without_an_address_of_the_family_is_named(void)
 static void test_a_pool_without_a_free_port_is_named(void)
 {
 	struct toy_ip go = toy_udp("10.0.0.2", 1, "8.8.8.8", 2);
+	struct toy_mbuf t;
 
 	toy_begin(NAT("  source: [{name: s, from: lan, action: snat, pool: 192.0.2.9/32, ports: "
 		      "5000-5001}]\n"));
 	for (; go.sport <= 2; go.sport++)
 		toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
-	toy_expect(LAN, &go, WEIR_DROP, WEIR_DROP_NAT_FULL);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_DROP);
+	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_NAT_FULL);
+	CU_ASSERT_EQUAL(t.meta.flow, WEIR_NO_FLOW); /* its draft was given back */
 	go.dst = "8.8.4.4"; /* another peer: the same ports are free towards it */
 	toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
 	CU_ASSERT_EQUAL(toy_flows(), 3);
