@@ -8,10 +8,11 @@
  *         NEXT, with meta.flow set. Packets of a known flow are tracked, counted and have the mark
  *         META_KNOWN (REWRITE if 50_nat has to change them, INSPECT if 45_dpi has to look at them),
  *         ICMP errors about its packets RELATED too. The first packet of a new flow has a draft.
- * What belongs to no flow and can begin none has WEIR_NO_FLOW: 40_acl judges it by itself. DROP for
- * what contradicts its flow: FLOW_INVALID, FLOW_ZONE; ICMP_QUOTE for errors that cannot be read;
- * FLOW_FULL for new flows. Holds:  the flows of this worker; ends those that have timed out, and
- * answers weirctl. How long flows stay is the policy's.
+ *         What belongs to no flow and can begin none has WEIR_NO_FLOW: 40_acl judges it by itself.
+ *         DROP for what contradicts its flow: FLOW_INVALID, FLOW_ZONE; for ICMP errors that cannot
+ *         be read, ICMP_QUOTE, or have no such source, SPOOFED; FLOW_FULL for new flows.
+ * Holds:  the flows of this worker; ends those that have timed out, and answers weirctl. How long
+ *         flows stay is the policy's.
  *
  * Packets of a flow whose policy is not that of the pass lack META_KNOWN: 40_acl judges it again.
  */
@@ -28,6 +29,7 @@
 #include <weir/shard.h>
 #include <weir/tracker.h>
 
+#include "judge_priv.h"
 #include "packet_priv.h"
 #include "rewrite_priv.h"
 #include "synproxy_priv.h"
@@ -46,12 +48,6 @@ struct conntrack_node {
 	uint32_t policy; /* number of the one whose timeouts hold */
 	struct weir_timer timer;
 };
-
-/* The zone that a packet came from. */
-static inline uint8_t zone_in(const struct weir_policy *policy, const struct weir_meta *meta)
-{
-	return meta->iface_in < WEIR_IFACES_MAX ? policy->zone_of[meta->iface_in] : WEIR_NO_ZONE;
-}
 
 /* A draft for a packet that may be the first of a flow. */
 static __rte_noinline enum weir_verdict begin(struct conntrack_node *n, struct rte_mbuf *m,
@@ -128,7 +124,7 @@ static inline enum weir_verdict known_one(struct conntrack_node *n, struct rte_m
 	*anew = f->flags & WEIR_FLOW_DEAD; /* by an earlier packet of the burst */
 	if (unlikely(*anew))
 		return WEIR_NEXT;
-	if (unlikely(f->zone[dir] != zone_in(policy, meta)))
+	if (unlikely(f->zone[dir] != zone_of(policy, meta->iface_in)))
 		return weir_say_drop(m, WEIR_DROP_FLOW_ZONE);
 	if (f->proto == IPPROTO_TCP && !flow_plain_tcp(f, dir, l4(m), l4_there(m))) {
 		const enum weir_drop why = track_tcp(n, m, f, dir, policy->loose, anew);
@@ -170,9 +166,34 @@ static enum weir_drop tuple_of_quoted(struct rte_mbuf *m, struct weir_tuple *t)
 		       : WEIR_DROP_FLOW_INVALID; /* no query: nothing that begins a flow */
 }
 
+/*
+ * Whether an error may be about a flow: who sends it is any router on the way, so its source is
+ * only what the zone allows; but it comes from where packets of its direction come from, and goes
+ * to who has sent the packet that it quotes. @there: that packet's tuple, the other way round.
+ */
+static enum weir_drop check_error(const struct weir_policy *policy, const struct weir_l3 *l3,
+				  struct rte_mbuf *m, uint8_t from, const struct weir_tuple *there)
+{
+	const struct weir_meta *meta = weir_meta(m);
+	const bool v4 = meta->flags & WEIR_META_IP4;
+	const uint8_t *src = v4 ? (const uint8_t *)&ip4(m)->src_addr : ip6_src(ip6(m));
+	const uint8_t *dst = v4 ? (const uint8_t *)&ip4(m)->dst_addr : ip6_dst(ip6(m));
+	uint64_t hop;
+
+	if (from != zone_of(policy, meta->iface_in))
+		return WEIR_DROP_FLOW_ZONE;
+	if (memcmp(there->dst, dst, v4 ? 4 : 16) != 0)
+		return WEIR_DROP_FLOW_INVALID;
+	if (!policy->zone[from].antispoof)
+		return WEIR_DROP_NONE;
+	look_up_hops(l3, &src, &there->family, 1, &hop);
+	return is_spoofed(policy, l3, from, hop) ? WEIR_DROP_SPOOFED : WEIR_DROP_NONE;
+}
+
 /* An ICMP error: it belongs to the flow whose packet it quotes, and goes against that packet. */
 static __rte_noinline enum weir_verdict error_one(struct conntrack_node *n, struct rte_mbuf *m,
-						  const struct weir_policy *policy)
+						  const struct weir_policy *policy,
+						  const struct weir_l3 *l3)
 {
 	struct weir_meta *meta = weir_meta(m);
 	struct weir_tuple quoted;
@@ -191,10 +212,14 @@ static __rte_noinline enum weir_verdict error_one(struct conntrack_node *n, stru
 	f = weir_flow_at(n->tracker->flows, ref >> 1);
 	if (f->gen != policy->number && f->gen != WEIR_JUDGE_AGAIN)
 		return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
+	why = check_error(policy, l3, m, f->zone[ref & 1], &quoted);
+	if (why != WEIR_DROP_NONE)
+		return weir_say_drop(m, why);
 	meta->flow = ref;
 	meta->flags |= WEIR_META_KNOWN | WEIR_META_RELATED;
-	if (f->flags & REWRITES)
-		meta->flags |= WEIR_META_REWRITE;
+	if (!(f->flags & REWRITES))
+		return WEIR_KNOWN;
+	meta->flags |= WEIR_META_REWRITE;
 	return WEIR_NEXT;
 }
 
@@ -248,7 +273,8 @@ static void conntrack_process(void *self, struct weir_burst *b)
 	n->tracker->ending = WEIR_RECORD_REASONS;
 	/* Last: they do not make their flow look alive, so that a draft could take its entry. */
 	for (uint16_t i = 0; i < n_errors; i++)
-		b->verdict[error[i]] = (uint8_t)error_one(n, b->pkt[error[i]], policy);
+		b->verdict[error[i]] =
+			(uint8_t)error_one(n, b->pkt[error[i]], policy, b->pass->gen->l3);
 }
 
 static void conntrack_expire(struct weir_timer *t, uint64_t now_ns)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
-/* What 40_acl and 40_filter show to the rules: zones, ways, what a packet is. */
+/* What 40_acl and 40_filter show to the rules: zones, ways, what a packet is. And what 30_conntrack
+ * asks of ICMP errors, which no rule sees. */
 
 #include <rte_tcp.h>
 #include <string.h>
@@ -66,11 +67,27 @@ static inline bool asks_sources(const struct weir_policy *policy, uint8_t from)
 	return from != WEIR_NO_ZONE && (policy->zone[from].antispoof || policy->zone[from].bogons);
 }
 
+static inline bool leads_into(const struct weir_policy *policy, const struct weir_l3 *l3,
+			      uint64_t hop, uint8_t zone)
+{
+	return is_forwarding(l3->hops[hop].kind) && zone_of(policy, iface_of(l3, hop)) == zone;
+}
+
 /*
- * Whether a packet may have its source in its zone. @hop leads back to it. Strict reverse path: the
- * way back must lead into the zone that the packet came from (RFC 3704 section 2.2). Bogons: what
- * the Internet does not have, unless it is of a network that the zone is connected to, or speaks to
- * us on the link.
+ * Strict reverse path, where the zone wants it: the way back to a source must lead into the zone
+ * that the packet came from (RFC 3704 section 2.2), or it speaks to us on the link.
+ */
+static inline bool is_spoofed(const struct weir_policy *policy, const struct weir_l3 *l3,
+			      uint8_t from, uint64_t hop)
+{
+	return policy->zone[from].antispoof && l3->hops[hop].kind != WEIR_HOP_LINK_LOCAL &&
+	       !leads_into(policy, l3, hop, from);
+}
+
+/*
+ * Whether a packet may have its source in its zone. @hop leads back to it. Bogons: what the
+ * Internet does not have, unless it is of a network that the zone is connected to, or speaks to us
+ * on the link.
  */
 static inline enum weir_drop check_source(const struct weir_policy *policy,
 					  const struct weir_l3 *l3, const struct weir_rule_ask *ask,
@@ -78,13 +95,11 @@ static inline enum weir_drop check_source(const struct weir_policy *policy,
 {
 	const struct weir_zone *zone = &policy->zone[ask->from];
 	const enum weir_hop_kind kind = l3->hops[hop].kind;
-	const bool back = is_forwarding(kind) && zone_of(policy, iface_of(l3, hop)) == ask->from;
-	const bool on_link = kind == WEIR_HOP_LINK_LOCAL;
 
-	if (zone->antispoof && !on_link && !back)
+	if (is_spoofed(policy, l3, ask->from, hop))
 		return WEIR_DROP_SPOOFED;
-	if (!zone->bogons || (kind == WEIR_HOP_LINK && back) ||
-	    (on_link && ask->to == WEIR_ZONE_SELF))
+	if (!zone->bogons || (kind == WEIR_HOP_LINK && leads_into(policy, l3, hop, ask->from)) ||
+	    (kind == WEIR_HOP_LINK_LOCAL && ask->to == WEIR_ZONE_SELF))
 		return WEIR_DROP_NONE;
 	return bogon_is(ask->tuple.family, ask->tuple.src) ? WEIR_DROP_BOGON : WEIR_DROP_NONE;
 }

@@ -130,7 +130,7 @@ static void test_an_error_belongs_to_the_flow_whose_packet_it_quotes(void)
 
 	toy_begin(OPEN);
 	toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
-	CU_ASSERT_EQUAL(track(&t, WAN, &error), WEIR_NEXT);
+	CU_ASSERT_EQUAL(track(&t, WAN, &error), WEIR_KNOWN); /* 60_route is the next to care */
 	CU_ASSERT_EQUAL(t.meta.flags & (WEIR_META_KNOWN | WEIR_META_RELATED),
 			WEIR_META_KNOWN | WEIR_META_RELATED);
 	CU_ASSERT_EQUAL(t.meta.flow & 1, WEIR_DIR_REPLY);
@@ -140,6 +140,49 @@ static void test_an_error_belongs_to_the_flow_whose_packet_it_quotes(void)
 	toy_expect(WAN, &error, WEIR_DROP, WEIR_DROP_FLOW_INVALID);
 	error = error_about(&go, 27, quoted);
 	toy_expect(WAN, &error, WEIR_DROP, WEIR_DROP_ICMP_QUOTE);
+	toy_end();
+}
+
+#define STRICT                                                           \
+	WORLD_PORTS "firewall: {default: accept}\n"                      \
+		    "zones:\n  in: {interfaces: lan, antispoof: true}\n" \
+		    "  out: {interfaces: wan, antispoof: true, bogons: true}\n"
+
+static void test_an_error_comes_by_the_zone_and_goes_to_the_host_that_its_flow_has(void)
+{
+	const struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 53);
+	const struct toy_ip go6 = toy_udp("2001:db8:1::2", 1, "2001:db8:2::9", 2);
+	static const struct {
+		unsigned iface;
+		const char *src, *dst;
+		enum weir_drop why;
+	} errors[] = {
+		{WAN, "8.8.4.4", "10.0.0.2", WEIR_DROP_NONE},	 /* any router on the way */
+		{WAN, "172.16.0.1", "10.0.0.2", WEIR_DROP_NONE}, /* which may have such a one */
+		{LAN, "10.0.0.9", "10.0.0.2", WEIR_DROP_FLOW_ZONE},
+		{WAN, "10.0.0.9", "10.0.0.2", WEIR_DROP_SPOOFED},
+		{WAN, "8.8.4.4", "10.0.0.3", WEIR_DROP_FLOW_INVALID},
+		{WAN, "2001:db8:2::1", "2001:db8:1::2", WEIR_DROP_NONE},
+		{LAN, "2001:db8:1::9", "2001:db8:1::2", WEIR_DROP_FLOW_ZONE},
+		{WAN, "2001:db8:1::9", "2001:db8:1::2", WEIR_DROP_SPOOFED},
+		{WAN, "2001:db8:2::1", "2001:db8:1::3", WEIR_DROP_FLOW_INVALID},
+	};
+	uint8_t quoted[64];
+
+	toy_begin(STRICT);
+	toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	toy_expect(LAN, &go6, WEIR_NEXT, WEIR_DROP_NONE);
+	for (unsigned i = 0; i < RTE_DIM(errors); i++) {
+		const bool six = strchr(errors[i].src, ':') != NULL;
+		struct toy_ip error = error_about(six ? &go6 : &go, six ? 48 : 28, quoted);
+
+		error.src = errors[i].src;
+		error.dst = errors[i].dst;
+		error.proto = six ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+		error.icmp_type = six ? 1 : 3;
+		toy_expect(errors[i].iface, &error,
+			   errors[i].why == WEIR_DROP_NONE ? WEIR_NEXT : WEIR_DROP, errors[i].why);
+	}
 	toy_end();
 }
 
@@ -272,6 +315,7 @@ WEIR_TESTS("node/conntrack", TEST(a_first_packet_has_a_draft_and_the_next_ones_a
 	   TEST(tcp_outside_its_window_is_dropped),
 	   TEST(a_syn_over_an_ended_connection_begins_anew),
 	   TEST(an_error_belongs_to_the_flow_whose_packet_it_quotes),
+	   TEST(an_error_comes_by_the_zone_and_goes_to_the_host_that_its_flow_has),
 	   TEST(a_full_table_refuses_by_name_until_something_is_old_enough),
 	   TEST(an_error_does_not_get_the_entry_that_a_draft_took),
 	   TEST(flows_that_are_silent_end_without_a_packet),
