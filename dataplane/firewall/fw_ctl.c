@@ -95,21 +95,13 @@ static int cmd_rules(void *ctx, const struct weir_ctl_request *rq, json_t **repl
 
 /* ---- flows ---- */
 
-static const char *addr_text(const uint8_t *bytes, uint8_t family, char text[WEIR_ADDR_TEXT])
-{
-	struct weir_addr a = {.family = family};
-
-	memcpy(a.bytes, bytes, family == 4 ? 4 : 16);
-	return weir_addr_format(&a, text);
-}
-
 json_t *fw_tuple_json(const struct weir_tuple *t)
 {
 	char src[WEIR_ADDR_TEXT], dst[WEIR_ADDR_TEXT];
 
-	return json_pack("{s:s, s:i, s:s, s:i}", "src", addr_text(t->src, t->family, src), "sport",
-			 ntohs(t->sport), "dst", addr_text(t->dst, t->family, dst), "dport",
-			 ntohs(t->dport));
+	return json_pack("{s:s, s:i, s:s, s:i}", "src", weir_addr_text(t->src, t->family, src),
+			 "sport", ntohs(t->sport), "dst", weir_addr_text(t->dst, t->family, dst),
+			 "dport", ntohs(t->dport));
 }
 
 static const char *rule_name(const struct fw *fw, uint32_t slot)

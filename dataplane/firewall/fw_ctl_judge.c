@@ -34,14 +34,6 @@ struct trial {
 	json_t *passed; /* rules that did not match */
 };
 
-static struct weir_addr addr_of(const uint8_t *bytes, uint8_t family)
-{
-	struct weir_addr a = {.family = family};
-
-	memcpy(a.bytes, bytes, family == 4 ? 4 : 16);
-	return a;
-}
-
 /* Why a rule did not match; zones and applications by their names. */
 static void note_reason(void *ctx, uint32_t rule, const char *what)
 {
@@ -137,7 +129,7 @@ static void translate(struct trial *t)
 	if (t->policy->nat == NULL ||
 	    !weir_nat_destination(t->policy->nat, &nobody, t->ask.from, &t->leaves, &t->nat_rule))
 		return;
-	t->dst = addr_of(t->leaves.dst, t->leaves.family);
+	t->dst = weir_addr_of(t->leaves.dst, t->leaves.family);
 	if (t->leaves.family != t->ask.tuple.family)
 		return; /* NAT64: rules see it before */
 	memcpy(t->ask.tuple.dst, t->leaves.dst, sizeof(t->leaves.dst));

@@ -60,21 +60,13 @@ static bool has_ports(uint8_t proto)
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
 }
 
-static const char *address(const uint8_t *raw, uint8_t family, char text[WEIR_ADDR_TEXT])
-{
-	struct weir_addr a = {.family = family};
-
-	memcpy(a.bytes, raw, family == 4 ? 4 : sizeof(a.bytes));
-	return weir_addr_format(&a, text);
-}
-
 /* "10.0.0.2:40000", "[2001:db8::1]:53", "10.0.0.2". */
 static void end_text(const struct weir_tuple *t, bool source, bool l4, char text[64])
 {
 	const uint16_t port = ntohs(source ? t->sport : t->dport);
 	char addr[WEIR_ADDR_TEXT];
 
-	address(source ? t->src : t->dst, t->family, addr);
+	weir_addr_text(source ? t->src : t->dst, t->family, addr);
 	if (!l4 || !has_ports(t->proto))
 		snprintf(text, 64, "%s", addr);
 	else
@@ -188,8 +180,8 @@ static void put_tuple(json_t *j, const struct weir_tuple *t, bool l4)
 {
 	char addr[WEIR_ADDR_TEXT];
 
-	json_object_set_new(j, "src_ip", json_string(address(t->src, t->family, addr)));
-	json_object_set_new(j, "dest_ip", json_string(address(t->dst, t->family, addr)));
+	json_object_set_new(j, "src_ip", json_string(weir_addr_text(t->src, t->family, addr)));
+	json_object_set_new(j, "dest_ip", json_string(weir_addr_text(t->dst, t->family, addr)));
 	if (!l4 || !has_ports(t->proto))
 		return;
 	json_object_set_new(j, "src_port", json_integer(ntohs(t->sport)));

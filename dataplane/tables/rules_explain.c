@@ -79,12 +79,11 @@ static bool addr_matches(const struct weir_rules *rs, const char *side,
 			 const struct weir_rule_addrs *a, const uint8_t *bytes, uint8_t family,
 			 uint32_t now_s, struct reason *why)
 {
-	struct weir_addr addr = {.family = family};
+	const struct weir_addr addr = weir_addr_of(bytes, family);
 	char text[SENTENCE];
 
 	if (a->n_prefixes + a->n_sets + a->n_countries == 0)
 		return true;
-	memcpy(addr.bytes, bytes, family == 4 ? 4 : 16);
 	if (is_in(rs, a, &addr, now_s) != a->negate)
 		return true;
 	return no(why, "%s is %s %s", side, a->negate ? "in" : "not in", name_addrs(rs, a, text));

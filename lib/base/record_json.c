@@ -164,11 +164,9 @@ static bool has_ports(uint8_t proto)
 
 static void put_addr(struct out *o, const char *name, uint8_t family, const uint8_t raw[16])
 {
-	struct weir_addr addr = {.family = family == 4 ? 4 : 6};
 	char line[WEIR_ADDR_TEXT];
 
-	memcpy(addr.bytes, raw, family == 4 ? 4 : sizeof(addr.bytes));
-	text(o, name, weir_addr_format(&addr, line));
+	text(o, name, weir_addr_text(raw, family == 4 ? 4 : 6, line));
 }
 
 static void put_source(struct out *o, const struct weir_tuple *t)

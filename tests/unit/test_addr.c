@@ -31,6 +31,19 @@ static void test_an_ipv4_address_is_four_bytes_in_network_order(void)
 	CU_ASSERT_EQUAL(memcmp(a.bytes, bytes, 16), 0);
 }
 
+static void test_an_address_is_made_of_the_bytes_that_its_family_has(void)
+{
+	static const uint8_t bytes[16] = {192, 0, 2, 1, 9, [15] = 1};
+	char text[WEIR_ADDR_TEXT];
+	struct weir_addr a = weir_addr_of(bytes, 4);
+
+	CU_ASSERT(a.family == 4 && a.bytes[3] == 1 && a.bytes[4] == 0);
+	CU_ASSERT_STRING_EQUAL(weir_addr_text(bytes, 4, text), "192.0.2.1");
+	a = weir_addr_of(bytes, 6);
+	CU_ASSERT(a.family == 6 && a.bytes[4] == 9 && a.bytes[15] == 1);
+	CU_ASSERT_STRING_EQUAL(weir_addr_text(bytes, 6, text), "c000:201:900::1");
+}
+
 static void test_an_ipv6_address_is_written_as_rfc_5952_wants(void)
 {
 	static const char *const texts[][2] = {
@@ -173,6 +186,7 @@ static void test_nothing_is_written_as_none(void)
 }
 
 WEIR_TESTS("base/addr", TEST(an_ipv4_address_is_four_bytes_in_network_order),
+	   TEST(an_address_is_made_of_the_bytes_that_its_family_has),
 	   TEST(an_ipv6_address_is_written_as_rfc_5952_wants),
 	   TEST(what_is_not_an_address_is_refused_and_changes_nothing),
 	   TEST(only_the_given_bytes_of_a_text_are_read), TEST(a_prefix_keeps_its_host_bits),

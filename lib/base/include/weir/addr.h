@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <weir/must_check.h>
 
 /** An IPv4 or IPv6 address. All zero is no address at all. */
@@ -56,6 +57,22 @@ WEIR_MUST_CHECK int weir_mac_parse(const char *text, size_t len_bytes, struct we
 
 /** Write an address as RFC 5952 wants it, "none" for family 0. @return @p text. */
 const char *weir_addr_format(const struct weir_addr *addr, char text[WEIR_ADDR_TEXT]);
+/** An address from its bytes in network order, as tuples have them: 4 of family 4, else 16. */
+WEIR_MUST_CHECK static inline struct weir_addr weir_addr_of(const uint8_t *bytes, uint8_t family)
+{
+	struct weir_addr a = {.family = family};
+
+	memcpy(a.bytes, bytes, family == 4 ? 4 : sizeof(a.bytes));
+	return a;
+}
+/** Write an address from its bytes, see weir_addr_of() and weir_addr_format(). @return @p text. */
+static inline const char *weir_addr_text(const uint8_t *bytes, uint8_t family,
+					 char text[WEIR_ADDR_TEXT])
+{
+	const struct weir_addr a = weir_addr_of(bytes, family);
+
+	return weir_addr_format(&a, text);
+}
 /** Write a prefix, "none" for family 0. @return @p text. */
 const char *weir_prefix_format(const struct weir_prefix *prefix, char text[WEIR_PREFIX_TEXT]);
 /** Write a MAC address in lower case. @return @p text. */
