@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <weir/clock.h>
 #include <weir/drop.h>
 #include <weir/error.h>
 #include <weir/version.h>
@@ -348,12 +349,10 @@ int app_reload(struct weir_run *run, struct weir_why *why)
 /* systemd wants the time with it, so that it takes no older READY=1 for the end of the reload. */
 static void notify_reloading(void)
 {
-	struct timespec ts;
 	char state[64];
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-		 (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000);
+		 weir_clock_system_ns() / 1000);
 	app_notify(state);
 }
 

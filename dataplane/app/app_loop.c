@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <weir/clock.h>
 
 #define WATCHES	   64
 #define TICK_MS	   100
@@ -84,10 +85,7 @@ static void tick(struct app_loop *l)
 
 static uint64_t now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return weir_clock_system_ns() / 1000000;
 }
 
 void app_loop_run(struct app_loop *l, const bool *ended)

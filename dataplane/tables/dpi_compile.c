@@ -10,15 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
+#include <weir/clock.h>
 
 static int read_source(struct dpi_reader *r)
 {
@@ -175,7 +167,7 @@ static int build(struct weir_dpi *d, const struct weir_dpi_conf *conf, struct we
 
 int weir_dpi_compile(const struct weir_dpi_conf *conf, struct weir_dpi **out, struct weir_why *why)
 {
-	const uint64_t begin_ns = now_ns();
+	const uint64_t begin_ns = weir_clock_system_ns();
 	struct weir_dpi *d;
 	int rc;
 
@@ -191,7 +183,7 @@ int weir_dpi_compile(const struct weir_dpi_conf *conf, struct weir_dpi **out, st
 		return rc;
 	}
 	take_stock(d);
-	d->stats.build_ns = now_ns() - begin_ns;
+	d->stats.build_ns = weir_clock_system_ns() - begin_ns;
 	*out = d;
 	return 0;
 }

@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <weir/clock.h>
 
 #include "rules_priv.h"
 
@@ -320,14 +320,6 @@ static uint64_t heap_bytes(void)
 	return bytes;
 }
 
-static uint64_t clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void take_over(struct weir_rules *rs, const struct weir_rules_conf *conf)
 {
 	static atomic_uint_fast64_t made;
@@ -347,7 +339,7 @@ static void take_over(struct weir_rules *rs, const struct weir_rules_conf *conf)
 int weir_rules_compile(const struct weir_rules_conf *conf, struct weir_rules **out,
 		       struct weir_why *why)
 {
-	const uint64_t begin_ns = clock_ns(), begin_bytes = heap_bytes();
+	const uint64_t begin_ns = weir_clock_system_ns(), begin_bytes = heap_bytes();
 	struct weir_rules *rs;
 	uint64_t end_bytes;
 	int rc = rules_judge(conf, why);
@@ -373,7 +365,7 @@ int weir_rules_compile(const struct weir_rules_conf *conf, struct weir_rules **o
 	}
 	end_bytes = heap_bytes();
 	rs->stats.bytes += end_bytes > begin_bytes ? end_bytes - begin_bytes : 0;
-	rs->stats.build_ns = clock_ns() - begin_ns;
+	rs->stats.build_ns = weir_clock_system_ns() - begin_ns;
 	*out = rs;
 	return 0;
 }

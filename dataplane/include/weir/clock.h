@@ -10,6 +10,7 @@
 
 #include <rte_cycles.h>
 #include <stdint.h>
+#include <time.h>
 #include <weir/must_check.h>
 
 /** Nanoseconds in a second. */
@@ -39,4 +40,13 @@ WEIR_MUST_CHECK static inline uint64_t weir_clock_cycles_to_ns(const struct weir
 WEIR_MUST_CHECK static inline uint64_t weir_clock_now_ns(const struct weir_clock *c)
 {
 	return weir_clock_cycles_to_ns(c, rte_rdtsc() - c->start_tsc);
+}
+
+/** Nanoseconds of the system's monotonic clock, without EAL. Control threads. */
+WEIR_MUST_CHECK static inline uint64_t weir_clock_system_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * WEIR_NS_PER_S + (uint64_t)t.tv_nsec;
 }
