@@ -13,11 +13,7 @@
 
 #include <string.h>
 
-/* Whether number a is before b: they are less than 2^31 apart. */
-static bool is_before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
+#include "seq_priv.h"
 
 void dpi_held_free(struct weir_dpi_worker *w, struct dpi_way *way)
 {
@@ -91,10 +87,10 @@ static bool hold(const struct dpi_look *look, uint32_t seq, const struct rte_mbu
 		struct dpi_block *next = *link != 0 ? &w->block[*link] : NULL;
 		uint32_t n = bytes;
 
-		if (next != NULL && !is_before(seq, next->seq)) {
+		if (next != NULL && !seq_is_before(seq, next->seq)) {
 			const uint32_t covered = next->seq + next->bytes - seq;
 
-			if (is_before(seq, next->seq + next->bytes)) {
+			if (seq_is_before(seq, next->seq + next->bytes)) {
 				n = RTE_MIN(n, covered);
 				weir_count(&w->counters.again_bytes, n);
 				seq += n;
@@ -189,7 +185,7 @@ static void take_segment(const struct dpi_look *look, uint32_t seq, const struct
 		way->known = true;
 	}
 	way->seen = true;
-	if (unlikely(is_before(seq, way->pos))) {
+	if (unlikely(seq_is_before(seq, way->pos))) {
 		const uint32_t late = RTE_MIN(way->pos - seq, bytes);
 
 		weir_count(&look->w->counters.again_bytes, late);

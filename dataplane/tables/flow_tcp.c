@@ -6,8 +6,6 @@
  * States and flags are Linux's (nf_conntrack_proto_tcp.c), sequence numbers are judged as Guido van
  * Rooij taught ("Real stateful TCP packet filtering in IP Filter", 2001). Where this differs from
  * Linux, the comment says "Unlike Linux".
- *
- * Sequence numbers wrap: they are compared by the sign of their difference (RFC 9293 section 3.4).
  */
 
 #include <netinet/in.h>
@@ -15,6 +13,8 @@
 #include <rte_common.h>
 #include <rte_tcp.h>
 #include <weir/flow.h>
+
+#include "seq_priv.h"
 
 /* How far back ACKs and old data may lie at least: a full window without scaling, and a segment. */
 #define BEHIND_MIN 66000
@@ -91,15 +91,10 @@ static const uint8_t next_state[WEIR_DIRS * KINDS][WEIR_TCP_STATES] = {
 	[KINDS + RST] = {IV, CL, CL, CL, CL, CL, CL, CL, CL, CL},
 };
 
-static bool is_before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
-}
-
 /* Whether a <= n <= b. */
 static bool is_within(uint32_t n, uint32_t a, uint32_t b)
 {
-	return !is_before(n, a) && !is_before(b, n);
+	return !seq_is_before(n, a) && !seq_is_before(b, n);
 }
 
 static bool is_opening(unsigned state)
@@ -184,8 +179,8 @@ static __rte_always_inline bool seq_fits(const struct weir_flow *f, unsigned dir
 	const uint32_t room = window_of(f, !dir);
 	const uint32_t limit = acked + room + (seg->payload_bytes == 0);
 
-	return !is_before(limit, seg->seq + seg->payload_bytes) &&
-	       !is_before(end_of(seg), acked - RTE_MAX(room, BEHIND_MIN));
+	return !seq_is_before(limit, seg->seq + seg->payload_bytes) &&
+	       !seq_is_before(end_of(seg), acked - RTE_MAX(room, BEHIND_MIN));
 }
 
 /* Whether a side can acknowledge that: RFC 5961 section 5. */
@@ -217,8 +212,9 @@ static __rte_always_inline bool end_fits(const struct weir_flow *f, unsigned dir
 	const uint32_t end = end_of(seg), known = f->peer[dir].end;
 
 	if (f->flags & fin_flag(dir))
-		return !is_before(known, end) && (!(seg->flags & RTE_TCP_FIN_FLAG) || end == known);
-	return !(seg->flags & RTE_TCP_FIN_FLAG) || !is_before(end, known);
+		return !seq_is_before(known, end) &&
+		       (!(seg->flags & RTE_TCP_FIN_FLAG) || end == known);
+	return !(seg->flags & RTE_TCP_FIN_FLAG) || !seq_is_before(end, known);
 }
 
 /* Learn from a segment that fits. */
@@ -228,13 +224,13 @@ static __rte_always_inline void advance(struct weir_flow *f, unsigned dir,
 	struct weir_flow_peer *own = &f->peer[dir], *other = &f->peer[!dir];
 	const uint32_t end = end_of(seg);
 
-	if (is_before(own->end, end))
+	if (seq_is_before(own->end, end))
 		own->end = end;
 	if (own->max_window < seg->window)
 		own->max_window = seg->window;
-	if (is_before(other->acked, seg->ack))
+	if (seq_is_before(other->acked, seg->ack))
 		other->acked = seg->ack;
-	if (is_before(other->end, seg->ack)) /* loose */
+	if (seq_is_before(other->end, seg->ack)) /* loose */
 		other->end = seg->ack;
 	if (seg->flags & RTE_TCP_FIN_FLAG)
 		f->flags |= fin_flag(dir);
@@ -275,7 +271,7 @@ static enum weir_flow_tcp take_syn(struct weir_flow *f, unsigned dir,
 		set_nibble(f, !dir, SHIFT_NONE);
 	begin(f, dir, seg);
 	if (known && f->peer[dir].acked == before.acked) {
-		if (is_before(f->peer[dir].end, before.end))
+		if (seq_is_before(f->peer[dir].end, before.end))
 			f->peer[dir].end = before.end;
 		if (nibble(f, dir) == SHIFT_NONE)
 			set_nibble(f, dir, shift);
@@ -349,7 +345,7 @@ take_data(struct weir_flow *f, unsigned dir, const struct weir_flow_segment *seg
 static enum weir_flow_tcp take_new(const struct weir_flow *f, unsigned dir,
 				   const struct weir_flow_segment *seg)
 {
-	if (f->tcp_state == TW && !is_before(f->peer[dir].end, seg->seq))
+	if (f->tcp_state == TW && !seq_is_before(f->peer[dir].end, seg->seq))
 		return WEIR_FLOW_TCP_CHALLENGE;
 	return WEIR_FLOW_TCP_RENEW;
 }

@@ -71,7 +71,7 @@ static bool protos_cover(const struct weir_rule *big, const struct weir_rule *sm
 	return true;
 }
 
-static bool has_prefix(const struct weir_rule_addrs *a, const struct weir_prefix *p)
+bool rules_has_prefix(const struct weir_rule_addrs *a, const struct weir_prefix *p)
 {
 	for (uint32_t i = 0; i < a->n_prefixes; i++)
 		if (a->prefixes[i].length <= p->length &&
@@ -86,7 +86,7 @@ static bool elements_cover(const struct weir_rule_addrs *big, const struct weir_
 {
 	for (uint32_t i = 0; i < small->n_prefixes; i++)
 		if ((rules_family_bit(small->prefixes[i].addr.family) & families) != 0 &&
-		    !has_prefix(big, &small->prefixes[i]))
+		    !rules_has_prefix(big, &small->prefixes[i]))
 			return false;
 	for (uint32_t i = 0; i < small->n_sets; i++) {
 		uint32_t k = 0;

@@ -54,16 +54,10 @@ static bool has_prefixes_alone(const struct weir_rule_addrs *a)
 static bool is_within(const struct weir_rule_addrs *small, const struct weir_rule_addrs *big,
 		      uint8_t family)
 {
-	for (uint32_t i = 0; i < small->n_prefixes; i++) {
-		const struct weir_prefix *p = &small->prefixes[i];
-		uint32_t k = 0;
-
-		while (k < big->n_prefixes && (big->prefixes[k].length > p->length ||
-					       !weir_prefix_contains(&big->prefixes[k], &p->addr)))
-			k++;
-		if (p->addr.family == family && k == big->n_prefixes)
+	for (uint32_t i = 0; i < small->n_prefixes; i++)
+		if (small->prefixes[i].addr.family == family &&
+		    !rules_has_prefix(big, &small->prefixes[i]))
 			return false;
-	}
 	return true;
 }
 

@@ -157,6 +157,8 @@ struct rules_entries {
 
 /* The protocols that a rule matches in a family, 0 for all. @return how many; 0: none. */
 unsigned rules_protos(const struct weir_rule *r, uint8_t family, uint8_t out[3]);
+/* Whether one of a list's prefixes has all of this one. */
+bool rules_has_prefix(const struct weir_rule_addrs *a, const struct weir_prefix *p);
 /* Bytes of an entry, by family. */
 size_t rules_entry_bytes(uint8_t family);
 /* The fields of an entry, by family. */
