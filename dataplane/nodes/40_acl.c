@@ -147,25 +147,6 @@ static enum weir_verdict turn_away(struct acl_node *n, const struct acl_case *c,
 	return weir_say_drop(c->m, why);
 }
 
-/* Where no rule has a say: nothing leads there, or a route forbids it. NEXT: rules decide. */
-static enum weir_verdict check_way(struct acl_node *n, const struct acl_case *c,
-				   enum weir_hop_kind kind)
-{
-	switch (kind) {
-	case WEIR_HOP_NONE:
-	case WEIR_HOP_UNREACHABLE:
-		give_up(n, c);
-		return weir_say_reject(c->m, WEIR_DROP_NO_ROUTE);
-	case WEIR_HOP_PROHIBIT:
-		give_up(n, c);
-		return weir_say_reject(c->m, WEIR_DROP_PROHIBITED);
-	case WEIR_HOP_BLACKHOLE:
-		return turn_away(n, c, WEIR_DROP_BLACKHOLE);
-	default:
-		return WEIR_NEXT;
-	}
-}
-
 /* A segment where the SYN proxy is at work: if it brings a good cookie, it stands for a SYN. */
 static void check_cookie(struct acl_node *n, struct acl_case *c, struct weir_rule_ask *ask,
 			 struct weir_flow_segment *segment)
@@ -247,8 +228,10 @@ static uint32_t check_ways(struct acl_node *n, const struct weir_burst *b,
 	for (uint32_t i = 0; i < cases; i++) {
 		struct acl_case *c = &n->cases[i];
 		const enum weir_hop_kind kind = l3->hops[n->hop[i]].kind;
-		enum weir_verdict v = check_way(n, c, kind);
+		enum weir_verdict v = check_way(c->m, kind);
 
+		if (v != WEIR_NEXT)
+			give_up(n, c);
 		n->ask[i].to = is_forwarding(kind) ? zone_of(policy, iface_of(l3, n->hop[i]))
 						   : WEIR_ZONE_SELF;
 		if (v == WEIR_NEXT &&

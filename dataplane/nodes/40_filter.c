@@ -329,23 +329,6 @@ static void find_ways(struct filter_node *n, const struct weir_l3 *l3, uint32_t 
 	look_up_hops(l3, n->addr, n->family, cases, hop);
 }
 
-/* What is wrong without any rule; NEXT: rules decide. */
-static inline enum weir_verdict check_way(const struct weir_l3 *l3, struct rte_mbuf *m,
-					  uint64_t hop)
-{
-	switch (l3->hops[hop].kind) {
-	case WEIR_HOP_NONE:
-	case WEIR_HOP_UNREACHABLE:
-		return weir_say_reject(m, WEIR_DROP_NO_ROUTE);
-	case WEIR_HOP_PROHIBIT:
-		return weir_say_reject(m, WEIR_DROP_PROHIBITED);
-	case WEIR_HOP_BLACKHOLE:
-		return weir_say_drop(m, WEIR_DROP_BLACKHOLE);
-	default:
-		return WEIR_NEXT;
-	}
-}
-
 /* Zones, ways, sources. Cases that stay close ranks; how many. */
 static uint32_t check(struct filter_node *n, const struct weir_burst *b,
 		      const struct weir_policy *policy, uint32_t cases)
@@ -362,7 +345,7 @@ static uint32_t check(struct filter_node *n, const struct weir_burst *b,
 	for (uint32_t i = 0; i < cases; i++) {
 		struct weir_rule_ask *ask = &n->ask[i];
 		struct rte_mbuf *m = n->pkt[i];
-		enum weir_verdict v = check_way(l3, m, n->hop[i]);
+		enum weir_verdict v = check_way(m, l3->hops[n->hop[i]].kind);
 
 		ask->to = likely(is_forwarding(l3->hops[n->hop[i]].kind))
 				  ? zone_of(policy, iface_of(l3, n->hop[i]))

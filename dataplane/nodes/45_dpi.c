@@ -23,7 +23,6 @@
 
 #include <weir/nodes.h>
 
-#include <errno.h>
 #include <rte_branch_prediction.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
@@ -44,12 +43,6 @@
 /* States are fetched so many packets ahead: a packet takes as long as several misses. */
 #define AHEAD 2
 
-struct dpi_node {
-	struct weir_shard *shard;
-	struct weir_tracker *tracker;
-	struct icmp_idents idents; /* of IPv4 packets made of IPv6 ones */
-};
-
 /* A packet that is looked at. */
 struct dpi_case {
 	struct rte_mbuf *m;
@@ -68,7 +61,7 @@ static void set_app(const struct weir_policy *policy, struct weir_flow *f, uint8
 }
 
 /* A pattern's or a set's application goes before that of the first message. */
-static void learn_app(struct dpi_node *n, const struct weir_policy *policy, struct weir_flow *f,
+static void learn_app(struct rewrite_node *n, const struct weir_policy *policy, struct weir_flow *f,
 		      uint32_t state, const struct weir_dpi_verdict *v)
 {
 	uint8_t app = v->app;
@@ -83,7 +76,7 @@ static void learn_app(struct dpi_node *n, const struct weir_policy *policy, stru
 }
 
 /* In place of the segment, who it is for gets a RST of its number. */
-static void reset_receiver(struct dpi_node *n, const struct weir_pass *pass,
+static void reset_receiver(struct rewrite_node *n, const struct weir_pass *pass,
 			   const struct dpi_case *c)
 {
 	const struct weir_iface *iface = icmp_iface(pass->gen->l3, c->m);
@@ -107,9 +100,7 @@ static void reset_receiver(struct dpi_node *n, const struct weir_pass *pass,
 	if (fresh == NULL)
 		return;
 	if (c->f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT)) {
-		weir_flow_tuple(n->tracker->flows, c->f,
-				c->dir == WEIR_DIR_ORIG ? WEIR_DIR_REPLY : WEIR_DIR_ORIG, &to);
-		to = weir_tuple_reverse(&to);
+		weir_flow_leaving(n->tracker->flows, c->f, c->dir, &to);
 		why = rewrite(&n->idents, fresh, &to);
 	}
 	if (why == WEIR_DROP_NONE && (c->f->flags & WEIR_FLOW_SYNPROXY))
@@ -121,7 +112,8 @@ static void reset_receiver(struct dpi_node *n, const struct weir_pass *pass,
 }
 
 /* Drop it, or answer it. A draft whose first packet may not pass is given back. */
-static enum weir_verdict turn_away(struct dpi_node *n, const struct dpi_case *c, enum weir_drop why)
+static enum weir_verdict turn_away(struct rewrite_node *n, const struct dpi_case *c,
+				   enum weir_drop why)
 {
 	struct weir_meta *meta = weir_meta(c->m);
 
@@ -134,7 +126,7 @@ static enum weir_verdict turn_away(struct dpi_node *n, const struct dpi_case *c,
 }
 
 /* No packet of a connection passes any more; it soon makes room. */
-static enum weir_verdict blocked(struct dpi_node *n, const struct dpi_case *c, uint32_t how)
+static enum weir_verdict blocked(struct rewrite_node *n, const struct dpi_case *c, uint32_t how)
 {
 	const struct rte_tcp_hdr *tcp = l4(c->m);
 
@@ -146,7 +138,7 @@ static enum weir_verdict blocked(struct dpi_node *n, const struct dpi_case *c, u
 			 how == WEIR_FLOW_RESET ? WEIR_DROP_INSPECT_RESET : WEIR_DROP_INSPECT);
 }
 
-static __rte_noinline enum weir_verdict block_segment(struct dpi_node *n,
+static __rte_noinline enum weir_verdict block_segment(struct rewrite_node *n,
 						      const struct weir_pass *pass,
 						      const struct dpi_case *c, uint8_t action)
 {
@@ -159,7 +151,7 @@ static __rte_noinline enum weir_verdict block_segment(struct dpi_node *n,
 }
 
 /* Nothing that follows is looked at: the flow is over, or all there is to know is known. */
-static enum weir_verdict let_pass(struct dpi_node *n, const struct dpi_case *c)
+static enum weir_verdict let_pass(struct rewrite_node *n, const struct dpi_case *c)
 {
 	tracker_inspect_end(n->tracker, c->f);
 	return WEIR_NEXT;
@@ -175,7 +167,7 @@ static bool may_begin(const struct dpi_case *c)
 	       (c->f->flags & WEIR_FLOW_SYNPROXY) || (tcp->tcp_flags & RTE_TCP_SYN_FLAG);
 }
 
-static enum weir_verdict tcp_one(struct dpi_node *n, const struct weir_pass *pass,
+static enum weir_verdict tcp_one(struct rewrite_node *n, const struct weir_pass *pass,
 				 const struct dpi_case *c, uint32_t state)
 {
 	const struct weir_policy *policy = pass->gen->policy;
@@ -201,7 +193,7 @@ static enum weir_verdict tcp_one(struct dpi_node *n, const struct weir_pass *pas
 	return unlikely(v.done) ? let_pass(n, c) : WEIR_NEXT;
 }
 
-static enum weir_verdict udp_one(struct dpi_node *n, const struct weir_pass *pass,
+static enum weir_verdict udp_one(struct rewrite_node *n, const struct weir_pass *pass,
 				 const struct dpi_case *c, uint32_t state)
 {
 	const struct weir_policy *policy = pass->gen->policy;
@@ -224,7 +216,7 @@ static enum weir_verdict udp_one(struct dpi_node *n, const struct weir_pass *pas
 			 v.action == WEIR_DPI_RESET ? WEIR_DROP_INSPECT_RESET : WEIR_DROP_INSPECT);
 }
 
-static enum weir_verdict dpi_one(struct dpi_node *n, const struct weir_pass *pass,
+static enum weir_verdict dpi_one(struct rewrite_node *n, const struct weir_pass *pass,
 				 const struct dpi_case *c)
 {
 	uint32_t state;
@@ -252,7 +244,7 @@ static enum weir_verdict dpi_one(struct dpi_node *n, const struct weir_pass *pas
 }
 
 /* The state that a packet soon to come needs. */
-static void fetch(const struct dpi_node *n, struct rte_mbuf *m)
+static void fetch(const struct rewrite_node *n, struct rte_mbuf *m)
 {
 	const struct weir_flow_table *flows = n->tracker->flows;
 	const struct weir_flow_ext *ext =
@@ -264,7 +256,7 @@ static void fetch(const struct dpi_node *n, struct rte_mbuf *m)
 
 static void dpi_process(void *self, struct weir_burst *b)
 {
-	struct dpi_node *n = self;
+	struct rewrite_node *n = self;
 	uint16_t at[WEIR_PASS_PKTS], marked = 0;
 	uint32_t any = 0;
 
@@ -289,28 +281,12 @@ static void dpi_process(void *self, struct weir_burst *b)
 	}
 }
 
-static int dpi_create(struct weir_shard *shard, void **self)
-{
-	struct dpi_node *n;
-
-	if (shard->tracker == NULL)
-		return -EINVAL;
-	n = calloc(1, sizeof(*n));
-	if (n == NULL)
-		return -ENOMEM;
-	n->shard = shard;
-	n->tracker = shard->tracker;
-	n->idents.key = shard->secret;
-	*self = n;
-	return 0;
-}
-
 const struct weir_node_ops weir_node_dpi = {
 	.name = "dpi",
 	.stage = 45,
 	.takes = WEIR_NEXT,
 	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_DROP) | WEIR_MAY(WEIR_REJECT),
-	.create = dpi_create,
+	.create = rewrite_node_create,
 	.free = free,
 	.process = dpi_process,
 };

@@ -32,12 +32,6 @@
 /* How often another port is looked for, if the one that was chosen is taken by then. */
 #define TRIES 4
 
-struct nat_node {
-	struct weir_shard *shard;
-	struct weir_tracker *tracker;
-	struct icmp_idents idents; /* of IPv4 packets made of IPv6 ones */
-};
-
 /* Addresses of the interface that a flow leaves by; how many. */
 static uint8_t addresses_of_way(const struct weir_l3 *l3, const struct weir_tuple *to,
 				struct weir_addr own[WEIR_IFACE_ADDRS_MAX])
@@ -68,7 +62,7 @@ static uint8_t addresses_of_way(const struct weir_l3 *l3, const struct weir_tupl
 }
 
 /* Choose from where a new flow seems to come. */
-static int choose_source(struct nat_node *n, const struct weir_pass *pass, struct rte_mbuf *m,
+static int choose_source(struct rewrite_node *n, const struct weir_pass *pass, struct rte_mbuf *m,
 			 struct weir_flow *f)
 {
 	const struct weir_nat *nat = pass->gen->policy->nat;
@@ -84,8 +78,7 @@ static int choose_source(struct nat_node *n, const struct weir_pass *pass, struc
 	if (nat == NULL)
 		return 0;
 	weir_flow_tuple(n->tracker->flows, f, WEIR_DIR_ORIG, &orig);
-	weir_flow_tuple(n->tracker->flows, f, WEIR_DIR_REPLY, &to);
-	to = weir_tuple_reverse(&to);
+	weir_flow_leaving(n->tracker->flows, f, WEIR_DIR_ORIG, &to);
 	where.n_own = addresses_of_way(pass->gen->l3, &to, where.own);
 	weir_tracker_give_back(n->tracker, f);
 	rc = weir_nat_source(nat, &n->tracker->nat, &where, &orig, &to, &rule);
@@ -95,8 +88,8 @@ static int choose_source(struct nat_node *n, const struct weir_pass *pass, struc
 }
 
 /* Make a draft known. DROP_NONE: *ref is its flow's, which may be another that was quicker. */
-static enum weir_drop commit(struct nat_node *n, const struct weir_pass *pass, struct rte_mbuf *m,
-			     uint32_t *ref)
+static enum weir_drop commit(struct rewrite_node *n, const struct weir_pass *pass,
+			     struct rte_mbuf *m, uint32_t *ref)
 {
 	struct weir_flow_table *flows = n->tracker->flows;
 	const uint32_t flow = *ref >> 1;
@@ -135,17 +128,8 @@ static void set_dscp(struct rte_mbuf *m, uint8_t dscp)
 	}
 }
 
-/* As a packet of this direction leaves. */
-static void leaving_tuple(struct nat_node *n, const struct weir_flow *f, enum weir_dir dir,
-			  struct weir_tuple *to)
-{
-	weir_flow_tuple(n->tracker->flows, f, dir == WEIR_DIR_ORIG ? WEIR_DIR_REPLY : WEIR_DIR_ORIG,
-			to);
-	*to = weir_tuple_reverse(to);
-}
-
-static enum weir_drop translate(struct nat_node *n, struct rte_mbuf *m, const struct weir_flow *f,
-				enum weir_dir dir)
+static enum weir_drop translate(struct rewrite_node *n, struct rte_mbuf *m,
+				const struct weir_flow *f, enum weir_dir dir)
 {
 	struct weir_meta *meta = weir_meta(m);
 	struct weir_tuple to;
@@ -163,14 +147,14 @@ static enum weir_drop translate(struct nat_node *n, struct rte_mbuf *m, const st
 		else
 			rewrite4(m, f->v4.dst, f->v4.src, f->dport, f->sport);
 	} else {
-		leaving_tuple(n, f, dir, &to);
+		weir_flow_leaving(n->tracker->flows, f, dir, &to);
 		why = rewrite(&n->idents, m, &to);
 	}
 	meta->flags |= WEIR_META_REWRITTEN;
 	return why;
 }
 
-static enum weir_drop translate_numbers(struct nat_node *n, const struct weir_pass *pass,
+static enum weir_drop translate_numbers(struct rewrite_node *n, const struct weir_pass *pass,
 					struct rte_mbuf *m, const struct weir_flow *f,
 					enum weir_dir dir)
 {
@@ -180,7 +164,7 @@ static enum weir_drop translate_numbers(struct nat_node *n, const struct weir_pa
 	return WEIR_DROP_NONE;
 }
 
-static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pass,
+static enum weir_verdict nat_one(struct rewrite_node *n, const struct weir_pass *pass,
 				 struct rte_mbuf *m)
 {
 	struct weir_meta *meta = weir_meta(m);
@@ -224,7 +208,7 @@ static enum weir_verdict nat_one(struct nat_node *n, const struct weir_pass *pas
 }
 
 /* What the commits of this burst will read, if it is known by now where the flows go. */
-static void fetch_drafts(struct nat_node *n, const struct weir_burst *b)
+static void fetch_drafts(struct rewrite_node *n, const struct weir_burst *b)
 {
 	if (b->pass->gen->policy->nat != NULL)
 		return;
@@ -238,7 +222,7 @@ static void fetch_drafts(struct nat_node *n, const struct weir_burst *b)
 
 static void nat_process(void *self, struct weir_burst *b)
 {
-	struct nat_node *n = self;
+	struct rewrite_node *n = self;
 
 	fetch_drafts(n, b);
 	for (uint16_t i = 0; i < b->n; i++)
@@ -247,28 +231,12 @@ static void nat_process(void *self, struct weir_burst *b)
 						  : WEIR_NEXT);
 }
 
-static int nat_create(struct weir_shard *shard, void **self)
-{
-	struct nat_node *n;
-
-	if (shard->tracker == NULL)
-		return -EINVAL;
-	n = calloc(1, sizeof(*n));
-	if (n == NULL)
-		return -ENOMEM;
-	n->shard = shard;
-	n->tracker = shard->tracker;
-	n->idents.key = shard->secret;
-	*self = n;
-	return 0;
-}
-
 const struct weir_node_ops weir_node_nat = {
 	.name = "nat",
 	.stage = 50,
 	.takes = WEIR_NEXT,
 	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_DROP) | WEIR_MAY(WEIR_REJECT),
-	.create = nat_create,
+	.create = rewrite_node_create,
 	.free = free,
 	.process = nat_process,
 };

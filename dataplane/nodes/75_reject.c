@@ -323,8 +323,7 @@ static bool put_back(struct reject_node *n, struct rte_mbuf *m)
 	struct weir_tuple came, left, is;
 
 	weir_flow_tuple(flows, flow, ref & 1, &came);
-	weir_flow_tuple(flows, flow, ref & 1 ? WEIR_DIR_ORIG : WEIR_DIR_REPLY, &left);
-	left = weir_tuple_reverse(&left);
+	weir_flow_leaving(flows, flow, ref & 1, &left);
 	if (tuple_of(m, &is) != TUPLE_FLOW || memcmp(&is, &left, sizeof(is)) != 0)
 		return false;
 	/* What fits the link as the other family fits it with another header (RFC 7915 4.2, 5.2).

@@ -61,6 +61,22 @@ static inline bool is_forwarding(enum weir_hop_kind kind)
 	return kind == WEIR_HOP_LINK || kind == WEIR_HOP_GATEWAY || kind == WEIR_HOP_GROUP;
 }
 
+/* What is wrong with where a packet goes, without any rule; NEXT: rules decide. */
+static inline enum weir_verdict check_way(struct rte_mbuf *m, enum weir_hop_kind kind)
+{
+	switch (kind) {
+	case WEIR_HOP_NONE:
+	case WEIR_HOP_UNREACHABLE:
+		return weir_say_reject(m, WEIR_DROP_NO_ROUTE);
+	case WEIR_HOP_PROHIBIT:
+		return weir_say_reject(m, WEIR_DROP_PROHIBITED);
+	case WEIR_HOP_BLACKHOLE:
+		return weir_say_drop(m, WEIR_DROP_BLACKHOLE);
+	default:
+		return WEIR_NEXT;
+	}
+}
+
 /* Whether the zone has something against some sources. */
 static inline bool asks_sources(const struct weir_policy *policy, uint8_t from)
 {

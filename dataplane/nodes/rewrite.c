@@ -6,7 +6,10 @@
 
 #include "rewrite_priv.h"
 
+#include <errno.h>
 #include <netinet/ip_icmp.h>
+#include <stdlib.h>
+#include <weir/shard.h>
 
 #include "tuple_priv.h"
 
@@ -374,4 +377,20 @@ enum weir_drop rewrite_error(struct icmp_idents *ids, struct rte_mbuf *m,
 	if (to->family == q.was.family)
 		return rewrite_error_same(m, &q, to);
 	return to->family == 4 ? rewrite_error64(ids, m, &q, to) : rewrite_error46(m, &q, to);
+}
+
+int rewrite_node_create(struct weir_shard *shard, void **self)
+{
+	struct rewrite_node *n;
+
+	if (shard->tracker == NULL)
+		return -EINVAL;
+	n = calloc(1, sizeof(*n));
+	if (n == NULL)
+		return -ENOMEM;
+	n->shard = shard;
+	n->tracker = shard->tracker;
+	n->idents.key = shard->secret;
+	*self = n;
+	return 0;
 }

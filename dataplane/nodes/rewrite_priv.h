@@ -34,6 +34,16 @@
 #include "icmp_priv.h"
 #include "packet_priv.h"
 
+/* A stage whose packets leave as their flow does: 45_dpi's RSTs, all of 50_nat's. */
+struct rewrite_node {
+	struct weir_shard *shard;
+	struct weir_tracker *tracker;
+	struct icmp_idents idents; /* of IPv4 packets made of IPv6 ones */
+};
+
+/* Make one, a weir_node_ops.create; free() frees it. */
+int rewrite_node_create(struct weir_shard *shard, void **self);
+
 /*
  * Rewrite a packet as @p to says, which may be of the other family (NAT64). Not for ICMP errors.
  * @param ids numbers the IPv4 packets that are made of IPv6 ones.

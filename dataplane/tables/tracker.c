@@ -47,8 +47,7 @@ void weir_tracker_give_back(struct weir_tracker *t, struct weir_flow *f)
 		return;
 	f->flags &= (uint16_t)~WEIR_FLOW_OWN_PORT;
 	weir_flow_tuple(t->flows, f, WEIR_DIR_ORIG, &orig);
-	weir_flow_tuple(t->flows, f, WEIR_DIR_REPLY, &to);
-	to = weir_tuple_reverse(&to);
+	weir_flow_leaving(t->flows, f, WEIR_DIR_ORIG, &to);
 	weir_nat_release(t->nat.maps, &orig, &to);
 }
 

@@ -27,10 +27,8 @@ void tracker_fill(struct weir_tracker *t, const struct weir_flow *f, uint32_t fl
 		  struct weir_record *r)
 {
 	weir_flow_tuple(t->flows, f, WEIR_DIR_ORIG, &r->orig);
-	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT)) {
-		weir_flow_tuple(t->flows, f, WEIR_DIR_REPLY, &r->to);
-		r->to = weir_tuple_reverse(&r->to);
-	}
+	if (f->flags & (WEIR_FLOW_SNAT | WEIR_FLOW_DNAT))
+		weir_flow_leaving(t->flows, f, WEIR_DIR_ORIG, &r->to);
 	r->start_ns = start_ns(t, f);
 	r->flow_id = weir_record_flow_id(t->shard->worker, flow, f->start_ms);
 	for (unsigned d = 0; d < WEIR_DIRS; d++) {

@@ -77,8 +77,7 @@ static inline void toy_nat_ended(void *ctx, struct weir_flow *f, uint32_t flow)
 	if (!(f->flags & WEIR_FLOW_OWN_PORT))
 		return;
 	weir_flow_tuple(g->asker.flows, f, WEIR_DIR_ORIG, &orig);
-	weir_flow_tuple(g->asker.flows, f, WEIR_DIR_REPLY, &to);
-	to = weir_tuple_reverse(&to);
+	weir_flow_leaving(g->asker.flows, f, WEIR_DIR_ORIG, &to);
 	weir_nat_release(g->asker.maps, &orig, &to);
 }
 

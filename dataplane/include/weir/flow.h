@@ -274,6 +274,14 @@ WEIR_MUST_CHECK bool weir_flow_has(struct weir_flow_table *t, const struct weir_
 void weir_flow_tuple(const struct weir_flow_table *t, const struct weir_flow *f, enum weir_dir dir,
 		     struct weir_tuple *out);
 
+/** A flow's tuple of a direction, as its packets leave. */
+static inline void weir_flow_leaving(const struct weir_flow_table *t, const struct weir_flow *f,
+				     enum weir_dir dir, struct weir_tuple *out)
+{
+	weir_flow_tuple(t, f, dir == WEIR_DIR_ORIG ? WEIR_DIR_REPLY : WEIR_DIR_ORIG, out);
+	*out = weir_tuple_reverse(out);
+}
+
 /** Write where a draft goes: its first packet as it leaves. Sets WEIR_FLOW_SNAT and _DNAT by what
  * differs. @return 0 or -ENOSPC (no ext; the draft leaves as before). */
 WEIR_MUST_CHECK int weir_flow_translate(struct weir_flow_table *t, struct weir_flow *f,
