@@ -13,8 +13,8 @@
  * Answers need rules as questions do. Fragments are not put together: only first ones have ports.
  *
  * Plain packets, which is TCP and UDP over IPv4 in one piece and without options, go a straight way
- * if headers alone decide between their zones (rules_plain4()): their keys are written as rte_acl
- * reads them, and a rule that decides about many in a row is looked at and counted once. All others
+ * if headers alone decide between their zones (rules_plain4()): rte_acl reads those where they lie,
+ * and a rule that decides about many in a row is looked at and counted once. All others
  * are shown to the rules as they would be to 40_acl.
  */
 
@@ -44,16 +44,15 @@ struct plain_burst {
 	uint32_t dst[WEIR_PASS_PKTS];
 	uint64_t hop[WEIR_PASS_PKTS];
 	const struct rules_plain *rules[WEIR_PASS_PKTS];
-	const uint8_t *key[WEIR_PASS_PKTS];
+	const uint8_t *key[WEIR_PASS_PKTS]; /* their headers: they begin as struct rules_key4 */
 	uint32_t answer[WEIR_PASS_PKTS];
 };
 
 struct filter_node {
 	struct weir_tracker *tracker;
 	struct plain_burst plain;
-	struct plain_burst group;	      /* of them, if there are different rules for them */
-	struct rules_key key[WEIR_PASS_PKTS]; /* by place in the burst */
-	uint16_t other[WEIR_PASS_PKTS];	      /* places of all that is not plain */
+	struct plain_burst group;	/* of them, if there are different rules for them */
+	uint16_t other[WEIR_PASS_PKTS]; /* places of all that is not plain */
 	uint32_t others;
 	struct rte_mbuf *pkt[WEIR_PASS_PKTS]; /* under judgement */
 	uint16_t at[WEIR_PASS_PKTS];	      /* their places in the burst */
@@ -81,24 +80,6 @@ static inline bool is_plain(const struct weir_meta *meta)
 	       (meta->proto == IPPROTO_TCP || meta->proto == IPPROTO_UDP);
 }
 
-/* The key of a plain packet. Its list has no classes. */
-static inline void fill_key(struct rules_key *k, struct rte_mbuf *m)
-{
-	const struct weir_meta *meta = weir_meta(m);
-	const struct rte_ipv4_hdr *ip = ip4(m);
-	const struct rte_tcp_hdr *tcp = l4(m);
-
-	k->proto = meta->proto;
-	k->vlan_be = rte_cpu_to_be_16(meta->vlan[0]);
-	k->src_be[0] = ip->src_addr;
-	k->dst_be[0] = ip->dst_addr;
-	k->first_be = tcp->src_port;
-	k->second_be = tcp->dst_port;
-	k->tcp_flags = meta->proto == IPPROTO_TCP ? tcp->tcp_flags : 0;
-	k->dscp = ip->type_of_service >> 2;
-	k->app_be = WEIR_APP_UNKNOWN;
-}
-
 /* Part the burst into plain packets and others. Both are written, for a branch would be guessed. */
 static void part(struct filter_node *n, const struct weir_burst *b)
 {
@@ -110,6 +91,7 @@ static void part(struct filter_node *n, const struct weir_burst *b)
 		const bool is = is_plain(weir_meta(m));
 
 		p->at[plain] = i;
+		p->key[plain] = (const uint8_t *)ip4(m);
 		p->dst[plain] = rte_be_to_cpu_32(ip4(m)->dst_addr);
 		n->other[others] = i;
 		plain += is;
@@ -134,7 +116,7 @@ static const struct rules_plain *rules_between(const struct weir_policy *policy,
 	return to == WEIR_NO_ZONE ? NULL : rules_plain4(policy->rules, from, to);
 }
 
-/* Where plain packets go, what decides about each, and its key. Whether it is the same for all. */
+/* Where plain packets go, and what decides about each. Whether it is the same for all. */
 static bool find_rules(struct filter_node *n, const struct weir_burst *b,
 		       const struct weir_policy *policy)
 {
@@ -156,8 +138,6 @@ static bool find_rules(struct filter_node *n, const struct weir_burst *b,
 		}
 		p->rules[i] = rules;
 		same &= rules == p->rules[0];
-		p->key[i] = (const uint8_t *)&n->key[i];
-		fill_key(&n->key[i], m);
 	}
 	return same;
 }

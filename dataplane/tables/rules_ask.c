@@ -34,7 +34,7 @@ struct weir_rules_worker {
 	uint32_t n;
 	uint16_t pkt[RULES_CHUNK];   /* their places in the burst */
 	uint32_t first[RULES_CHUNK]; /* the first rule that matches in this segment, plus one */
-	struct rules_key key[RULES_CHUNK];
+	union rules_key key[RULES_CHUNK];
 	uint64_t top_src[RULES_CHUNK]; /* rules_top() of their addresses */
 	uint64_t top_dst[RULES_CHUNK];
 	uint64_t in_src[WEIR_RULE_SETS_MAX + 1]; /* by address list: which packets are in it */
@@ -45,7 +45,7 @@ struct weir_rules_worker {
 	uint8_t asked[RULES_ROOM]; /* of which packet */
 	const uint8_t *data[RULES_ROOM];
 	uint32_t answer[RULES_ROOM];
-	struct rules_key classed[RULES_ROOM]; /* keys of other classes than the first */
+	union rules_key classed[RULES_ROOM]; /* keys of other classes than the first */
 };
 
 /* What one call is about. */
@@ -87,22 +87,37 @@ int weir_rules_worker_create(uint32_t limit_sources, int numa,
 	return 0;
 }
 
-static void make_key(struct rules_key *k, const struct weir_rule_ask *a)
+/* Ports, or what the ICMP of this number has in their place. */
+static void ports_of(const struct weir_rule_ask *a, uint8_t icmp, uint16_t *first_be,
+		     uint16_t *second_be)
 {
-	const struct weir_tuple *t = &a->tuple;
-	const bool four = t->family == 4;
+	const bool is_icmp = a->tuple.proto == icmp;
 
-	k->proto = t->proto;
+	*first_be = is_icmp ? htons(a->icmp_type) : a->tuple.sport;
+	*second_be = is_icmp ? htons(a->icmp_code) : a->tuple.dport;
+}
+
+static void make_key4(struct rules_key4 *k, const struct weir_rule_ask *a)
+{
+	k->tos = (uint8_t)(a->dscp << 2);
+	k->proto = a->tuple.proto;
+	memcpy(&k->src_be, a->tuple.src, sizeof(k->src_be));
+	memcpy(&k->dst_be, a->tuple.dst, sizeof(k->dst_be));
+	ports_of(a, IPPROTO_ICMP, &k->first_be, &k->second_be);
+	k->tcp_flags = a->tcp_flags;
 	k->class_be = 0;
 	k->vlan_be = htons(a->vlan);
-	memcpy(k->src_be, t->src, sizeof(k->src_be));
-	memcpy(k->dst_be, t->dst, sizeof(k->dst_be));
-	k->first_be = t->sport;
-	k->second_be = t->dport;
-	if (t->proto == (four ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
-		k->first_be = htons(a->icmp_type);
-		k->second_be = htons(a->icmp_code);
-	}
+	k->app_be = htons(a->app);
+}
+
+static void make_key6(struct rules_key6 *k, const struct weir_rule_ask *a)
+{
+	k->proto = a->tuple.proto;
+	k->class_be = 0;
+	k->vlan_be = htons(a->vlan);
+	memcpy(k->src_be, a->tuple.src, sizeof(k->src_be));
+	memcpy(k->dst_be, a->tuple.dst, sizeof(k->dst_be));
+	ports_of(a, IPPROTO_ICMPV6, &k->first_be, &k->second_be);
 	k->tcp_flags = a->tcp_flags;
 	k->dscp = a->dscp;
 	k->app_be = htons(a->app);
@@ -178,7 +193,8 @@ static uint64_t in_part(const struct weir_rules_worker *w, const struct rules_pa
 }
 
 /* Packets ask once for each class that they are in. Class 0's keys are there. */
-static void ask_part(struct weir_rules_worker *w, const struct rules_part *p, uint64_t in)
+static void ask_part(struct weir_rules_worker *w, const struct rules_part *p, uint8_t family,
+		     uint64_t in)
 {
 	for (uint32_t k = 0; k < p->n_classes; k++) {
 		const struct rules_class *class = &p->classes[k];
@@ -192,7 +208,10 @@ static void ask_part(struct weir_rules_worker *w, const struct rules_part *p, ui
 			w->data[at] = (const uint8_t *)&w->key[i];
 			if (class->id_be != 0) {
 				w->classed[at] = w->key[i];
-				w->classed[at].class_be = class->id_be;
+				if (family == 4)
+					w->classed[at].four.class_be = class->id_be;
+				else
+					w->classed[at].six.class_be = class->id_be;
 				w->data[at] = (const uint8_t *)&w->classed[at];
 			}
 			if (w->n_asked == RULES_ROOM)
@@ -202,16 +221,17 @@ static void ask_part(struct weir_rules_worker *w, const struct rules_part *p, ui
 	classify(w, p);
 }
 
-static void ask_segment(struct weir_rules_worker *w, const struct rules_segment *s, uint64_t alive)
+static void ask_segment(struct weir_rules_worker *w, const struct rules_segment *s, uint8_t family,
+			uint64_t alive)
 {
 	for (uint64_t m = alive; m != 0; m &= m - 1)
 		w->first[__builtin_ctzll(m)] = 0;
 	if (s->n_parts == 1) {
-		ask_part(w, &s->parts[0], alive);
+		ask_part(w, &s->parts[0], family, alive);
 		return;
 	}
 	for (uint32_t i = 0; i < s->n_parts; i++)
-		ask_part(w, &s->parts[i], in_part(w, &s->parts[i], alive));
+		ask_part(w, &s->parts[i], family, in_part(w, &s->parts[i], alive));
 }
 
 /* Whether the limit of a rule lets it match. What was let in before does not begin once more. */
@@ -245,7 +265,10 @@ static void ask_list(const struct call *c, const struct rules_list *list, uint8_
 	for (uint32_t i = 0; i < w->n; i++) {
 		const struct weir_rule_ask *a = &c->asks[w->pkt[i]];
 
-		make_key(&w->key[i], a);
+		if (family == 4)
+			make_key4(&w->key[i].four, a);
+		else
+			make_key6(&w->key[i].six, a);
 		w->top_src[i] = rules_top(a->tuple.src, family);
 		w->top_dst[i] = rules_top(a->tuple.dst, family);
 	}
@@ -254,7 +277,7 @@ static void ask_list(const struct call *c, const struct rules_list *list, uint8_
 	for (uint32_t i = 0; i < list->n_segments && alive != 0; i++) {
 		const struct rules_segment *s = &list->segments[i];
 
-		ask_segment(w, s, alive);
+		ask_segment(w, s, family, alive);
 		for (uint64_t m = alive; m != 0; m &= m - 1) {
 			const unsigned k = (unsigned)__builtin_ctzll(m);
 			const uint32_t rule = w->first[k] != 0 ? w->first[k] - 1 : s->rest;

@@ -177,7 +177,8 @@ static struct rules_plain describe_plain(const struct rules_list *list)
 		return (struct rules_plain){.is = true, .rest = s->rest};
 	part = &s->parts[0];
 	return (struct rules_plain){
-		.is = part->n_classes == 1 && part->classes[0].src == RULES_NO_LIST &&
+		.is = !part->beyond && part->n_classes == 1 &&
+		      part->classes[0].src == RULES_NO_LIST &&
 		      part->classes[0].dst == RULES_NO_LIST,
 		.acl = part->acl,
 		.rest = s->rest,

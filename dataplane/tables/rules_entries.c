@@ -17,6 +17,7 @@
 #include "rules_priv.h"
 
 #define FIELDS_MAX 16
+#define DSCP_MASK  0x3fu
 
 /* Where fields are in an entry; addresses have one field or four. */
 enum {
@@ -67,28 +68,53 @@ static void define(struct rte_acl_config *c, uint8_t type, uint8_t bytes, uint8_
 	c->num_fields++;
 }
 
-#define FIELD(c, type, input, member)                                                           \
-	define(c, RTE_ACL_FIELD_TYPE_##type, RTE_SIZEOF_FIELD(struct rules_key, member), input, \
-	       offsetof(struct rules_key, member))
+#define FIELD(c, type, input, key, member)                                                \
+	define(c, RTE_ACL_FIELD_TYPE_##type, RTE_SIZEOF_FIELD(struct key, member), input, \
+	       offsetof(struct key, member))
+/* A word of which one member is looked at. */
+#define WORD(c, input, key, first) \
+	define(c, RTE_ACL_FIELD_TYPE_BITMASK, sizeof(uint32_t), input, offsetof(struct key, first))
 
-void rules_entry_config(uint8_t family, struct rte_acl_config *out)
+static void config4(struct rte_acl_config *out)
+{
+	FIELD(out, BITMASK, 0, rules_key4, proto);
+	FIELD(out, BITMASK, 1, rules_key4, class_be);
+	FIELD(out, BITMASK, 1, rules_key4, vlan_be);
+	FIELD(out, MASK, 2, rules_key4, src_be);
+	FIELD(out, MASK, 3, rules_key4, dst_be);
+	FIELD(out, RANGE, 4, rules_key4, first_be);
+	FIELD(out, RANGE, 4, rules_key4, second_be);
+	WORD(out, 5, rules_key4, data_off);
+	WORD(out, 6, rules_key4, version);
+	WORD(out, 7, rules_key4, app_be);
+}
+
+static void config6(struct rte_acl_config *out)
 {
 	uint8_t input = 0;
 
+	FIELD(out, BITMASK, input++, rules_key6, proto);
+	FIELD(out, BITMASK, input, rules_key6, class_be);
+	FIELD(out, BITMASK, input++, rules_key6, vlan_be);
+	for (unsigned i = 0; i < words(6); i++)
+		FIELD(out, MASK, input++, rules_key6, src_be[i]);
+	for (unsigned i = 0; i < words(6); i++)
+		FIELD(out, MASK, input++, rules_key6, dst_be[i]);
+	FIELD(out, RANGE, input, rules_key6, first_be);
+	FIELD(out, RANGE, input++, rules_key6, second_be);
+	FIELD(out, BITMASK, input, rules_key6, tcp_flags);
+	FIELD(out, BITMASK, input, rules_key6, dscp);
+	FIELD(out, BITMASK, input, rules_key6, app_be);
+}
+
+void rules_entry_config(uint8_t family, struct rte_acl_config *out)
+{
 	memset(out, 0, sizeof(*out));
 	out->num_categories = 1;
-	FIELD(out, BITMASK, input++, proto);
-	FIELD(out, BITMASK, input, class_be);
-	FIELD(out, BITMASK, input++, vlan_be);
-	for (unsigned i = 0; i < words(family); i++)
-		FIELD(out, MASK, input++, src_be[i]);
-	for (unsigned i = 0; i < words(family); i++)
-		FIELD(out, MASK, input++, dst_be[i]);
-	FIELD(out, RANGE, input, first_be);
-	FIELD(out, RANGE, input++, second_be);
-	FIELD(out, BITMASK, input, tcp_flags);
-	FIELD(out, BITMASK, input, dscp);
-	FIELD(out, BITMASK, input, app_be);
+	if (family == 4)
+		config4(out);
+	else
+		config6(out);
 }
 
 static bool has_ports(const struct weir_rule *r)
@@ -184,6 +210,31 @@ static void set_icmp(struct rte_acl_field *f, int16_t value)
 	f->mask_range.u16 = value < 0 ? UINT16_MAX : (uint16_t)value;
 }
 
+/* A byte or two of a word that begins that many bits above its end. */
+static void set_in_word(struct rte_acl_field *f, uint32_t value, uint32_t mask, unsigned shift)
+{
+	f->value.u32 = (value & mask) << shift;
+	f->mask_range.u32 = mask << shift;
+}
+
+/* Flags, DSCP and application: of IPv4 each is in a word of the headers, or behind them. */
+static void set_behind(struct rte_acl_field *behind, uint8_t family, const struct weir_rule *r,
+		       int app)
+{
+	if (family == 4) {
+		set_in_word(&behind[AFTER_FLAGS], r->tcp_flags, r->tcp_mask, 16);
+		set_in_word(&behind[AFTER_DSCP], (uint32_t)RTE_MAX(r->dscp, 0),
+			    r->dscp < 0 ? 0 : DSCP_MASK, 16 + 2);
+		set_in_word(&behind[AFTER_APP], (uint32_t)RTE_MAX(app, 0), app < 0 ? 0 : UINT16_MAX,
+			    16);
+		return;
+	}
+	behind[AFTER_FLAGS].value.u8 = r->tcp_flags;
+	behind[AFTER_FLAGS].mask_range.u8 = r->tcp_mask;
+	set_exact(&behind[AFTER_DSCP], r->dscp, UINT8_MAX);
+	set_exact(&behind[AFTER_APP], app, UINT16_MAX);
+}
+
 /* The entry of one choice on each axis. */
 static void fill(struct entry *e, const struct weir_rule *r, uint8_t family, bool src, bool dst,
 		 const uint32_t at[AXES])
@@ -205,15 +256,8 @@ static void fill(struct entry *e, const struct weir_rule *r, uint8_t family, boo
 		set_range(&behind[AFTER_FIRST], r->sports, r->n_sports, at[AXIS_FIRST]);
 		set_range(&behind[AFTER_SECOND], r->dports, r->n_dports, at[AXIS_SECOND]);
 	}
-	behind[AFTER_FLAGS].value.u8 = r->tcp_flags;
-	behind[AFTER_FLAGS].mask_range.u8 = r->tcp_mask;
-	set_exact(&behind[AFTER_DSCP], r->dscp, UINT8_MAX);
 	/* The second choice of a rule that accepts an application: nothing is known yet. */
-	set_exact(&behind[AFTER_APP],
-		  r->app == 0	      ? -1
-		  : at[AXIS_APP] == 0 ? r->app
-				      : 0,
-		  UINT16_MAX);
+	set_behind(behind, family, r, r->app == 0 ? -1 : at[AXIS_APP] == 0 ? r->app : 0);
 }
 
 static int make_room(struct rules_entries *to)
@@ -284,6 +328,13 @@ unsigned rules_entry_range(uint8_t family, const void *entry, bool dst, uint64_t
 	*lo = value & ~host;
 	*hi = value | host;
 	return length;
+}
+
+bool rules_entry_beyond(uint8_t family, const void *entry)
+{
+	const struct rte_acl_field *f = ((const struct rte_acl_rule *)entry)->field;
+
+	return f[AT_VLAN].mask_range.u16 != 0 || f[after(family) + AFTER_APP].mask_range.u32 != 0;
 }
 
 uint16_t rules_entry_class(const void *entry)

@@ -120,6 +120,7 @@ static int describe(struct rules_part *p, const struct job *job, const struct pl
 		const struct placed *it = &placed[i];
 
 		p->first = RTE_MIN(p->first, rules_entry_at(job->e, it->entry)->data.userdata);
+		p->beyond |= rules_entry_beyond(job->e->family, rules_entry_at(job->e, it->entry));
 		for (unsigned side = 0; side < 2; side++) {
 			p->lo[side] = RTE_MIN(p->lo[side], it->lo[side]);
 			p->hi[side] = RTE_MAX(p->hi[side], it->hi[side]);

@@ -21,6 +21,7 @@
  *	rules_overlap.c  whether a packet can match two rules
  */
 
+#include <assert.h>
 #include <endian.h>
 #include <rte_acl.h>
 #include <rte_common.h>
@@ -40,19 +41,55 @@
 /* Lists at most: one for each pair of zones and family. */
 #define RULES_LISTS_MAX (2 * WEIR_ZONES_MAX * WEIR_ZONES_MAX)
 
-/* What rte_acl reads of a packet: a byte, then words of four bytes, in network order. */
-struct rules_key {
+/*
+ * What rte_acl reads of a packet of IPv4: a byte, then words of four bytes, in network order. It
+ * begins as a header without options and TCP behind it do, so that of a packet which is all that
+ * can be read where it lies, if the rules need nothing of what is behind.
+ */
+struct rules_key4 {
+	uint8_t version; /* read with the three bytes behind it */
+	uint8_t tos;
+	uint8_t unused[7];
+	uint8_t proto;
+	uint16_t csum; /* read with the byte before */
+	uint32_t src_be;
+	uint32_t dst_be;
+	uint16_t first_be;  /* source port; type of ICMP */
+	uint16_t second_be; /* destination port; code of ICMP */
+	uint32_t unused_too[2];
+	uint8_t data_off; /* read with the three bytes behind it */
+	uint8_t tcp_flags;
+	uint16_t window;
+	uint16_t class_be; /* of the context: what the entry asks of the address lists */
+	uint16_t vlan_be;
+	uint16_t app_be;
+	uint16_t unused_end; /* read with the two bytes before */
+};
+static_assert(offsetof(struct rules_key4, proto) == 9 &&
+		      offsetof(struct rules_key4, src_be) == 12 &&
+		      offsetof(struct rules_key4, first_be) == 20 &&
+		      offsetof(struct rules_key4, tcp_flags) == 33 &&
+		      offsetof(struct rules_key4, class_be) == 36,
+	      "RFC 791 and RFC 9293");
+
+/* The same of IPv6. */
+struct rules_key6 {
 	uint8_t proto;
 	uint8_t unused[3]; /* read with the byte before */
 	uint16_t class_be; /* of the context: what the entry asks of the address lists */
 	uint16_t vlan_be;
-	uint32_t src_be[4]; /* IPv4: the first */
+	uint32_t src_be[4];
 	uint32_t dst_be[4];
 	uint16_t first_be;  /* source port; type of ICMP */
 	uint16_t second_be; /* destination port; code of ICMP */
 	uint8_t tcp_flags;
 	uint8_t dscp;
 	uint16_t app_be;
+};
+
+union rules_key {
+	struct rules_key4 four;
+	struct rules_key6 six;
 };
 
 /* What a list of rules looks up of one side, in bits by address list. */
@@ -78,6 +115,7 @@ struct rules_part {
 	uint32_t first;		 /* the smallest of them */
 	uint32_t n_classes;	 /* a packet asks once for each class that it is in */
 	struct rules_class *classes;
+	bool beyond;	       /* an entry looks at what no header has: VLAN or application */
 	uint64_t lo[2], hi[2]; /* rules_top() of source and destination: no others can match */
 };
 
@@ -93,7 +131,7 @@ struct rules_segment {
  */
 struct rules_plain {
 	bool is;		 /* else it is not such a list */
-	struct rte_acl_ctx *acl; /* NULL: there are no entries */
+	struct rte_acl_ctx *acl; /* NULL: there are no entries; reads packets as they lie there */
 	uint32_t rest;		 /* as of a segment */
 };
 
@@ -192,6 +230,8 @@ static inline struct rte_acl_rule *rules_entry_at(const struct rules_entries *e,
 	return (struct rte_acl_rule *)(e->bytes + i * rules_entry_bytes(e->family));
 }
 
+/* Whether it looks at what no header of IP or TCP has, classes apart. */
+bool rules_entry_beyond(uint8_t family, const void *entry);
 /* The class that an entry was added with. */
 uint16_t rules_entry_class(const void *entry);
 /* Set it, or let any do. */
