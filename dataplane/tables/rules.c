@@ -88,6 +88,7 @@ static void free_list(struct rules_list *list)
 {
 	for (uint32_t i = 0; i < list->n_segments; i++)
 		rules_parts_free(&list->segments[i]);
+	rules_plain_free(&list->plain);
 	free(list->segments);
 	free(list->src.country_lists);
 	free(list->dst.country_lists);

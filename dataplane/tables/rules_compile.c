@@ -163,28 +163,6 @@ static bool can_match(const struct weir_rule *r, uint8_t family)
 	       rules_entry_count(r, family, false, false) > 0;
 }
 
-/* Whether a list needs no more than rules_ask_plain(). */
-static struct rules_plain describe_plain(const struct rules_list *list)
-{
-	const struct rules_segment *s = list->segments;
-	const struct rules_part *part;
-
-	if (list->n_segments == 0)
-		return (struct rules_plain){.is = true, .rest = WEIR_RULE_DEFAULT};
-	if (list->n_segments > 1 || s->pass != WEIR_RULE_DEFAULT || s->n_parts > 1)
-		return (struct rules_plain){.is = false};
-	if (s->n_parts == 0)
-		return (struct rules_plain){.is = true, .rest = s->rest};
-	part = &s->parts[0];
-	return (struct rules_plain){
-		.is = !part->beyond && part->n_classes == 1 &&
-		      part->classes[0].src == RULES_NO_LIST &&
-		      part->classes[0].dst == RULES_NO_LIST,
-		.acl = part->acl,
-		.rest = s->rest,
-	};
-}
-
 static int make_list(struct compile *c, unsigned from, unsigned to)
 {
 	const struct weir_rules *rs = c->rs;
@@ -210,7 +188,10 @@ static int make_list(struct compile *c, unsigned from, unsigned to)
 	}
 	if (rc == 0 && begin < rs->n && !is_closed(c->list))
 		rc = make_segment(c, begin, rs->n);
-	c->list->plain = describe_plain(c->list);
+	if (rc == 0 && c->family == 4)
+		rc = rules_plain_make(c->list, &c->entries);
+	if (c->list->plain.near != NULL)
+		c->rs->stats.bytes += RULES_NEAR_WORDS * sizeof(uint64_t);
 	return rc;
 }
 

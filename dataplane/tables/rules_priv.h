@@ -13,6 +13,7 @@
  *	rules_lists.c    address lists that are looked up, and the classes that they make
  *	rules_entries.c  a rule to entries of rte_acl
  *	rules_parts.c    entries of a segment to contexts of rte_acl
+ *	rules_plain.c    lists that headers alone decide
  *	rules_ask.c      the data path
  *	rules_limit.c    token buckets
  *	rules_explain.c  the slow matcher, which shares nothing with all that
@@ -133,7 +134,12 @@ struct rules_plain {
 	bool is;		 /* else it is not such a list */
 	struct rte_acl_ctx *acl; /* NULL: there are no entries; reads packets as they lie there */
 	uint32_t rest;		 /* as of a segment */
+	/* By the first 16 bits of an address, that of the header at near_at: whether an entry may
+	 * match it. NULL: too many of them may. */
+	uint64_t *near;
+	uint8_t near_at;
 };
+#define RULES_NEAR_WORDS ((1u << 16) / 64)
 
 struct rules_list {
 	struct rules_segment *segments;
@@ -283,6 +289,11 @@ bool rules_covers_rule(const struct weir_rules *rs, const struct weir_rule *big,
 /* Whether a packet may match both, order and what they do apart. In doubt it may. */
 bool rules_overlap(const struct weir_rule *a, const struct weir_rule *b);
 
+/* Describe a list of IPv4 for that, as a whole; its entries are those of its only segment. What it
+ * takes of memory is its own: rules_plain_free(). 0 or -ENOMEM. */
+int rules_plain_make(struct rules_list *list, const struct rules_entries *e);
+void rules_plain_free(struct rules_plain *p);
+
 /* What decides about IPv4 between two zones; NULL: not the packet's headers alone. */
 static inline const struct rules_plain *rules_plain4(const struct weir_rules *rs, uint8_t from,
 						     uint8_t to)
@@ -296,15 +307,9 @@ static inline const struct rules_plain *rules_plain4(const struct weir_rules *rs
 }
 
 /* Of each key the number of the first rule that has an entry for it, plus one; 0: none, see rest.
- */
-static inline void rules_ask_plain(const struct rules_plain *p, const uint8_t **keys, uint32_t n,
-				   uint32_t *answer)
-{
-	if (p->acl == NULL)
-		memset(answer, 0, n * sizeof(answer[0]));
-	else
-		rte_acl_classify(p->acl, keys, answer, n, 1);
-}
+ * @param n to WEIR_RULE_ASKS_MAX. */
+void rules_ask_plain(const struct rules_plain *p, const uint8_t **keys, uint32_t n,
+		     uint32_t *answer);
 
 /* The buckets of a worker. */
 struct rules_buckets;

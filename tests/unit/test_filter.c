@@ -146,6 +146,16 @@ static uint32_t draw(uint32_t below)
 	return (uint32_t)(((uint64_t)drawn * below) >> 32);
 }
 
+/* Rules that name few destinations, or few sources. */
+#define RULES_TO                                                                          \
+	"  - {name: dns, to: wan, destination: 8.8.8.0/24, proto: udp, action: accept}\n" \
+	"  - {name: host, to: lan, destination: 10.0.0.9, action: reject}\n"              \
+	"  - {name: wide, to: wan, destination: 192.0.0.0/7, sport: 50, proto: tcp, action: accept}\n"
+#define RULES_FROM                                                                          \
+	"  - {name: dns, source: 8.8.4.0/22, proto: tcp, tcp_flags: ack, action: accept}\n" \
+	"  - {name: host, source: 10.0.0.9, dscp: ef, action: reject}\n"                    \
+	"  - {name: net, source: 10.0.0.0/8, dport: 443, proto: udp, action: accept}\n"
+
 /* A packet of any kind, and the interface that it comes by. */
 static struct toy_ip any_packet(unsigned *iface)
 {
@@ -226,19 +236,28 @@ static unsigned judge_bursts(const char *text, uint16_t burst, struct fate *fate
 	return sent;
 }
 
+#define COUNTING "  - {name: c, proto: tcp, dport: 9, action: count}\n"
+
 static void test_plain_packets_are_judged_as_all_others_are(void)
 {
+	/* With a rule that counts, headers alone do not decide any more. */
+	static const struct {
+		const char *plain, *other;
+	} texts[] = {
+		{STATELESS("  rules:\n" RULES), STATELESS("  rules:\n" COUNTING RULES)},
+		{STATELESS("  rules:\n" RULES_TO), STATELESS("  rules:\n" COUNTING RULES_TO)},
+		{STATELESS("  rules:\n" RULES_FROM), STATELESS("  rules:\n" COUNTING RULES_FROM)},
+	};
 	static struct fate want[BURSTS_PKTS], is[BURSTS_PKTS];
 	static const uint16_t bursts[] = {1, 16, 256};
-	unsigned kinds[WEIR_VERDICTS] = {0};
 
-	/* With a rule that counts, headers alone do not decide any more. */
-	CU_ASSERT_EQUAL(judge_bursts(STATELESS("  rules:\n  - {name: c, proto: tcp, dport: 9, "
-					       "action: count}\n" RULES),
-				     1, want),
-			0);
-	for (unsigned b = 0; b < RTE_DIM(bursts); b++) {
-		CU_ASSERT_TRUE(judge_bursts(STATELESS("  rules:\n" RULES), bursts[b], is) > 50);
+	for (unsigned k = 0; k < RTE_DIM(texts) * RTE_DIM(bursts); k++) {
+		unsigned kinds[WEIR_VERDICTS] = {0};
+
+		if (k % RTE_DIM(bursts) == 0)
+			CU_ASSERT_EQUAL(judge_bursts(texts[k / RTE_DIM(bursts)].other, 1, want), 0);
+		CU_ASSERT_TRUE(judge_bursts(texts[k / RTE_DIM(bursts)].plain,
+					    bursts[k % RTE_DIM(bursts)], is) > 20);
 		for (unsigned i = 0; i < BURSTS_PKTS; i++) {
 			CU_ASSERT_EQUAL(is[i].verdict, want[i].verdict);
 			CU_ASSERT_EQUAL(is[i].drop, want[i].drop);
@@ -247,8 +266,9 @@ static void test_plain_packets_are_judged_as_all_others_are(void)
 			CU_ASSERT_EQUAL(memcmp(is[i].frame, want[i].frame, 64), 0);
 			kinds[is[i].verdict]++;
 		}
+		CU_ASSERT_TRUE(kinds[WEIR_OUT] > 0 && kinds[WEIR_DROP] > 0 &&
+			       kinds[WEIR_REJECT] > 0);
 	}
-	CU_ASSERT_TRUE(kinds[WEIR_OUT] > 0 && kinds[WEIR_DROP] > 0 && kinds[WEIR_REJECT] > 0);
 }
 
 static void test_our_own_packets_are_not_judged(void)
