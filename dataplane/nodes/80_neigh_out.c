@@ -184,13 +184,26 @@ static void neigh_out_process(void *self, struct weir_burst *b)
 	const struct weir_shard *s = self;
 	struct weir_neigh_table *t = s->neigh;
 	const struct weir_l3 *l3 = b->pass->gen->l3;
-	struct neigh *to[WEIR_PASS_PKTS];
+	struct neigh *to[WEIR_PASS_PKTS], *gateway = NULL;
+	uint32_t gateway_hop = WEIR_NO_HOP;
 	struct links links;
 
 	neigh_sync(t, b->pass->gen);
 	links.n = 0;
-	for (uint16_t i = 0; i < b->n; i++)
+	for (uint16_t i = 0; i < b->n; i++) {
+		const uint32_t hop = weir_meta(b->pkt[i])->hop;
+
+		/* Most packets go by the gateway that the one before went by. */
+		if (likely(hop == gateway_hop)) {
+			to[i] = gateway;
+			continue;
+		}
 		to[i] = gather_one(t, l3, b->pkt[i], i, &links);
+		if (to[i] != NULL && l3->hops[hop].kind == WEIR_HOP_GATEWAY) {
+			gateway_hop = hop;
+			gateway = to[i];
+		}
+	}
 	look_up(t, &links, to);
 	for (uint16_t i = 0; i < b->n; i++)
 		b->verdict[i] = (uint8_t)(likely(to[i] != NULL && to[i]->ready)
