@@ -9,6 +9,8 @@ takes, which is its best case. Its flows are of UDP, and established: they were 
 of TCP, with windows to check, which is its worse case. A rule costs nftables the least that one can
 (flows.made_rules); weir's rules of this part are random networks and port ranges.
 
+Beside l3fwd. Where nothing is tracked, against DPDK's own packet filter: see l3fwd.py.
+
 Over AF_XDP. weir-firewall between the same two pairs, in turn with the kernel; the same frames come
 to both, with the same rules, at a rate that weir-firewall can take. It sleeps whenever there is
 nothing to do, and all that its worker and the kernel's thread for its interface take is counted:
@@ -27,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import weir.lab
-from perf import cards, flows
+from perf import cards, flows, l3fwd
 from perf.flows import CLIENTS, Load, by_kernel, by_weir
 from perf.memory import measured
 from perf.programs import scratch
@@ -253,6 +255,7 @@ def run(plan: Plan) -> list[Comparison]:
         with flows.far_ends(line, directory):
             return [
                 *_run_memory(line, short, directory),
+                *l3fwd.run(line, short, directory),
                 *_run_xdp(line, short, directory),
                 *_run_changes(line, short, directory),
             ]

@@ -26,8 +26,10 @@ BURSTS = [32, 64]
 _COST = r"CPU cycles/packet=([\d.]+) \(total cycles=(\d+) / total io packets=(\d+)\)"
 
 
-def _testpmd(mode: str, burst: int, seconds: float, directory: Path) -> Trial:
-    argv = here(*testpmd(PORTS, mode, "--record-core-cycles", f"--burst={burst}"))
+def by_testpmd(
+    ports: list[str], mode: str, burst: int, seconds: float, directory: Path
+) -> Trial:
+    argv = here(*testpmd(ports, mode, "--record-core-cycles", f"--burst={burst}"))
     with running(argv, directory) as pmd:
         pmd.until_it_says("testpmd> ")
         before = worker_cpu_ns(pmd.pid)
@@ -47,10 +49,12 @@ def _testpmd(mode: str, burst: int, seconds: float, directory: Path) -> Trial:
     }
 
 
-def _weir(mode: str, burst: int, seconds: float, directory: Path) -> Trial:
+def by_weir_bench(
+    ports: list[str], mode: str, burst: int, seconds: float, directory: Path
+) -> Trial:
     path = directory / "report.json"
     options = [f"--burst={burst}", f"--time={seconds * 1000:.0f}ms", f"--report={path}"]
-    with running(here(*weir_bench(PORTS, mode, directory, *options)), directory) as bench:
+    with running(here(*weir_bench(ports, mode, directory, *options)), directory) as bench:
         bench.wait()
     said = report(path)
     return {
@@ -74,8 +78,8 @@ def run(plan: Plan) -> list[Comparison]:
                         {"cycles": "CPU cycles a packet", "own_cycles": "TSC cycles a packet"},
                         {"cycles": ("<=", 1.10)},
                     ),
-                    Side("weir-bench", partial(_weir, "io", burst, plan.seconds, directory)),
-                    Side("testpmd", partial(_testpmd, "io", burst, plan.seconds, directory)),
+                    Side("weir-bench", partial(by_weir_bench, PORTS, "io", burst, plan.seconds, directory)),
+                    Side("testpmd", partial(by_testpmd, PORTS, "io", burst, plan.seconds, directory)),
                     plan,
                 )
             )
