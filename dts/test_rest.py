@@ -149,6 +149,28 @@ def test_a_busy_worker_never_rests(net: Routed) -> None:
     assert rests(net, "nap") == 0 and rests(net, "block") == 0
 
 
+def core_latency_us() -> int:
+    """What the kernel's PM QoS allows cores at most to wake up in now."""
+    with open("/dev/cpu_dma_latency", "rb") as device:
+        return int.from_bytes(device.read(4), "little", signed=True)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/cpu_dma_latency"), reason="no PM QoS in this kernel")
+def test_fast_wakeup_keeps_cores_from_deep_sleep_while_it_runs(tmp_path: Path) -> None:
+    """runtime.wakeup: fast, and what a kill leaves of it.
+
+    Steps: look at the kernel's limit; run a router with it, ping, kill it.
+    Check: the limit is 0 us while it runs, and what it was after that.
+    """
+    before = core_latency_us()
+    assert before > 0, "somebody else holds the cores awake"
+    with between_hosts(tmp_path, {"runtime": {"poll": "adaptive", "wakeup": "fast"}}) as net:
+        assert core_latency_us() == 0
+        assert peers.ping(net.line.left.netns, RIGHT, count=3).received == 3
+        net.app.kill()
+        until(lambda: core_latency_us() == before, what="the limit from before")
+
+
 @pytest.mark.parametrize("poll", ["busy", "adaptive", "interrupt"])
 def test_real_traffic_flows_in_each_mode(tmp_path: Path, poll: str) -> None:
     """Ping and TCP, whatever the mode.

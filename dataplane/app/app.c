@@ -418,10 +418,14 @@ bool app_ready(struct weir_run *run, char *text, size_t len)
 static int open_all(struct weir_run *run, struct weir_system_conf *sys, struct weir_why *why)
 {
 	const struct weir_app *app = run->app;
-	int rc = app_loop_create(&run->loop, why);
+	int rc;
 
+	app_keep_heap();
+	rc = app_loop_create(&run->loop, why);
 	if (rc == 0)
 		rc = serve_signals(run, why);
+	if (rc == 0 && app_conf(run)->runtime.wakeup == WEIR_WAKEUP_FAST)
+		rc = app_hold_awake(APP_LATENCY_DEVICE, &run->awake_fd, why);
 	if (rc == 0 && app->firewall_at != 0)
 		rc = fw_create(run, run->conf, why);
 	if (rc == 0 && run->fw != NULL)
@@ -490,6 +494,8 @@ static void close_all(struct weir_run *run)
 	app_loop_free(run->loop);
 	if (run->signal_fd >= 0)
 		close(run->signal_fd);
+	if (run->awake_fd >= 0)
+		close(run->awake_fd);
 	if (run->eal)
 		weir_eal_done();
 }
@@ -587,7 +593,7 @@ int weir_app_main(const struct weir_app *app, int argc, char **argv)
 	struct weir_system_conf sys = {0};
 	struct weir_why why = {""};
 	struct ask ask = {.argc = argc, .argv = argv};
-	struct weir_run run = {.app = app, .ask = &ask, .signal_fd = -1};
+	struct weir_run run = {.app = app, .ask = &ask, .signal_fd = -1, .awake_fd = -1};
 	int status, rc;
 
 	if (join_options(app, &ask) < 0)

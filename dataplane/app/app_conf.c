@@ -9,6 +9,7 @@
 #include <weir/log.h>
 
 static const char *const poll_names[] = {"busy", "adaptive", "interrupt", NULL};
+static const char *const wakeup_names[] = {"saving", "fast", NULL};
 static const char *const hugepage_names[] = {"2MiB", "1GiB", "none", NULL};
 static const char *const driver_names[] = {"auto", "weir_xdp", "af_xdp", "af_packet", "tap", NULL};
 static const char *const zero_copy_names[] = {"auto", "on", "off", NULL};
@@ -26,6 +27,11 @@ static const struct weir_conf_key runtime_keys[] = {
 	 .def = "adaptive",
 	 .doc = "How a worker rests: busy never does; adaptive spins, pauses, naps, then sleeps "
 		"until a queue has packets; interrupt sleeps at once."},
+	{WEIR_CONF_KEY(struct weir_runtime_conf, wakeup), .type = WEIR_CONF_ENUM,
+	 .names = wakeup_names, .def = "saving",
+	 .doc = "saving leaves it to the host how deeply an idle core sleeps; fast keeps the machine's "
+		"cores from deep sleep while the program runs (/dev/cpu_dma_latency at 0 us), so that "
+		"a worker that sleeps wakes in microseconds. It costs power."},
 	{WEIR_CONF_KEY(struct weir_runtime_conf, hugepages), .type = WEIR_CONF_ENUM,
 	 .names = hugepage_names, .def = "2MiB",
 	 .doc = "Pages that hold packets and tables. none is for tests: slower."},

@@ -149,6 +149,7 @@ static const char *section_differs(const struct weir_app_conf *a, const struct w
 
 	return !same_numbers(&ra->workers, &rb->workers)      ? "runtime.workers"
 	       : ra->poll != rb->poll			      ? "runtime.poll"
+	       : ra->wakeup != rb->wakeup		      ? "runtime.wakeup"
 	       : ra->hugepages != rb->hugepages		      ? "runtime.hugepages"
 	       : ra->burst != rb->burst			      ? "runtime.burst"
 	       : ra->mbufs != rb->mbufs			      ? "runtime.mbufs"

@@ -49,7 +49,8 @@ struct weir_run {
 	uint64_t started_ns; /* CLOCK_REALTIME */
 	uint64_t reloads, reloads_refused;
 	int signal_fd;
-	bool eal; /* begun */
+	int awake_fd; /* app_hold_awake(); -1: cores may sleep as the host lets them */
+	bool eal;     /* begun */
 	bool ended, draining;
 	int status;
 	/* /health: the passes that each worker had made, and when they last rose. */
@@ -142,6 +143,18 @@ int app_reload(struct weir_run *run, struct weir_why *why);
 /* Whether every worker makes passes; false names the first that does not. */
 bool app_healthy(struct weir_run *run, char *text, size_t len);
 bool app_ready(struct weir_run *run, char *text, size_t len);
+
+/* app_host.c */
+
+/* The heap keeps what is freed, for the next reload. Giving it back to the kernel interrupts every
+ * core with a thread of ours (TLB shootdown): 1,000 times for a reload of 10,000 rules. Before any
+ * other thread. */
+void app_keep_heap(void);
+
+/* Keep idle cores from deep sleep until *fd is closed, as the kernel's PM QoS has it; @device is
+ * APP_LATENCY_DEVICE. @return 0 or -errno. */
+#define APP_LATENCY_DEVICE "/dev/cpu_dma_latency"
+int app_hold_awake(const char *device, int *fd, struct weir_why *why);
 
 /* Tell systemd (sd_notify(3)); nothing happens without NOTIFY_SOCKET. */
 void app_notify(const char *state);

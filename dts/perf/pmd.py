@@ -66,6 +66,7 @@ ADDRESSES = ("198.51.100.1", "198.51.100.2")
 DPORT = 9  # of testpmd's txonly, and of the rule that drops
 SLEEPS = 100_000
 ALLOWED_US = 100
+RESTS = ("adaptive", "adaptive, wakeup fast")
 
 
 def _pmd(port: Port, driver: str, mode: str, *options: str, cores: str = "0@0,1@1") -> list[str]:
@@ -359,14 +360,17 @@ def _blocks(app: App) -> int:
     )
 
 
-def _received(gen: Port, dut: Port, directory: Path, poll: str, count: int, rate: str) -> Trial:
-    """weir-bench txonly on core 0 sends to a sink on core 1."""
+def _received(gen: Port, dut: Port, directory: Path, rest: str, count: int) -> Trial:
+    """weir-bench txonly on core 0 sends a packet each millisecond to a sink on core 1."""
+    poll, _, wakeup = rest.partition(", wakeup ")
+    config = _config("sink", dut, poll, 1)
+    config["runtime"]["wakeup"] = wakeup or "saving"
     with _bench(directory) as sut:
-        sink = sut.start("weir-bench", _config("sink", dut, poll, 1), dut.netns)
+        sink = sut.start("weir-bench", config, dut.netns)
         slept = _blocks(sink)
         section = {
             "packets": count,
-            "rate": rate,
+            "rate": "1kpps",
             "source": ADDRESSES[0],
             "destination": ADDRESSES[1],
         }
@@ -402,30 +406,26 @@ def _woken(directory: Path, count: int) -> Trial:
 def _latency(gen: Port, dut: Port, plan: Plan, directory: Path) -> list[Comparison]:
     """Beside packets that are polled for, and beside any wake-up of a thread here."""
     count = int(plan.seconds * 1000)
-    ours = Side("adaptive", partial(_received, gen, dut, directory, "adaptive", count, "1kpps"))
-    peers: dict[str, Callable[[], Trial]] = {
-        "busy": partial(_received, gen, dut, directory, "busy", count, "1kpps"),
-        "a pipe's reader": partial(_woken, directory, count),
-    }
+    busy = Side(f"busy + {ALLOWED_US} us", partial(_received, gen, dut, directory, "busy", count))
+    pipe = Side(f"a pipe's reader + {ALLOWED_US} us", partial(_woken, directory, count))
     return [
         compare(
             Comparison(
-                "a packet each millisecond: latency when it wakes the receiver",
-                ours.name, f"{peer} + {ALLOWED_US} us",
+                "a packet each millisecond: latency when it wakes the receiver", rest, peer.name,
                 {"p99_us": "us, 99 %", "p50_us": "us, median"}, {"p99_us": ("<=", 1.0)},
             ),
-            ours,
-            Side(peer, lambda run_peer=run_peer: _with_allowance(run_peer())),
+            Side(rest, partial(_received, gen, dut, directory, rest, count)),
+            Side(peer.name, lambda run=peer.run: _with_allowance(run())),
             plan,
         )
-        for peer, run_peer in peers.items()
+        for rest, peer in ((RESTS[0], busy), (RESTS[1], busy), (RESTS[0], pipe))
     ]  # fmt: skip
 
 
 def _sleeps(gen: Port, dut: Port, directory: Path) -> Comparison:
     """One long run; the peer is what should be."""
     count = SLEEPS * 5 // 4
-    trial = _received(gen, dut, directory, "adaptive", count, "1kpps")
+    trial = _received(gen, dut, directory, RESTS[0], count)
     return Comparison(
         f"packets while the receiver falls asleep {SLEEPS} times", "received", "sent",
         {"unique": "packets", "sleeps": "sleeps"}, {"unique": (">=", 1.0), "sleeps": (">=", 1.0)},

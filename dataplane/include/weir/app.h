@@ -24,11 +24,18 @@ enum weir_exit {
 	WEIR_EXIT_REFUSED = 2, /**< usage or configuration */
 };
 
+/** How fast a sleeping worker is to wake. */
+enum weir_wakeup {
+	WEIR_WAKEUP_SAVING, /**< as the host has it set */
+	WEIR_WAKEUP_FAST,   /**< no core sleeps deeply (PM QoS), at the cost of power */
+};
+
 /** runtime: */
 struct weir_runtime_conf {
 	struct weir_conf_at at;	       /**< the section's line */
 	struct weir_conf_list workers; /**< uint64_t: cores */
 	int poll;		       /**< enum weir_poll_mode */
+	int wakeup;		       /**< enum weir_wakeup */
 	int hugepages;		       /**< enum weir_hugepages */
 	uint64_t burst;		       /**< packets taken from a queue at once */
 	uint64_t mbufs;		       /**< packet buffers in all; 0: by the arithmetic of --plan */
