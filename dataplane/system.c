@@ -11,6 +11,7 @@
 #include <rte_common.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -24,6 +25,7 @@
 struct weir_system {
 	char name[32];
 	uint16_t workers, n_ports;
+	int priority;
 	bool running;
 	bool tracks; /* flows, so that their owner must be known before their packets come */
 	struct weir_gens *gens;
@@ -239,6 +241,7 @@ int weir_system_create(const struct weir_system_conf *conf, struct weir_system *
 		return weir_why(why, -ENOMEM, "system: out of memory");
 	snprintf(s->name, sizeof(s->name), "%s", conf->name);
 	s->workers = conf->workers;
+	s->priority = conf->priority;
 	s->tracks = conf->tracker != NULL && !conf->tracker->stateless;
 	memcpy(s->core, conf->cores, conf->workers * sizeof(s->core[0]));
 	weir_clock_init(&s->clock);
@@ -277,6 +280,30 @@ static int worker_main(void *engine)
 	return 0;
 }
 
+static int take_priority(void *priority)
+{
+	const struct sched_param param = {.sched_priority = *(const int *)priority};
+
+	return sched_setscheduler(0, SCHED_FIFO, &param) == 0 ? 0 : -errno;
+}
+
+/* Of each worker's thread, by itself. */
+static int set_priority(struct weir_system *s, struct weir_why *why)
+{
+	int rc = 0;
+
+	for (uint16_t w = 0; rc == 0 && w < s->workers; w++) {
+		rc = rte_eal_remote_launch(take_priority, &s->priority, weir_eal_lcore(w));
+		if (rc == 0)
+			rc = rte_eal_wait_lcore(weir_eal_lcore(w));
+		if (rc < 0)
+			weir_why(why, rc, "worker %u: no real-time priority %d: %s%s", w,
+				 s->priority, weir_error_text(rc),
+				 rc == -EPERM ? " (CAP_SYS_NICE or ulimit -r)" : "");
+	}
+	return rc;
+}
+
 int weir_system_start(struct weir_system *s, struct weir_why *why)
 {
 	int rc = 0;
@@ -286,6 +313,8 @@ int weir_system_start(struct weir_system *s, struct weir_why *why)
 	spread_flows(s); /* once more: only a started device says whether it does */
 	if (rc == 0 && s->punt != NULL)
 		rc = weir_punt_start(s->punt, why);
+	if (rc == 0 && s->priority > 0)
+		rc = set_priority(s, why);
 	s->running = true;
 	for (uint16_t w = 0; rc == 0 && w < s->workers; w++) {
 		rc = rte_eal_remote_launch(worker_main, s->engine[w], weir_eal_lcore(w));

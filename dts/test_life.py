@@ -243,6 +243,21 @@ def test_without_rights_it_says_which_ones(app: App, line: Line, driver: str) ->
     assert_nothing_left(app, line)
 
 
+def test_a_priority_that_it_may_not_have_is_named(app: App, line: Line) -> None:
+    """runtime.priority without CAP_SYS_NICE.
+
+    Steps: start with a priority, and without that capability.
+    Check: status 1; the priority and the capability; nothing left.
+    """
+    app.write({"ports": ports(), "runtime": {"priority": 7}})
+    done = line.sut.run(
+        "setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice",
+        program("weir-router"), "-c", str(app.config_file), check=False,
+    )  # fmt: skip
+    one_sentence(done, 1, "real-time priority 7", "CAP_SYS_NICE")
+    assert_nothing_left(app, line)
+
+
 def test_a_management_address_that_is_taken_is_named(app: App, line: Line) -> None:
     """Everything else was open already, and is closed again.
 

@@ -171,6 +171,26 @@ def test_fast_wakeup_keeps_cores_from_deep_sleep_while_it_runs(tmp_path: Path) -
         until(lambda: core_latency_us() == before, what="the limit from before")
 
 
+def test_workers_alone_get_the_real_time_priority(tmp_path: Path) -> None:
+    """runtime.priority, for a packet to wake its worker at once.
+
+    Steps: run a router with two workers and priority 7, ping.
+    Check: both workers' threads have it, no other thread; pings are answered.
+    """
+    runtime = {"workers": [0, 1], "poll": "adaptive", "priority": 7}
+    with between_hosts(tmp_path, {"runtime": runtime}) as net:
+        found = {}
+        for task in Path(f"/proc/{net.app.pid}/task").iterdir():
+            tid = int(task.name)
+            given = (os.sched_getscheduler(tid), os.sched_getparam(tid).sched_priority)
+            found[(task / "comm").read_text().strip(), tid] = given
+        workers = [given for (name, _), given in found.items() if "worker" in name]
+        others = [given for (name, _), given in found.items() if "worker" not in name]
+        assert workers == [(os.SCHED_FIFO, 7)] * 2
+        assert others == [(os.SCHED_OTHER, 0)] * len(others)
+        assert peers.ping(net.line.left.netns, RIGHT, count=3).received == 3
+
+
 @pytest.mark.parametrize("poll", ["busy", "adaptive", "interrupt"])
 def test_real_traffic_flows_in_each_mode(tmp_path: Path, poll: str) -> None:
     """Ping and TCP, whatever the mode.

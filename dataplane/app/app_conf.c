@@ -32,6 +32,11 @@ static const struct weir_conf_key runtime_keys[] = {
 	 .doc = "saving leaves it to the host how deeply an idle core sleeps; fast keeps the machine's "
 		"cores from deep sleep while the program runs (/dev/cpu_dma_latency at 0 us), so that "
 		"a worker that sleeps wakes in microseconds. It costs power."},
+	{WEIR_CONF_KEY(struct weir_runtime_conf, priority), .type = WEIR_CONF_UINT, .max = 99,
+	 .def = "0",
+	 .doc = "Real-time priority (SCHED_FIFO) of workers that sleep, so that a packet wakes one at "
+		"once on a core with other work; 0: none. Not with poll: busy, which would starve "
+		"the kernel's threads of the core."},
 	{WEIR_CONF_KEY(struct weir_runtime_conf, hugepages), .type = WEIR_CONF_ENUM,
 	 .names = hugepage_names, .def = "2MiB",
 	 .doc = "Pages that hold packets and tables. none is for tests: slower."},

@@ -103,6 +103,13 @@ int app_conf_check(const struct weir_app *app, const void *conf, const char *fil
 
 	if (c->ports.n == 0)
 		return weir_conf_fail(why, file, 0, "ports: there are none, name at least one");
+	if (c->runtime.priority > 0 && c->runtime.poll == WEIR_POLL_BUSY)
+		return weir_conf_fail(
+			why, file, c->runtime.at.line,
+			"runtime.priority is %" PRIu64
+			", must be 0 with poll: busy, which would starve the kernel's "
+			"threads of the core",
+			c->runtime.priority);
 	weir_conf_each (p, &c->ports) {
 		rc = check_port(p, file, why);
 		if (rc < 0)
@@ -150,6 +157,7 @@ static const char *section_differs(const struct weir_app_conf *a, const struct w
 	return !same_numbers(&ra->workers, &rb->workers)      ? "runtime.workers"
 	       : ra->poll != rb->poll			      ? "runtime.poll"
 	       : ra->wakeup != rb->wakeup		      ? "runtime.wakeup"
+	       : ra->priority != rb->priority		      ? "runtime.priority"
 	       : ra->hugepages != rb->hugepages		      ? "runtime.hugepages"
 	       : ra->burst != rb->burst			      ? "runtime.burst"
 	       : ra->mbufs != rb->mbufs			      ? "runtime.mbufs"
@@ -259,6 +267,7 @@ int app_sys_conf(const struct weir_app *app, const void *conf, struct weir_syste
 		.cores = cores,
 		.workers = (uint16_t)c->runtime.workers.n,
 		.poll = (enum weir_poll_mode)c->runtime.poll,
+		.priority = (uint8_t)c->runtime.priority,
 		.hugepages = (enum weir_hugepages)c->runtime.hugepages,
 		.burst = (uint16_t)c->runtime.burst,
 		.mbufs = (uint32_t)c->runtime.mbufs,

@@ -66,7 +66,12 @@ ADDRESSES = ("198.51.100.1", "198.51.100.2")
 DPORT = 9  # of testpmd's txonly, and of the rule that drops
 SLEEPS = 100_000
 ALLOWED_US = 100
-RESTS = ("adaptive", "adaptive, wakeup fast")
+BUSY, RESTS, READY = "busy", "adaptive", "adaptive, at once"
+RUNTIME = {
+    BUSY: {"poll": "busy"},
+    RESTS: {"poll": "adaptive"},
+    READY: {"poll": "adaptive", "wakeup": "fast", "priority": 1},
+}
 
 
 def _pmd(port: Port, driver: str, mode: str, *options: str, cores: str = "0@0,1@1") -> list[str]:
@@ -360,11 +365,10 @@ def _blocks(app: App) -> int:
     )
 
 
-def _received(gen: Port, dut: Port, directory: Path, rest: str, count: int) -> Trial:
+def _received(gen: Port, dut: Port, directory: Path, how: str, count: int) -> Trial:
     """weir-bench txonly on core 0 sends a packet each millisecond to a sink on core 1."""
-    poll, _, wakeup = rest.partition(", wakeup ")
-    config = _config("sink", dut, poll, 1)
-    config["runtime"]["wakeup"] = wakeup or "saving"
+    config = _config("sink", dut, BUSY, 1)
+    config["runtime"] |= RUNTIME[how]
     with _bench(directory) as sut:
         sink = sut.start("weir-bench", config, dut.netns)
         slept = _blocks(sink)
@@ -406,7 +410,7 @@ def _woken(directory: Path, count: int) -> Trial:
 def _latency(gen: Port, dut: Port, plan: Plan, directory: Path) -> list[Comparison]:
     """Beside packets that are polled for, and beside any wake-up of a thread here."""
     count = int(plan.seconds * 1000)
-    busy = Side(f"busy + {ALLOWED_US} us", partial(_received, gen, dut, directory, "busy", count))
+    busy = Side(f"busy + {ALLOWED_US} us", partial(_received, gen, dut, directory, BUSY, count))
     pipe = Side(f"a pipe's reader + {ALLOWED_US} us", partial(_woken, directory, count))
     return [
         compare(
@@ -418,14 +422,14 @@ def _latency(gen: Port, dut: Port, plan: Plan, directory: Path) -> list[Comparis
             Side(peer.name, lambda run=peer.run: _with_allowance(run())),
             plan,
         )
-        for rest, peer in ((RESTS[0], busy), (RESTS[1], busy), (RESTS[0], pipe))
+        for rest, peer in ((RESTS, busy), (READY, busy), (RESTS, pipe))
     ]  # fmt: skip
 
 
 def _sleeps(gen: Port, dut: Port, directory: Path) -> Comparison:
     """One long run; the peer is what should be."""
     count = SLEEPS * 5 // 4
-    trial = _received(gen, dut, directory, RESTS[0], count)
+    trial = _received(gen, dut, directory, RESTS, count)
     return Comparison(
         f"packets while the receiver falls asleep {SLEEPS} times", "received", "sent",
         {"unique": "packets", "sleeps": "sleeps"}, {"unique": (">=", 1.0), "sleeps": (">=", 1.0)},

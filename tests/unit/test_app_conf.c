@@ -102,6 +102,9 @@ static void test_what_is_wrong_is_said_with_file_and_line(void)
 		const char *text, *sentence;
 	} bad[] = {
 		{"log: {level: info}\n", "test.yaml: ports: there are none, name at least one"},
+		{TWO "runtime: {poll: busy, priority: 1}\n",
+		 "test.yaml:4: runtime.priority is 1, must be 0 with poll: busy, which would starve "
+		 "the kernel's threads of the core"},
 		{"ports: {a: {}}\n", "test.yaml:1: ports.a names neither, must name interface or "
 				     "device, one of them"},
 		{"ports: {a: {interface: x, device: y}}\n",
@@ -249,6 +252,8 @@ static void test_a_key_that_needs_a_restart_is_named(void)
 		{PORT "runtime: {workers: [2]}", "runtime.workers"},
 		{PORT "runtime: {workers: [1, 1]}", "runtime.workers"},
 		{PORT "runtime: {poll: busy}", "runtime.poll"},
+		{PORT "runtime: {wakeup: fast}", "runtime.wakeup"},
+		{PORT "runtime: {priority: 1}", "runtime.priority"},
 		{PORT "runtime: {hugepages: none}", "runtime.hugepages"},
 		{PORT "runtime: {burst: 32}", "runtime.burst"},
 		{PORT "runtime: {mbufs: 65536}", "runtime.mbufs"},

@@ -36,6 +36,7 @@ struct weir_runtime_conf {
 	struct weir_conf_list workers; /**< uint64_t: cores */
 	int poll;		       /**< enum weir_poll_mode */
 	int wakeup;		       /**< enum weir_wakeup */
+	uint64_t priority;	       /**< SCHED_FIFO's of the workers; 0: none */
 	int hugepages;		       /**< enum weir_hugepages */
 	uint64_t burst;		       /**< packets taken from a queue at once */
 	uint64_t mbufs;		       /**< packet buffers in all; 0: by the arithmetic of --plan */
