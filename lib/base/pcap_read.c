@@ -155,22 +155,29 @@ static bool time_of(const struct interface *f, uint64_t units, uint64_t *time_ns
 	return true;
 }
 
-/* What all kinds of packets share; out->data, captured_bytes and wire_bytes are set. */
-static int give(struct weir_pcap *p, const struct interface *f, uint64_t units,
-		struct weir_pcap_packet *out, struct weir_why *why)
+/* What all kinds of packets share; out->data, captured_bytes, wire_bytes and time_ns are set. */
+static int give(struct weir_pcap *p, const struct interface *f, struct weir_pcap_packet *out,
+		struct weir_why *why)
 {
 	if (f->link_type != WEIR_PCAPNG_ETHERNET)
 		return weir_why(why, -EPROTO,
 				"%s: at byte %llu: a packet of link type %u, must be 1 (Ethernet)",
 				p->name, (unsigned long long)p->block_at, f->link_type);
-	if (!time_of(f, units, &out->time_ns))
-		return broken(p, why, "a time that is impossible");
 	out->offset = p->block_at;
 	out->interface = f->name;
 	if (out->wire_bytes < out->captured_bytes)
 		out->wire_bytes = out->captured_bytes;
 	p->last_ns = out->time_ns;
 	return 1;
+}
+
+/* The same with a time, in the units of its interface. */
+static int give_at(struct weir_pcap *p, const struct interface *f, uint64_t units,
+		   struct weir_pcap_packet *out, struct weir_why *why)
+{
+	if (!time_of(f, units, &out->time_ns))
+		return broken(p, why, "a time that is impossible");
+	return give(p, f, out, why);
 }
 
 static int next_record(struct weir_pcap *p, struct weir_pcap_packet *out, struct weir_why *why)
@@ -194,7 +201,7 @@ static int next_record(struct weir_pcap *p, struct weir_pcap_packet *out, struct
 	if (out->captured_bytes > WEIR_PCAP_BYTES_MAX)
 		return broken(p, why, "a packet that is longer than one can be");
 	rc = fetch_all(p, p->buf, out->captured_bytes, why);
-	return rc < 0 ? rc : give(p, f, seconds * f->per_s + units, out, why);
+	return rc < 0 ? rc : give_at(p, f, seconds * f->per_s + units, out, why);
 }
 
 static int read_packet(struct weir_pcap *p, struct weir_cursor *c, bool obsolete,
@@ -224,8 +231,12 @@ static int read_packet(struct weir_pcap *p, struct weir_cursor *c, bool obsolete
 
 		if (code == OPTION_FLAGS)
 			out->flags = take32(p, &v) & 3;
+		if (v.bad)
+			return broken(p, why, "an option that is too short");
 	}
-	return give(p, &p->interface[number], units, out, why);
+	if (c->bad)
+		return broken(p, why, "an option that is longer than its block");
+	return give_at(p, &p->interface[number], units, out, why);
 }
 
 /* It has no time: that of the packet before. It is cut to the first interface's snaplen. */
@@ -233,10 +244,8 @@ static int read_simple(struct weir_pcap *p, struct weir_cursor *c, struct weir_p
 		       struct weir_why *why)
 {
 	const struct interface *f = &p->interface[0];
-	const uint64_t before_ns = p->last_ns;
-	int rc;
 
-	*out = (struct weir_pcap_packet){.wire_bytes = take32(p, c)};
+	*out = (struct weir_pcap_packet){.wire_bytes = take32(p, c), .time_ns = p->last_ns};
 	if (p->n_interfaces == 0)
 		return broken(p, why, "a packet of an interface that was not described");
 	out->captured_bytes = out->wire_bytes;
@@ -247,10 +256,7 @@ static int read_simple(struct weir_pcap *p, struct weir_cursor *c, struct weir_p
 	out->data = weir_take(c, out->captured_bytes);
 	if (c->bad)
 		return broken(p, why, "a packet that is longer than its block");
-	rc = give(p, f, 0, out, why);
-	if (rc == 1)
-		p->last_ns = out->time_ns = before_ns;
-	return rc;
+	return give(p, f, out, why);
 }
 
 /* ---- blocks ---- */
@@ -301,6 +307,8 @@ static int read_interface(struct weir_pcap *p, struct weir_cursor *c, struct wei
 			f->per_s = resolution(weir_take_u8(&v));
 		else if (code == OPTION_OFFSET)
 			f->offset_s = (int64_t)take64(p, &v);
+		if (v.bad)
+			return broken(p, why, "an option that is too short");
 	}
 	if (c->bad)
 		return broken(p, why, "an option that is longer than its block");

@@ -267,6 +267,72 @@ static void test_a_simple_packet_has_the_time_of_the_one_before(void)
 	CU_ASSERT_EQUAL(last.time_ns, 77);
 }
 
+/* An interface with one option. */
+static void interface_with(uint16_t code, const void *value, uint16_t bytes)
+{
+	const uint16_t room = (uint16_t)((bytes + 3) & ~3);
+
+	put32(1);
+	put32(24u + room);
+	put16(1);
+	put16(0);
+	put32(0);
+	put16(code);
+	put16(bytes);
+	put(value, bytes);
+	put("\0\0\0", room - bytes);
+	put32(24u + room);
+}
+
+static void test_a_simple_packet_has_no_time_that_could_be_impossible(void)
+{
+	const int64_t before_1970 = -100;
+	struct weir_pcap_packet last;
+	struct weir_why why;
+	unsigned n;
+
+	begin(false);
+	section();
+	interface_with(14, &before_1970, 8);
+	put32(3);
+	put32(20);
+	put32(4);
+	put("efgh", 4);
+	put32(20);
+	CU_ASSERT_EQUAL(read_all(&last, &n, &why), 0);
+	CU_ASSERT_EQUAL(n, 1);
+	CU_ASSERT_EQUAL(last.time_ns, 0);
+	packet(0, 99000000, "abcd", 0); /* in microseconds */
+	expect("f.pcap: at byte 80: a time that is impossible");
+}
+
+static void test_an_option_without_its_value_is_broken(void)
+{
+	static const uint16_t needed[][2] = {{9, 0}, {14, 0}, {14, 7}};
+
+	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		begin(false);
+		section();
+		interface_with(needed[i][0], "\0\0\0\0\0\0\0", needed[i][1]);
+		expect("f.pcap: at byte 28: an option that is too short");
+	}
+	begin(false);
+	section();
+	interface_with(2, "", 0); /* no name is one */
+	put32(6);
+	put32(40);
+	put32(0);
+	put32(0);
+	put32(1);
+	put32(4);
+	put32(4);
+	put("abcd", 4);
+	put16(2);
+	put16(0); /* flags: none */
+	put32(40);
+	expect("f.pcap: at byte 52: an option that is too short");
+}
+
 static void test_a_file_that_ends_early_says_where(void)
 {
 	size_t whole;
@@ -371,5 +437,7 @@ WEIR_TESTS("base/pcap_read", TEST(pcap_is_read_in_both_byte_orders_and_resolutio
 	   TEST(pcapng_says_interface_time_and_direction),
 	   TEST(a_section_forgets_the_interfaces_before_it), TEST(what_weir_writes_it_reads),
 	   TEST(a_simple_packet_has_the_time_of_the_one_before),
-	   TEST(a_file_that_ends_early_says_where), TEST(what_is_wrong_has_a_sentence),
-	   TEST(an_empty_file_and_a_missing_one_are_named), TEST(without_memory_nothing_is_opened))
+	   TEST(a_simple_packet_has_no_time_that_could_be_impossible),
+	   TEST(an_option_without_its_value_is_broken), TEST(a_file_that_ends_early_says_where),
+	   TEST(what_is_wrong_has_a_sentence), TEST(an_empty_file_and_a_missing_one_are_named),
+	   TEST(without_memory_nothing_is_opened))
