@@ -133,6 +133,7 @@ static bool take(const uint8_t *file, struct dpi_cached *c)
 	if (c->notes.at == NULL)
 		return false;
 	memcpy(c->notes.at, at, h.note_bytes);
+	c->notes.at[h.note_bytes] = '\0'; /* whatever the last note ends with */
 	at += h.note_bytes;
 	for (unsigned m = 0; m < DPI_MODES; at += h.db_bytes[m], m++)
 		if (h.db_bytes[m] > 0 && hs_deserialize_database((const char *)at, h.db_bytes[m],

@@ -8,6 +8,7 @@
 #include "dpi_priv.h"
 
 #include <errno.h>
+#include <rte_common.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/clock.h>
@@ -93,7 +94,7 @@ static bool may_match_at_end(const struct dpi_rules *rules)
 
 	for (uint32_t i = 0; i < rules->n; i++)
 		for (unsigned k = 0; k < rules->rule[i].n_parts; k++)
-			for (unsigned m = 0; m < sizeof(marks) / sizeof(marks[0]); m++)
+			for (unsigned m = 0; m < RTE_DIM(marks); m++)
 				if (strstr(rules->rule[i].part[k].regex, marks[m]) != NULL)
 					return true;
 	return false;
