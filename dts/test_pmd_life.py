@@ -54,6 +54,7 @@ def comes_back(line: Line, tg: TrafficGenerator, count: int = 20) -> bool:
 # ---- stop, start, reconfigure ----
 
 
+@pytest.mark.long
 def test_a_port_stops_and_starts_many_times(
     line: Line, tg: TrafficGenerator, tmp_path: Path
 ) -> None:

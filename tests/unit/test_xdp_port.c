@@ -4,6 +4,8 @@
 #include "toy_xdp.h"
 
 #include <linux/capability.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -217,6 +219,87 @@ static void test_stops_and_starts_lose_nothing(void)
 	toy_xdp_unplug();
 }
 
+/* ---- a queue that somebody else has ---- */
+
+/* A socket on hardware queue 0, as a program that was killed leaves it for a moment. */
+struct owner {
+	int fd;
+	struct xdp_ring fill, comp, rx;
+	const uint64_t *retries; /* it goes at the first one */
+	pthread_t thread;
+};
+
+static void take_queue(struct owner *o)
+{
+	static uint8_t memory[2 * XDP_CHUNK_MAX] __attribute__((aligned(4096)));
+	const struct xdp_umem_shape shape = {
+		.base = memory, .bytes = sizeof(memory), .chunk_bytes = XDP_CHUNK_MAX};
+	uint64_t retries = 0;
+
+	memset(o, 0, sizeof(*o));
+	o->fd = xdp_sock_open();
+	CU_ASSERT_TRUE_FATAL(o->fd >= 0);
+	CU_ASSERT_EQUAL_FATAL(xdp_sock_umem(o->fd, &shape), 0);
+	CU_ASSERT_EQUAL(xdp_sock_ring(o->fd, XDP_RING_FILL, XDP_DESC_MIN, &o->fill), 0);
+	CU_ASSERT_EQUAL(xdp_sock_ring(o->fd, XDP_RING_COMPLETION, XDP_DESC_MIN, &o->comp), 0);
+	CU_ASSERT_EQUAL(xdp_sock_ring(o->fd, XDP_RING_RX, XDP_DESC_MIN, &o->rx), 0);
+	CU_ASSERT_EQUAL_FATAL(
+		xdp_sock_bind(o->fd, (int)if_nametoindex("v0"), 0, XDP_COPY, -1, &retries), 0);
+}
+
+static void leave_queue(struct owner *o)
+{
+	xdp_sock_unmap(&o->fill);
+	xdp_sock_unmap(&o->comp);
+	xdp_sock_unmap(&o->rx);
+	close(o->fd);
+}
+
+static void *leave_when_missed(void *owner)
+{
+	struct owner *o = owner;
+
+	while (__atomic_load_n(o->retries, __ATOMIC_RELAXED) == 0)
+		sched_yield();
+	leave_queue(o);
+	return NULL;
+}
+
+static void test_a_queue_that_a_crash_has_left_busy_is_waited_for(void)
+{
+	uint16_t port = plug("");
+	struct owner crashed;
+
+	take_queue(&crashed);
+	crashed.retries = &xdp_port_of(&rte_eth_devices[port])->bind_retries;
+	CU_ASSERT_EQUAL_FATAL(*crashed.retries, 0);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&crashed.thread, NULL, leave_when_missed, &crashed),
+			      0);
+	toy_log_begin();
+	CU_ASSERT_EQUAL(toy_xdp_start(port, 1, &plain), 0);
+	CU_ASSERT_EQUAL(toy_log_lines(), 0);
+	CU_ASSERT_EQUAL(pthread_join(crashed.thread, NULL), 0);
+	CU_ASSERT_TRUE(*crashed.retries > 0);
+	CU_ASSERT_TRUE(is_alive(port));
+	toy_xdp_unplug();
+}
+
+static void test_a_queue_that_another_program_keeps_is_named(void)
+{
+	uint16_t port = plug("");
+	struct owner other;
+
+	take_queue(&other);
+	toy_log_begin();
+	CU_ASSERT_EQUAL(toy_xdp_start(port, 1, &plain), -EBUSY);
+	CU_ASSERT_TRUE(toy_log_has("v0: hardware queue 0: cannot"));
+	CU_ASSERT_TRUE(toy_log_has("another socket has this queue"));
+	leave_queue(&other);
+	CU_ASSERT_EQUAL(rte_eth_dev_start(port), 0);
+	CU_ASSERT_TRUE(is_alive(port));
+	toy_xdp_unplug();
+}
+
 /* ---- an interface that vanishes ---- */
 
 static void test_a_port_outlives_its_interface_and_says_so(void)
@@ -257,6 +340,8 @@ static const struct weir_test tests[] = {
 	TEST(a_pool_with_too_few_buffers_can_be_replaced_by_another),
 	TEST(a_limit_on_locked_memory_is_named_and_can_be_raised),
 	TEST(stops_and_starts_lose_nothing),
+	TEST(a_queue_that_a_crash_has_left_busy_is_waited_for),
+	TEST(a_queue_that_another_program_keeps_is_named),
 	TEST(a_port_outlives_its_interface_and_says_so),
 };
 
