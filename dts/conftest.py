@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What every suite has: fixtures, capabilities that are checked, and a limit on each test's time."""
 
+import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -51,6 +52,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """
     marker = item.get_closest_marker("limit")
     seconds = marker.args[0] if marker else _LIMIT_S
+    if "WEIR_TEST_LONG" in os.environ:
+        seconds *= 10
 
     def late(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"the test took more than {seconds} s")

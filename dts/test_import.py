@@ -276,6 +276,7 @@ def _mutated(data: bytes, rng: random.Random) -> bytes:
     return bytes(out)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["edge.json", "docker.v4", "docker.ipset"])
 def test_broken_input_ends_in_a_sentence(name: str) -> None:
     """All input is hostile.

@@ -93,6 +93,7 @@ def test_an_idle_worker_uses_little_of_its_core(net: Routed) -> None:
     assert rests(net, "block") > 0
 
 
+@pytest.mark.long
 @in_modes(*SLEEPY, "adaptive af_packet", "interrupt af_packet")
 def test_no_packet_is_lost_however_often_it_naps(net: Routed) -> None:
     """Falling asleep just as a packet comes is the race that a sleeping worker must win.

@@ -46,6 +46,14 @@ def _testpmd() -> bool:
     return shutil.which("dpdk-testpmd") is not None
 
 
+def _tcpdump() -> bool:
+    return shutil.which("tcpdump", path=f"{os.environ['PATH']}:/usr/sbin") is not None
+
+
+def _nfdump() -> bool:
+    return shutil.which("nfcapd") is not None and shutil.which("nfdump") is not None
+
+
 def _clients() -> bool:
     path = f"{os.environ['PATH']}:/usr/sbin"
     programs = ("dig", "hping3", "nmap", "ssh", "traceroute")
@@ -61,6 +69,8 @@ class Cap(Enum):
     AF_XDP = ("no AF_XDP: boot a kernel with CONFIG_XDP_SOCKETS=y, run as root", _af_xdp)
     HUGEPAGES = ("no free hugepages: echo 512 > /proc/sys/vm/nr_hugepages", _hugepages)
     TESTPMD = ("no dpdk-testpmd: apt-get install dpdk", _testpmd)
+    TCPDUMP = ("no tcpdump: apt-get install tcpdump", _tcpdump)
+    NFDUMP = ("no nfcapd: scripts/fetch-nfdump, and its usr/bin into PATH", _nfdump)
     CLIENTS = ("programs of users and of attackers are missing: apt-get install bind9-dnsutils hping3 "
                "nmap openssh-client python3-asyncssh python3-pyftpdlib traceroute", _clients)  # fmt: skip
 
