@@ -2,6 +2,7 @@
 """weir-firewall: programs of users and of attackers, as the policy lets them see the other side."""
 
 import resource
+import select
 import socket
 import struct
 import subprocess
@@ -136,23 +137,41 @@ def answer(query: bytes, size: int) -> bytes:
 
 @contextmanager
 def name_server(netns: Netns, address: str, size: int) -> Iterator[None]:
-    """Answers one question by UDP and one by TCP."""
-    with listening(netns, address, 53, socket.SOCK_DGRAM) as udp, listening(
-        netns, address, 53
-    ) as tcp:
+    """Answers every question, by UDP and by TCP; what goes wrong in it fails the test."""
+    done = threading.Event()
+    failed: list[Exception] = []
 
-        def serve() -> None:
-            query, peer = udp.recvfrom(1000)
-            udp.sendto(answer(query, size), peer)
-            stream, _ = tcp.accept()
-            with stream:
-                reply = answer(stream.recv(1000)[2:], size)
-                stream.sendall(struct.pack("!H", len(reply)) + reply)
+    def by_udp(udp: socket.socket) -> None:
+        query, peer = udp.recvfrom(1000)
+        udp.sendto(answer(query, size), peer)
 
-        thread = threading.Thread(target=serve, daemon=True)
+    def by_tcp(tcp: socket.socket) -> None:
+        with tcp.accept()[0] as stream, stream.makefile("rb") as questions:
+            (length,) = struct.unpack("!H", questions.read(2))
+            reply = answer(questions.read(length), size)
+            stream.sendall(struct.pack("!H", len(reply)) + reply)
+
+    def serve(udp: socket.socket, tcp: socket.socket) -> None:
+        try:
+            while not done.is_set():
+                ready = select.select([udp, tcp], [], [], 0.05)[0]
+                for one in ready:
+                    (by_udp if one is udp else by_tcp)(one)
+        except (OSError, ValueError, struct.error) as error:
+            failed.append(error)
+
+    with (
+        listening(netns, address, 53, socket.SOCK_DGRAM) as udp,
+        listening(netns, address, 53) as tcp,
+    ):
+        thread = threading.Thread(target=serve, args=(udp, tcp), daemon=True)
         thread.start()
-        yield
-        thread.join(10)
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join(10)
+    assert not thread.is_alive() and failed == []
 
 
 @BOTH

@@ -358,6 +358,8 @@ def test_the_firewall_drops_the_same_lies_under_the_same_names(fw: Firewall) -> 
     Steps: send each lie once, then a good packet of each family.
     Check: each is counted under its name; the good packets alone come out; they are the only flows.
     """
+    fw.app.ask("flows_kill", all=True)  # those of tests before
+    assert fw.flows() == []
     fw.app.mark()
     assert_alive(fw, [make(fw) for _, make in LIES.values()])
     fw.app.expect_drops(dict(Counter(reason for reason, _ in LIES.values())))

@@ -189,7 +189,8 @@ def listening(
         made = socket.socket(_family(address), kind)
     with made:
         made.settimeout(5)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind == socket.SOCK_STREAM:  # of UDP two could have the port then, and one of them starve
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((address, port))
         if kind == socket.SOCK_STREAM:
             made.listen(64)
