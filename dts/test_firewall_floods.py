@@ -21,13 +21,14 @@ from weir.firewall import (
     firewall_between_silent_ends,
     listening,
     rule,
+    steered,
 )
 from weir.router import LEFT, RIGHT, Config
 from weir.tg import TrafficGenerator
 from weir.wait import until
 
 from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
@@ -35,6 +36,7 @@ pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 PAGE = packets.payload(20_000)
 WEB = rule("web", from_="wan", to="lan", proto="tcp", dport="8080")
 FLOOD = rule("flood", "drop", from_="wan", proto="udp", dport="9999")
+HERE = FLOOD | {"destination": RIGHT}
 MILLION = 1_000_000
 
 
@@ -83,12 +85,14 @@ def flooding(fw: Firewall, frames: list[bytes]) -> Iterator[Flood]:
         flood.stop()
 
 
-def frames_to(fw: Firewall, layer: Any, sources: Callable[[int], str]) -> list[bytes]:
+def frames_to(
+    fw: Firewall, layer: Any, sources: Callable[[int], str], vlan: int = 0
+) -> list[bytes]:
     macs = fw.macs()
-    return [
-        bytes(Ether(src=macs[0], dst=macs[1]) / IP(src=sources(n), dst=RIGHT) / layer)
-        for n in range(1000)
-    ]
+    head = Ether(src=macs[0], dst=macs[1])
+    if vlan:
+        head /= Dot1Q(vlan=vlan)
+    return [bytes(head / IP(src=sources(n), dst=RIGHT) / layer) for n in range(1000)]
 
 
 def test_sources_that_the_internet_does_not_have_are_dropped_by_name(fw: Firewall) -> None:
@@ -177,6 +181,61 @@ def test_a_hot_drop_rule_goes_into_the_driver_and_comes_back(fw: Firewall) -> No
     (row,) = [one for one in fw.app.ask("rules") if one["name"] == "flood"]
     assert "driver_rules" not in row and row["bytes"] == row["packets"] * 100
     assert fw.app.metric("weir_driver_rules") == 0
+
+
+@pytest.mark.limit(60)
+def test_a_hot_drop_rule_of_a_vlan_leaves_other_frames_of_the_port_alone(tmp_path: Path) -> None:
+    """The same packets come with the VLAN's tag, with another tag, and with none.
+
+    Steps: flood a rule whose zone is the VLAN wan.100; when the driver has it, send the same
+    packets untagged, where a rule accepts them, and with a tag that no interface has.
+    Check: the driver drops those of the VLAN; the untagged ones arrive, all of them; the others are
+    still dropped by their own name; the rule has counted those of its VLAN alone.
+    """
+    first: Config = {
+        "ports": steered(wan={"vlans": {"100": {"addresses": "10.0.7.1/24"}}}),
+        "zones": {z: {"interfaces": z} for z in ("wan", "lan")} | {"dmz": {"interfaces": "wan.100"}},
+        "routes": [{"to": "8.8.0.0/16", "via": LEFT}],
+    }
+    rules = [HERE | {"from": "dmz"}, rule("in", from_="wan", to="lan", proto="udp", dport="9999")]
+    with firewall_between_silent_ends(tmp_path, first | {"firewall": {"rules": rules}}) as fw:
+        fw.app.reload(pushed(fw, rules))
+        plain = UDP(sport=1, dport=9999)
+        untagged = frames_to(fw, plain, lambda n: f"8.8.{n % 250}.1")[:50]
+        tagged = frames_to(fw, plain, lambda n: f"8.8.{n % 250}.1", vlan=100)
+        strange = frames_to(fw, plain, lambda n: f"8.8.{n % 250}.1", vlan=101)[:50]
+        with flooding(fw, tagged) as flood:
+            until(lambda: in_driver(fw), timeout=10, what="the rule in the driver")
+            there = state(fw)["packets"]
+            until(lambda: state(fw)["packets"] > there + 1000, timeout=10, what="drops there")
+            fw.app.mark()
+            assert len(fw.sent(untagged)) == 50
+            fw.sent(strange, want=0)
+            fw.app.expect_drops({"vlan_unknown": 50})
+            sent = flood.stop()
+        until(lambda: counted(fw) == sent - missed(fw), what="the counter to be what was sent")
+
+
+@pytest.mark.limit(60)
+def test_a_port_whose_driver_cannot_drop_keeps_its_hot_rules_and_says_so(tmp_path: Path) -> None:
+    """af_packet knows no rules.
+
+    Steps: flood a drop rule over such a port.
+    Check: weirctl and one line of the log say it; workers drop all that was sent.
+    """
+    first: Config = {"ports": steered(wan={"driver": "af_packet"}, lan={"driver": "af_packet"})}
+    for port in first["ports"].values():
+        del port["steer"]
+    with firewall_between_silent_ends(tmp_path, first | {"firewall": {"rules": [HERE]}}) as fw:
+        fw.app.reload(pushed(fw, [HERE]))
+        udp = frames_to(fw, UDP(sport=1, dport=9999), lambda n: f"8.8.{n % 250}.1")
+        with flooding(fw, udp) as flood:
+            until(lambda: "why" in state(fw), timeout=10, what="the reason")
+            sent = flood.stop()
+        assert "cannot drop by rules" in state(fw)["why"] and not in_driver(fw)
+        until(lambda: counted(fw) == sent - missed(fw), what="the counter to be what was sent")
+        told = "push_down: port wan: net_af_packet cannot drop packets by rules"
+        assert fw.app.log.count(told) == 1
 
 
 @pytest.mark.limit(60)
