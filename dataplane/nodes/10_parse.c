@@ -49,14 +49,26 @@
 
 #define IP4_FRAGMENT RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
 
-/* The six bytes of a MAC address as a number. Reads two bytes more. */
+/* The six bytes of a MAC address in a word, as they lie there. Reads two bytes more. */
 static inline uint64_t mac_word(const void *mac)
 {
 	uint64_t word;
 
 	memcpy(&word, mac, sizeof(word));
-	return rte_cpu_to_be_64(word) >> 16;
+	return word & RTE_BE64(UINT64_C(0xffffffffffff0000));
 }
+
+static inline bool is_group(uint64_t mac)
+{
+	return mac & RTE_BE64(UINT64_C(0x0100000000000000));
+}
+
+/* Where untagged frames of the port belong that the packet before came by: many come in a row. */
+struct untagged {
+	uint32_t port; /* UINT32_MAX: none yet */
+	uint16_t iface;
+	uint64_t mac; /* mac_word() of the interface */
+};
 static_assert(offsetof(struct weir_iface, mac) + sizeof(uint64_t) <= sizeof(struct weir_iface),
 	      "mac_word() of an interface stays inside");
 
@@ -69,7 +81,7 @@ static __rte_always_inline enum weir_drop check_l2(struct rte_mbuf *m, const str
 {
 	struct weir_meta *meta = weir_meta(m);
 	const uint64_t dst = mac_word(rte_pktmbuf_mtod(m, void *));
-	const bool group = dst >> 40 & 1;
+	const bool group = is_group(dst);
 
 	meta->vlan[0] = outer;
 	meta->vlan[1] = inner;
@@ -85,6 +97,30 @@ static __rte_always_inline enum weir_drop check_l2(struct rte_mbuf *m, const str
 		return WEIR_DROP_VLAN_UNKNOWN;
 	if (unlikely(!group && dst != mac_word(l3->ifaces[meta->iface_in].mac)))
 		return WEIR_DROP_NOT_OURS;
+	return WEIR_DROP_NONE;
+}
+
+/* The same of a frame without tags; what it is for is looked up once for many. */
+static __rte_always_inline enum weir_drop
+check_untagged(struct rte_mbuf *m, const struct weir_l3 *l3, struct untagged *known, uint32_t found)
+{
+	struct weir_meta *meta = weir_meta(m);
+	const uint64_t dst = mac_word(rte_pktmbuf_mtod(m, void *));
+
+	if (unlikely(meta->port_in != known->port || (meta->flags & WEIR_META_OURS) ||
+		     dst != known->mac)) {
+		const enum weir_drop bad = check_l2(m, l3, 0, 0, found);
+
+		if (bad != WEIR_DROP_NONE || is_group(dst) || l3 == NULL ||
+		    (meta->flags & WEIR_META_OURS))
+			return bad;
+		*known = (struct untagged){meta->port_in, meta->iface_in, dst};
+		return WEIR_DROP_NONE;
+	}
+	meta->vlan[0] = 0;
+	meta->vlan[1] = 0;
+	meta->flags = (meta->flags & ~(uint32_t)FOUND) | found;
+	meta->iface_in = known->iface;
 	return WEIR_DROP_NONE;
 }
 
@@ -150,8 +186,7 @@ static inline bool csum4_good(const struct rte_ipv4_hdr *ip, uint32_t options)
 	sum = (sum & UINT32_MAX) + (sum >> 32) + last + options;
 	sum = (sum & UINT32_MAX) + (sum >> 32);
 	sum = (sum & UINT16_MAX) + (sum >> 16);
-	sum = (sum & UINT16_MAX) + (sum >> 16);
-	return sum == UINT16_MAX;
+	return sum == UINT16_MAX || sum == 2 * UINT16_MAX; /* it could be folded once more */
 }
 
 /* An IPv4 header of known length: its lengths, checksum and addresses. Trims the frame. */
@@ -510,7 +545,8 @@ static inline bool is_plain(struct rte_mbuf *m)
 	       rte_be_to_cpu_16(ip->total_length) >= sizeof(*ip) + sizeof(struct rte_udp_hdr);
 }
 
-static __rte_always_inline enum weir_verdict parse_one(struct rte_mbuf *m, const struct weir_l3 *l3)
+static __rte_always_inline enum weir_verdict parse_one(struct rte_mbuf *m, const struct weir_l3 *l3,
+						       struct untagged *known)
 {
 	const uint16_t l3_off = sizeof(struct rte_ether_hdr);
 	const uint16_t l4_off = l3_off + sizeof(struct rte_ipv4_hdr);
@@ -524,7 +560,7 @@ static __rte_always_inline enum weir_verdict parse_one(struct rte_mbuf *m, const
 	meta->l3_off = l3_off;
 	meta->l4_off = l4_off;
 	meta->proto = ip->next_proto_id;
-	bad = check_l2(m, l3, 0, 0, WEIR_META_IP4 | WEIR_META_L4);
+	bad = check_untagged(m, l3, known, WEIR_META_IP4 | WEIR_META_L4);
 	if (unlikely(bad != WEIR_DROP_NONE))
 		return weir_say_drop(m, bad);
 	bad = check_ip4(m, ip, l3_off, sizeof(*ip));
@@ -543,11 +579,12 @@ static void parse_process(void *self, struct weir_burst *b)
 	struct rte_mbuf *const *pkt = b->pkt;
 	uint8_t *verdict = b->verdict;
 	const unsigned n = b->n;
+	struct untagged known = {.port = UINT32_MAX};
 
 	for (unsigned i = 0; i < n; i++) {
 		if (i + AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkt[i + AHEAD], void *));
-		verdict[i] = (uint8_t)parse_one(pkt[i], l3);
+		verdict[i] = (uint8_t)parse_one(pkt[i], l3, &known);
 	}
 }
 

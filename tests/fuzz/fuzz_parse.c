@@ -93,6 +93,7 @@ static struct rte_mbuf *halves(struct toy_mbuf t[2], const uint8_t *bytes, uint1
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct untagged none = {.port = UINT32_MAX};
 	static const struct weir_iface iface = {.mac = {2, 0, 0, 0, 0, 1}};
 	const struct weir_l3 l3 = {.ifaces = &iface, .n_ifaces = 1, .tagged = {all_vlans}};
 	struct toy_mbuf t[2];
@@ -112,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		m = whole(&t[0], data, (uint16_t)size, &buf);
 	if (how & 0x80)
 		m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
-	v = parse_one(m, &l3);
+	v = parse_one(m, &l3, &none);
 	if (v == WEIR_NEXT)
 		check_promises(m);
 	else if (v != WEIR_DROP && v != WEIR_PUNT)

@@ -95,9 +95,53 @@ static void test_what_we_made_is_asked_for_no_mac_and_no_interface(void)
 	f.t.meta.flags = WEIR_META_OURS | WEIR_META_FRAG;
 	f.t.meta.port_in = WEIR_NO_PORT;
 	f.t.meta.iface_in = 5;
-	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_NEXT);
+	CU_ASSERT_EQUAL(parse_first(m, toy_l3()), WEIR_NEXT);
 	CU_ASSERT_EQUAL(f.t.meta.iface_in, 5);
 	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_OURS | WEIR_META_IP4 | WEIR_META_L4);
+}
+
+/* Each frame is for what its own port and address say, whatever came before it. */
+static void test_frames_of_all_ports_and_macs_are_told_apart_in_a_burst(void)
+{
+	static struct frame f[512];
+	static const uint8_t group[6] = {0x01, 0, 0x5e, 0, 0, 1};
+	struct weir_l3 l3 = *toy_l3();
+	uint32_t random = 1;
+
+	l3.untagged[1] = VLAN;
+	l3.untagged[2] = WEIR_NO_IFACE;
+	l3.tagged[1] = l3.tagged[2] = NULL;
+	ifaces[VLAN].mac[5] = 7;
+	for (unsigned round = 0; round < 8; round++) {
+		struct weir_gen gen = {.l3 = &l3};
+		const struct weir_pass pass = {.gen = &gen};
+		struct rte_mbuf *m[RTE_DIM(f)];
+		uint8_t said[RTE_DIM(f)];
+		struct weir_burst b = {.pkt = m, .verdict = said, .n = RTE_DIM(f), .pass = &pass};
+
+		for (unsigned i = 0; i < RTE_DIM(f); i++) {
+			random = random * 1664525 + 1013904223;
+			frame_udp4(&f[i]);
+			memcpy(f[i].b, (random >> 12) % 4 == 0 ? group : our_mac, 6);
+			f[i].b[5] = (random >> 16) % 2 == 0 ? f[i].b[5] : 7;
+			m[i] = frame_mbuf(&f[i]);
+			f[i].t.meta.port_in = (random >> 20) % 8 == 0 ? 2 : (random >> 24) % 2;
+			f[i].t.meta.flags = (random >> 28) == 0 ? WEIR_META_OURS : 0;
+		}
+		parse_process(NULL, &b);
+		for (unsigned i = 0; i < RTE_DIM(f); i++) {
+			const struct weir_meta is = f[i].t.meta;
+
+			m[i] = frame_mbuf(&f[i]);
+			f[i].t.meta.port_in = is.port_in;
+			f[i].t.meta.flags = is.flags & WEIR_META_OURS;
+			CU_ASSERT_EQUAL(said[i], parse_first(m[i], &l3));
+			CU_ASSERT_EQUAL(is.drop, f[i].t.meta.drop);
+			CU_ASSERT_EQUAL(is.flags, f[i].t.meta.flags);
+			if (!(is.flags & WEIR_META_OURS))
+				CU_ASSERT_EQUAL(is.iface_in, f[i].t.meta.iface_in);
+		}
+	}
 }
 
 static void test_without_layer_3_any_mac_will_do(void)
@@ -106,7 +150,7 @@ static void test_without_layer_3_any_mac_will_do(void)
 
 	frame_udp4(&f);
 	f.b[5] = 9;
-	CU_ASSERT_EQUAL(parse_one(frame_mbuf(&f), NULL), WEIR_NEXT);
+	CU_ASSERT_EQUAL(parse_first(frame_mbuf(&f), NULL), WEIR_NEXT);
 	CU_ASSERT_EQUAL(f.t.meta.iface_in, WEIR_NO_IFACE);
 }
 
@@ -179,10 +223,10 @@ static void test_arp_goes_on_and_other_protocols_go_to_the_kernel(void)
 	CU_ASSERT_EQUAL(f.t.meta.l3_off, ETH);
 	frame_eth(&f, 0x88cc);
 	f.len = 60;
-	CU_ASSERT_EQUAL(parse_one(frame_mbuf(&f), toy_l3()), WEIR_PUNT);
+	CU_ASSERT_EQUAL(parse_first(frame_mbuf(&f), toy_l3()), WEIR_PUNT);
 	frame_eth(&f, 0x0026); /* a length: IEEE 802.3 with LLC */
 	f.len = 60;
-	CU_ASSERT_EQUAL(parse_one(frame_mbuf(&f), toy_l3()), WEIR_PUNT);
+	CU_ASSERT_EQUAL(parse_first(frame_mbuf(&f), toy_l3()), WEIR_PUNT);
 }
 
 static void test_lies_of_an_ipv4_header_are_dropped(void)
@@ -245,16 +289,16 @@ static void test_the_port_may_vouch_for_the_checksum(void)
 	frame_udp4(&f)[10] = 0x12;
 	m = frame_mbuf(&f);
 	m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
-	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_NEXT);
+	CU_ASSERT_EQUAL(parse_first(m, toy_l3()), WEIR_NEXT);
 	frame_udp4(&f);
 	m = frame_mbuf(&f);
 	m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_BAD;
-	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_DROP);
+	CU_ASSERT_EQUAL(parse_first(m, toy_l3()), WEIR_DROP);
 	CU_ASSERT_EQUAL(f.t.meta.drop, WEIR_DROP_IP4_CSUM);
 	frame_udp4(&f)[10] = 0x12;
 	m = frame_mbuf(&f);
 	m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_NONE;
-	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_DROP);
+	CU_ASSERT_EQUAL(parse_first(m, toy_l3()), WEIR_DROP);
 }
 
 static void test_impossible_ipv4_addresses_are_dropped(void)
@@ -424,7 +468,7 @@ static void test_headers_in_a_later_segment_are_pulled_forward(void)
 	for (uint16_t n = 0; n < IP4 + 8; n++) {
 		frame_udp4(&f);
 		m = split(&f, &rest, n);
-		CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_NEXT);
+		CU_ASSERT_EQUAL(parse_first(m, toy_l3()), WEIR_NEXT);
 		CU_ASSERT_EQUAL(m->data_len, IP4 + 8);
 		CU_ASSERT_EQUAL(rest.m.data_len, 16);
 		CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_mtod(m, void *), f.b, IP4 + 8), 0);
@@ -440,12 +484,12 @@ static void test_headers_in_a_segment_of_somebody_else_are_dropped(void)
 	frame_udp4(&f);
 	m = split(&f, &rest, 20);
 	rest.m.refcnt = 2;
-	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_DROP);
+	CU_ASSERT_EQUAL(parse_first(m, toy_l3()), WEIR_DROP);
 	CU_ASSERT_EQUAL(f.t.meta.drop, WEIR_DROP_IP4_HEADER);
 	frame_udp4(&f);
 	m = split(&f, &rest, 20);
 	m->buf_len = TOY_HEADROOM + 20; /* no tail room */
-	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_DROP);
+	CU_ASSERT_EQUAL(parse_first(m, toy_l3()), WEIR_DROP);
 }
 
 static void test_padding_in_later_segments_is_cut_and_freed(void)
@@ -457,14 +501,14 @@ static void test_padding_in_later_segments_is_cut_and_freed(void)
 	frame_udp4(&f);
 	f.len += 20;
 	m = split(&f, &rest, ETH + 44 - 5);
-	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_NEXT);
+	CU_ASSERT_EQUAL(parse_first(m, toy_l3()), WEIR_NEXT);
 	CU_ASSERT_EQUAL(m->pkt_len, ETH + 44);
 	CU_ASSERT_EQUAL(rest.m.data_len, 5);
 	frame_udp4(&f);
 	f.len += 20;
 	m = split(&f, &rest, ETH + 44 + 3);
 	rest.m.refcnt = 2; /* freeing lowers it */
-	CU_ASSERT_EQUAL(parse_one(m, toy_l3()), WEIR_NEXT);
+	CU_ASSERT_EQUAL(parse_first(m, toy_l3()), WEIR_NEXT);
 	CU_ASSERT_EQUAL(m->data_len, ETH + 44);
 	CU_ASSERT_EQUAL(m->nb_segs, 1);
 	CU_ASSERT_PTR_NULL(m->next);
@@ -495,6 +539,7 @@ WEIR_TESTS("node/parse", TEST(plain_udp_and_tcp_are_found_with_all_offsets),
 	   TEST(a_frame_shorter_than_its_header_is_dropped),
 	   TEST(no_cut_anywhere_passes_or_reads_beyond), TEST(only_our_mac_and_groups_are_heard),
 	   TEST(what_we_made_is_asked_for_no_mac_and_no_interface),
+	   TEST(frames_of_all_ports_and_macs_are_told_apart_in_a_burst),
 	   TEST(without_layer_3_any_mac_will_do), TEST(tags_lead_to_their_interface),
 	   TEST(a_priority_tag_means_untagged), TEST(unknown_tags_and_a_third_one_are_dropped),
 	   TEST(arp_goes_on_and_other_protocols_go_to_the_kernel),

@@ -125,7 +125,7 @@ static void test_too_long_a_chain_is_dropped_though_it_is_all_there(void)
 	memcpy(bytes, f.b, IP6);
 	bytes[IP6] = 17;
 	bytes[IP6 + 1] = 65; /* 528 bytes */
-	CU_ASSERT_EQUAL(parse_one(toy_mbuf(&t, bytes, sizeof(bytes)), toy_l3()), WEIR_DROP);
+	CU_ASSERT_EQUAL(parse_first(toy_mbuf(&t, bytes, sizeof(bytes)), toy_l3()), WEIR_DROP);
 	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_IP6_EXT);
 }
 

@@ -134,11 +134,19 @@ static inline struct rte_mbuf *frame_mbuf(struct frame *f)
 	return toy_mbuf(&f->t, f->b, f->len);
 }
 
+/* As the first frame of a burst. */
+static inline enum weir_verdict parse_first(struct rte_mbuf *m, const struct weir_l3 *l3)
+{
+	struct untagged none = {.port = UINT32_MAX};
+
+	return parse_one(m, l3, &none);
+}
+
 /* The reason it is dropped for; NONE: it goes on. */
 static inline unsigned judged(struct frame *f)
 {
 	struct rte_mbuf *m = frame_mbuf(f);
-	const enum weir_verdict v = parse_one(m, toy_l3());
+	const enum weir_verdict v = parse_first(m, toy_l3());
 
 	if (v == WEIR_DROP)
 		return weir_meta(m)->drop;
