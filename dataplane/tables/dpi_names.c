@@ -114,12 +114,11 @@ void dpi_sniff(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
 }
 
 /* What is no message of a known protocol leaves what was known. */
-void dpi_sniff_datagram(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
+void dpi_sniff_message(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
 {
 	struct weir_sniff *s = &look->st->sniffed;
 	const enum weir_sniff_proto proto = s->proto;
 
-	look->verdict->read = true;
 	if (weir_sniff_datagram(p, bytes, s) != WEIR_SNIFF_FOUND) {
 		s->proto = proto;
 		return;

@@ -156,7 +156,11 @@ struct weir_dpi_verdict weir_dpi_datagram(struct weir_dpi_worker *w, const struc
 	weir_count(&w->counters.datagrams, 1);
 	if (likely(bytes > 0 && !look.way->done))
 		scan_datagram(&look, p, bytes);
-	look.st->verdict.app = v.app;
-	v.done = look.st->verdict.done;
+	/* No byte of what is returned is written right before: reading it whole would wait for
+	 * that. */
+	if (look.st->verdict.app != v.app)
+		look.st->verdict.app = v.app;
+	if (unlikely(look.st->verdict.done))
+		v.done = true;
 	return v;
 }

@@ -152,7 +152,14 @@ int dpi_on_match(unsigned id, unsigned long long from, unsigned long long to, un
 void dpi_sniff(const struct dpi_look *look, const uint8_t *p, uint32_t bytes);
 /* No more of it will be seen: judge what is known. */
 void dpi_sniff_end(const struct dpi_look *look, enum weir_sniff_result r);
-void dpi_sniff_datagram(const struct dpi_look *look, const uint8_t *p, uint32_t bytes);
+void dpi_sniff_message(const struct dpi_look *look, const uint8_t *p, uint32_t bytes);
+/* A datagram. Of most not even what was found before (a third line of the state) is looked at. */
+static inline void dpi_sniff_datagram(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
+{
+	look->verdict->read = true;
+	if (unlikely(weir_sniff_may_be(p, bytes)))
+		dpi_sniff_message(look, p, bytes);
+}
 /* Is the client's name in a set? */
 void dpi_judge_name(const struct dpi_look *look);
 void dpi_buffer_free(struct weir_dpi_worker *w, struct dpi_state *st);

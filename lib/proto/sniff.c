@@ -96,13 +96,6 @@ enum weir_sniff_result weir_sniff_stream(const uint8_t *p, size_t bytes, struct 
 	return WEIR_SNIFF_NOT_IT;
 }
 
-/* Versions in use: 1, 2 (RFC 9369), the drafts, 0 for negotiation, those that mean nothing. */
-static bool is_quic_version(uint32_t version)
-{
-	return version <= 1 || version == 0x6b3343cf || version >> 8 == 0xff0000 ||
-	       (version & 0x0f0f0f0f) == 0x0a0a0a0a;
-}
-
 /* RFC 9000 section 17.2. The version comes first: it tells nearly all other payloads apart. */
 static bool is_quic_long(const uint8_t *p, size_t bytes)
 {
@@ -111,7 +104,8 @@ static bool is_quic_long(const uint8_t *p, size_t bytes)
 	if (bytes < 7)
 		return false;
 	version = (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
-	if (!is_quic_version(version) || (p[0] & 0x80) == 0 || (version != 0 && (p[0] & 0x40) == 0))
+	if (!weir_sniff_is_quic(version) || (p[0] & 0x80) == 0 ||
+	    (version != 0 && (p[0] & 0x40) == 0))
 		return false;
 	/* Both connection identifiers have at most 20 bytes. */
 	return p[5] <= 20 && bytes > 6u + p[5] && p[6 + p[5]] <= 20 &&

@@ -66,12 +66,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static sniff_fn *const streams[] = {weir_sniff_stream, weir_sniff_tls, weir_sniff_http,
 					    weir_sniff_dns_stream};
 	struct weir_sniff s = {0};
+	enum weir_sniff_result r;
 
 	if (size < 1 || size > 20000)
 		return 0;
 	for (unsigned i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
 		grow(streams[i], data + 1, size - 1, 1u + data[0]);
-	if (sniff(weir_sniff_datagram, data + 1, size - 1, &s) == WEIR_SNIFF_NEED_MORE)
+	r = sniff(weir_sniff_datagram, data + 1, size - 1, &s);
+	if (r == WEIR_SNIFF_NEED_MORE ||
+	    (r == WEIR_SNIFF_FOUND && !weir_sniff_may_be(data + 1, size - 1)))
 		abort();
 	return 0;
 }

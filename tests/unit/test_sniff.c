@@ -65,6 +65,30 @@ static void test_nothing_needs_one_byte(void)
 	CU_ASSERT_EQUAL(weir_sniff_datagram((const uint8_t *)"", 0, &s), WEIR_SNIFF_NOT_IT);
 }
 
+static void test_what_may_be_a_message_is_told_by_its_first_bytes(void)
+{
+	uint32_t random = 1;
+
+	CU_ASSERT_TRUE(weir_sniff_may_be(query_a, sizeof(query_a)));
+	CU_ASSERT_TRUE(weir_sniff_may_be(quic_initial, sizeof(quic_initial)));
+	CU_ASSERT_FALSE(weir_sniff_may_be(query_a, 6));
+	/* A message that two bytes were changed in: what is still one may be one. */
+	for (unsigned i = 0; i < 100000; i++) {
+		const uint8_t *from = i % 2 == 0 ? query_a : quic_initial;
+		const size_t bytes = i % 2 == 0 ? sizeof(query_a) : sizeof(quic_initial);
+		struct weir_sniff s = {0};
+		uint8_t b[sizeof(quic_initial) + sizeof(query_a)];
+
+		memcpy(b, from, bytes);
+		for (unsigned k = 0; k < 2; k++) {
+			random = random * 1664525 + 1013904223;
+			b[(random >> 8) % 12] = (uint8_t)(random >> 24);
+		}
+		if (weir_sniff_datagram(b, bytes, &s) == WEIR_SNIFF_FOUND)
+			CU_ASSERT_TRUE(weir_sniff_may_be(b, bytes));
+	}
+}
+
 static void test_datagrams_are_dns_or_quic_or_none(void)
 {
 	struct weir_sniff s = {0};
@@ -158,5 +182,6 @@ static void test_random_bytes_are_judged_and_do_no_harm(void)
 
 WEIR_TESTS("proto/sniff", TEST(each_protocol_is_told_by_its_first_bytes),
 	   TEST(a_stream_that_is_nothing_known_is_none_at_once), TEST(nothing_needs_one_byte),
+	   TEST(what_may_be_a_message_is_told_by_its_first_bytes),
 	   TEST(datagrams_are_dns_or_quic_or_none), TEST(only_names_of_hosts_are_names),
 	   TEST(protocols_have_names), TEST(random_bytes_are_judged_and_do_no_harm))

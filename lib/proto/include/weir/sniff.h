@@ -95,6 +95,31 @@ WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_dns_stream(const uint8_t *p, s
 WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_stream(const uint8_t *p, size_t bytes,
 							 struct weir_sniff *s);
 
+/** Whether a version of QUIC is in use: 1, 2 (RFC 9369), the drafts, 0 for negotiation, and those
+ * that mean nothing. */
+WEIR_MUST_CHECK static inline bool weir_sniff_is_quic(uint32_t version)
+{
+	return version <= 1 || version == 0x6b3343cf || version >> 8 == 0xff0000 ||
+	       (version & 0x0f0f0f0f) == 0x0a0a0a0a;
+}
+
+/**
+ * Whether the first bytes of a datagram let it be anything that weir_sniff_datagram() knows: a few
+ * comparisons, which tell nearly all others apart.
+ */
+WEIR_MUST_CHECK static inline bool weir_sniff_may_be(const uint8_t *p, size_t bytes)
+{
+	if (bytes < 7)
+		return false;
+	/* What nearly no other payload has comes first: a branch on one bit would be guessed. */
+	if (weir_sniff_is_quic((uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 |
+			       p[4]) &&
+	    (p[0] & 0x80) != 0)
+		return true;
+	/* RFC 1035 section 4.1.1: a standard query with one question. */
+	return p[4] == 0 && p[5] == 1 && (p[2] & 0xf8) == 0;
+}
+
 /**
  * Whichever of DNS and QUIC it is, told by the payload of a datagram. Never NEED_MORE. @p s may be
  * that of the flow's last one: NOT_IT leaves all of it but proto.
