@@ -74,7 +74,7 @@ const struct weir_conf_schema weir_set_schema = {
 
 static const struct weir_conf_key service_keys[] = {
 	WORDS(struct weir_service_conf, proto, 16,
-	      "Protocols: tcp, udp, icmp, icmp6, sctp, gre, esp, ah, or a number."),
+	      "Protocols: tcp, udp, icmp, icmp6, sctp, gre, esp, ah, or a number. At least one."),
 	WORDS(struct weir_service_conf, sport, 64, "Source ports: `80`, `1000-2000`."),
 	WORDS(struct weir_service_conf, dport, 64, "Destination ports."),
 };

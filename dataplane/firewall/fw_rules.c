@@ -55,6 +55,20 @@ static int add_variants(const struct fw_build *b, uint32_t line,
 	return 0;
 }
 
+/* A service that names no protocol would be every packet. */
+static int check_services(const struct fw_build *b, struct weir_why *why)
+{
+	const struct weir_service_conf *s;
+
+	weir_conf_each (s, &b->conf->services)
+		if (s->proto.n == 0)
+			return weir_conf_fail(
+				why, b->file, s->at.line,
+				"services.%s: proto is missing, it must name the protocols",
+				s->name);
+	return 0;
+}
+
 static int find_service(const struct fw_build *b, uint32_t line, const char *name,
 			const struct weir_service_conf **out, struct weir_why *why)
 {
@@ -354,6 +368,8 @@ int fw_build_rules(struct fw_build *b, struct weir_why *why)
 		return weir_why(why, -ENOMEM, "rules: out of memory");
 	conf.rules = rules;
 	rc = check_names(b, why);
+	if (rc == 0)
+		rc = check_services(b, why);
 	weir_conf_each (c, &b->conf->firewall.rules)
 		if (rc == 0)
 			rc = add_rule(b, c, rules, &conf.n, why);

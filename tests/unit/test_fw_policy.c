@@ -148,6 +148,12 @@ static const struct {
 	 "fw.yaml:5: rule r has service, so it may not have proto, sport and dport"},
 	{TOY_PORTS "services:\n  web: {dport: 80}\nfirewall: {rules: [\n"
 		   "  {name: r, service: web, action: drop}]}",
+	 "fw.yaml:3: services.web: proto is missing, it must name the protocols"},
+	{TOY_PORTS "services:\n  all: {}\nfirewall: {rules: [\n"
+		   "  {name: r, service: all, action: accept}]}",
+	 "fw.yaml:3: services.all: proto is missing, it must name the protocols"},
+	{TOY_PORTS "services:\n  web: {proto: icmp, dport: 80}\nfirewall: {rules: [\n"
+		   "  {name: r, service: web, action: drop}]}",
 	 "fw.yaml:3: ports need proto: tcp, udp or sctp beside them"},
 	{RULES "    - {name: r, proto: tpc, action: drop}",
 	 "fw.yaml:4: proto is tpc, must be tcp, udp, icmp, icmp6, sctp, gre, esp, ah, ipip, "
