@@ -260,14 +260,15 @@ static const struct weir_conf_key nat_rule_keys[] = {
 	 .doc = "Prefixes outside, of a single address /32 or /128: snat, cgnat, nat64; one_to_one and "
 		"npt: the one prefix."},
 	{WEIR_CONF_KEY(struct weir_nat_rule_conf, ports), .type = WEIR_CONF_STRING, .min = 1,
-	 .max = 15, .doc = "Ports to be used. Default: 1024-65535."},
+	 .max = 15,
+	 .doc = "masquerade, snat, cgnat, nat64, hairpin: ports to be used. Default: 1024-65535."},
 	{WEIR_CONF_KEY(struct weir_nat_rule_conf, inside), .type = WEIR_CONF_PREFIX,
 	 .doc = "cgnat: the subscribers; one_to_one, npt: the prefix inside; nat64: the IPv6 "
 		"prefix that IPv4 addresses are in."},
 	{WEIR_CONF_KEY_NAMED("forward", struct weir_nat_rule_conf, to), .type = WEIR_CONF_STRING,
 	 .min = 1, .max = 63, .doc = "dnat: ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT."},
-	{WEIR_CONF_KEY(struct weir_nat_rule_conf, block), .type = WEIR_CONF_UINT, .max = 64512,
-	 .def = "1024", .doc = "cgnat: ports of a subscriber."},
+	{WEIR_CONF_KEY(struct weir_nat_rule_conf, block), .type = WEIR_CONF_UINT, .min = 1,
+	 .max = 64512, .doc = "cgnat: ports of a subscriber. Default: 1024."},
 	{WEIR_CONF_KEY(struct weir_nat_rule_conf, endpoint_independent), .type = WEIR_CONF_BOOL,
 	 .def = "false",
 	 .doc = "One port outside for all peers of a port inside (RFC 4787); peers may then begin."},

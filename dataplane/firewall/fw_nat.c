@@ -19,6 +19,55 @@ static const enum weir_nat_kind kinds[] = {WEIR_NAT_NONE,  WEIR_NAT_MASQUERADE, 
 	(1 << WEIR_NAT_NONE | 1 << WEIR_NAT_DNAT | 1 << WEIR_NAT_ONE_TO_ONE | 1 << WEIR_NAT_NPT6 | \
 	 1 << WEIR_NAT_NAT64)
 
+/* Kinds that choose ports; a forward does where it is a hairpin. */
+#define PORT_KINDS \
+	(1 << WEIR_NAT_MASQUERADE | 1 << WEIR_NAT_SNAT | 1 << WEIR_NAT_CGNAT | 1 << WEIR_NAT_NAT64)
+#define POOL_KINDS                                                             \
+	(1 << WEIR_NAT_SNAT | 1 << WEIR_NAT_CGNAT | 1 << WEIR_NAT_ONE_TO_ONE | \
+	 1 << WEIR_NAT_NPT6 | 1 << WEIR_NAT_NAT64)
+#define INSIDE_KINDS \
+	(1 << WEIR_NAT_CGNAT | 1 << WEIR_NAT_ONE_TO_ONE | 1 << WEIR_NAT_NPT6 | 1 << WEIR_NAT_NAT64)
+
+/* Of a subscriber, where the rule does not say how many. */
+#define BLOCK_PORTS 1024
+
+/* Refuse a key that the rule would not look at. */
+static int check_keys(const struct fw_build *b, const struct weir_nat_rule_conf *c, bool source,
+		      struct weir_why *why)
+{
+	const unsigned kind = 1u << kinds[c->action];
+	const unsigned dnat = 1u << WEIR_NAT_DNAT;
+	const unsigned ports = PORT_KINDS | (c->hairpin ? dnat : 0);
+	const struct {
+		const char *key;
+		bool there;
+		unsigned goes_with;
+		const char *needs;
+	} keys[] = {
+		{"pool", c->pool.n > 0, POOL_KINDS,
+		 "action: snat, cgnat, one_to_one, npt or nat64"},
+		{"inside", c->inside.addr.family != 0, INSIDE_KINDS,
+		 "action: cgnat, one_to_one, npt or nat64"},
+		{"ports", c->ports != NULL, ports,
+		 "action: masquerade, snat, cgnat or nat64, or hairpin: true"},
+		{"endpoint_independent", c->endpoint_independent, ports,
+		 "action: masquerade, snat, cgnat or nat64, or hairpin: true"},
+		{"block", c->block != 0, 1u << WEIR_NAT_CGNAT, "action: cgnat"},
+		{"hairpin", c->hairpin, dnat, "action: dnat"},
+	};
+
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (keys[i].there && !(keys[i].goes_with & kind))
+			return weir_conf_fail(why, b->file, c->at.line, "nat rule %s: %s needs %s",
+					      c->name, keys[i].key, keys[i].needs);
+	if (!source && c->to_zones.n > 0)
+		return weir_conf_fail(why, b->file, c->at.line,
+				      "nat rule %s: to is for nat.source, for where a flow goes is "
+				      "not known before",
+				      c->name);
+	return 0;
+}
+
 /* ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT */
 static int parse_forward(const struct fw_build *b, uint32_t line, const char *word,
 			 struct weir_addr *addr, uint16_t *port, struct weir_why *why)
@@ -61,7 +110,7 @@ static int fill_rule(struct fw_build *b, const struct weir_nat_rule_conf *c, uns
 		.inside = c->inside,
 		.pool = c->pool.items,
 		.n_pool = (uint32_t)c->pool.n,
-		.block = (uint16_t)c->block,
+		.block = (uint16_t)(c->block != 0 ? c->block : BLOCK_PORTS),
 		.endpoint_independent = c->endpoint_independent,
 		.hairpin = c->hairpin,
 		.line = line,
@@ -70,7 +119,9 @@ static int fill_rule(struct fw_build *b, const struct weir_nat_rule_conf *c, uns
 		return weir_conf_fail(why, b->file, line,
 				      "nat rule %s: this action belongs into nat.%s", c->name,
 				      allowed == SOURCE_KINDS ? "destination" : "source");
-	rc = fw_zones(b, line, "from", &c->from, &r->from_zones, why);
+	rc = check_keys(b, c, allowed == SOURCE_KINDS, why);
+	if (rc == 0)
+		rc = fw_zones(b, line, "from", &c->from, &r->from_zones, why);
 	if (rc == 0)
 		rc = fw_zones(b, line, "to", &c->to_zones, &r->to_zones, why);
 	if (rc == 0)

@@ -71,10 +71,21 @@ static const char *check_ports(const struct weir_nat_rule *w)
 	return NULL;
 }
 
+/* Whether the list names an address of the other family. */
+static bool has_other_family(const struct weir_rule_addrs *as, uint8_t family)
+{
+	for (uint32_t i = 0; i < as->n_prefixes && !as->negate; i++)
+		if (as->prefixes[i].addr.family != family)
+			return true;
+	return false;
+}
+
 static const char *check_dnat(const struct weir_nat_rule *w)
 {
 	if (w->to.family != 4 && w->to.family != 6)
 		return "it has no address to translate to";
+	if (has_other_family(&w->src, w->to.family) || has_other_family(&w->dst, w->to.family))
+		return "its addresses and where it forwards to differ in family";
 	if (w->to_port != 0 && w->dports.lo != 0 &&
 	    w->to_port + (w->dports.hi - w->dports.lo) > UINT16_MAX)
 		return "its ports would end above 65535";

@@ -14,6 +14,7 @@
 
 #define RULES TOY_PORTS "firewall:\n  rules:\n"
 #define NAT   TOY_PORTS "nat:\n  source:\n"
+#define DNAT  TOY_PORTS "nat:\n  destination:\n"
 
 static struct toy_fw fw;
 static struct weir_why why;
@@ -190,6 +191,28 @@ static const struct {
 	 "[ADDRESS]:PORT"},
 	{NAT "    - {name: n, action: snat}",
 	 "fw.yaml:4: translation rule n: it needs a pool of addresses"},
+	{DNAT "    - {name: n, to: lan, action: dnat, forward: 10.0.0.1}",
+	 "fw.yaml:4: nat rule n: to is for nat.source, for where a flow goes is not known before"},
+	{DNAT "    - {name: n, action: dnat, forward: 10.0.0.1, pool: 192.0.2.9/32}",
+	 "fw.yaml:4: nat rule n: pool needs action: snat, cgnat, one_to_one, npt or nat64"},
+	{DNAT "    - {name: n, action: dnat, forward: 10.0.0.1, inside: 10.0.0.0/24}",
+	 "fw.yaml:4: nat rule n: inside needs action: cgnat, one_to_one, npt or nat64"},
+	{DNAT "    - {name: n, action: dnat, forward: 10.0.0.1, ports: 1-2}",
+	 "fw.yaml:4: nat rule n: ports needs action: masquerade, snat, cgnat or nat64, or hairpin: "
+	 "true"},
+	{DNAT "    - {name: n, action: dnat, forward: 10.0.0.1, endpoint_independent: true}",
+	 "fw.yaml:4: nat rule n: endpoint_independent needs action: masquerade, snat, cgnat or "
+	 "nat64, or hairpin: true"},
+	{DNAT "    - {name: n, action: dnat, forward: 10.0.0.1, block: 3}",
+	 "fw.yaml:4: nat rule n: block needs action: cgnat"},
+	{NAT "    - {name: n, action: masquerade, hairpin: true}",
+	 "fw.yaml:4: nat rule n: hairpin needs action: dnat"},
+	{NAT "    - {name: n, action: none, pool: 192.0.2.9/32}",
+	 "fw.yaml:4: nat rule n: pool needs action: snat, cgnat, one_to_one, npt or nat64"},
+	{DNAT "    - {name: n, destination: 192.0.2.1, action: dnat, forward: '2001:db8::1'}",
+	 "fw.yaml:4: translation rule n: its addresses and where it forwards to differ in family"},
+	{DNAT "    - {name: n, source: '2001:db8::/32', action: dnat, forward: 10.0.0.1}",
+	 "fw.yaml:4: translation rule n: its addresses and where it forwards to differ in family"},
 	{NAT "    - {name: n, action: masquerade}\n    - {name: n, action: none}",
 	 "fw.yaml:5: nat rule n: the one in line 4 has this name already"},
 };
