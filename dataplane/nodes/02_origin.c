@@ -5,7 +5,7 @@
  *
  * Takes:  weir_origin_push() of the pass before; frames from the kernel path.
  * Says:   what was asked for: NEXT to be parsed and routed, OUT to a hop that is known,
- *         TX for a whole frame.
+ *         KNOWN for a packet of ours that has only to be routed, TX for a whole frame.
  * Holds:  nothing.
  */
 
@@ -42,7 +42,7 @@ const struct weir_node_ops weir_node_origin = {
 	.name = "origin",
 	.stage = 2,
 	.takes = WEIR_HELD,
-	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_OUT) | WEIR_MAY(WEIR_TX),
+	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_KNOWN) | WEIR_MAY(WEIR_OUT) | WEIR_MAY(WEIR_TX),
 	.source = true,
 	.create = origin_node_create,
 	.process = origin_process,

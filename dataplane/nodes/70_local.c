@@ -6,11 +6,9 @@
  * Takes:  LOCAL; parsed packets whose destination is ours.
  * Says:   DROP if the transport checksum is wrong (L4_CSUM) or the packet asks for an echo that
  *         must not be answered (LOCAL_DONE); HELD for an echo request, which leaves as its own
- *         reply; PUNT where the interface has a kernel path; else REJECT (NO_SERVICE).
+ *         reply, and for what the worker's stack takes (local.h); PUNT where the interface has a
+ *         kernel path; else REJECT (NO_SERVICE).
  * Holds:  nothing.
- *
- * This is where the TCP/UDP stack plugs in: a packet that passed the checksum and is no echo
- * request is what it would be given, before PUNT and REJECT are considered.
  */
 
 #include <weir/nodes.h>
@@ -19,6 +17,7 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 #include <stdlib.h>
+#include <weir/local.h>
 
 #include "icmp_priv.h"
 #include "l4_csum_priv.h"
@@ -118,6 +117,21 @@ static bool is_echo_request(struct rte_mbuf *m)
 	return meta->proto == IPPROTO_ICMPV6 && icmp->type == ICMP6_ECHO_REQUEST;
 }
 
+/* Where a packet goes that nobody here takes. */
+static enum weir_verdict not_ours(struct rte_mbuf *m, const struct weir_l3 *l3)
+{
+	const struct weir_iface *f = icmp_iface(l3, m);
+
+	return f != NULL && f->kernel ? WEIR_PUNT : weir_say_reject(m, WEIR_DROP_NO_SERVICE);
+}
+
+static bool is_for_stack(const struct local_node *n, struct rte_mbuf *m)
+{
+	return n->shard->local != NULL &&
+	       (weir_meta(m)->flags & (WEIR_META_L4 | WEIR_META_L2_GROUP)) == WEIR_META_L4;
+}
+
+/* LOCAL: for the stack, which is to be asked. */
 static enum weir_verdict local_one(struct local_node *n, struct rte_mbuf *m,
 				   const struct weir_l3 *l3)
 {
@@ -127,15 +141,39 @@ static enum weir_verdict local_one(struct local_node *n, struct rte_mbuf *m,
 		return weir_say_drop(m, WEIR_DROP_L4_CSUM);
 	if (f != NULL && is_echo_request(m))
 		return weir_meta(m)->flags & WEIR_META_IP4 ? echo4(n, m, f) : echo6(n, m, f);
-	if (f != NULL && f->kernel)
-		return WEIR_PUNT;
-	return weir_say_reject(m, WEIR_DROP_NO_SERVICE);
+	if (is_for_stack(n, m))
+		return WEIR_LOCAL;
+	return not_ours(m, l3);
+}
+
+/* What the stack does not take goes the other ways. */
+static void offer(struct local_node *n, struct weir_burst *b, const uint16_t *at, uint16_t n_at)
+{
+	struct rte_mbuf *pkt[WEIR_PASS_PKTS];
+	uint16_t left, i = 0;
+
+	for (uint16_t k = 0; k < n_at; k++)
+		pkt[k] = b->pkt[at[k]];
+	left = n->shard->local->input(n->shard->local, pkt, n_at, b->pass->now_ns);
+	for (uint16_t k = 0; k < n_at; k++) {
+		const bool taken = i == left || pkt[i] != b->pkt[at[k]];
+
+		b->verdict[at[k]] =
+			(uint8_t)(taken ? WEIR_HELD : not_ours(pkt[i++], b->pass->gen->l3));
+	}
 }
 
 static void local_process(void *self, struct weir_burst *b)
 {
-	for (uint16_t i = 0; i < b->n; i++)
+	uint16_t at[WEIR_PASS_PKTS], n_at = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
 		b->verdict[i] = (uint8_t)local_one(self, b->pkt[i], b->pass->gen->l3);
+		if (b->verdict[i] == WEIR_LOCAL)
+			at[n_at++] = i;
+	}
+	if (n_at > 0)
+		offer(self, b, at, n_at);
 }
 
 static int local_create(struct weir_shard *shard, void **self)

@@ -21,6 +21,7 @@ _FOLDERS = {
     "weir-firewall": "firewall",
     "weir-bench": "bench",
     "weir-pump": "pump",
+    "weir-echo": "echo",
     "weirctl": "ctl",
 }
 

@@ -268,6 +268,45 @@ static void test_without_memory_there_is_no_node(void)
 	}
 }
 
+/* Takes the second and the last of what it is offered. */
+static unsigned offered;
+
+static uint16_t take_some(struct weir_local *l, struct rte_mbuf **pkts, uint16_t n, uint64_t now_ns)
+{
+	CU_ASSERT_EQUAL_FATAL(n, 4);
+	CU_ASSERT_EQUAL(now_ns, 7);
+	offered += n;
+	pkts[1] = pkts[2];
+	return 2;
+}
+
+static void test_what_the_stack_takes_is_held_and_the_rest_goes_its_way(void)
+{
+	struct weir_local stack = {.input = take_some};
+	struct weir_shard with = {.secret = {1, 2}};
+	struct local_node n = {.shard = &with};
+	struct toy_mbuf t[6];
+	struct rte_mbuf *pkts[] = {toy_frame(&t[0], udp4, 0),	toy_frame(&t[1], udp6, 0),
+				   toy_frame(&t[2], other4, 0), toy_frame(&t[3], tcp4_syn, 1),
+				   toy_frame(&t[4], ping4, 0),	toy_frame(&t[5], tcp6_syn, 0)};
+	const struct weir_pass pass = {.now_ns = 7, .gen = &toy_gen};
+	uint8_t verdict[6];
+	struct weir_burst b = {.pkt = pkts, .verdict = verdict, .n = 6, .pass = &pass};
+
+	weir_local_attach(&with, &stack);
+	weir_node_local.process(&n, &b);
+	CU_ASSERT_EQUAL(offered, 4); /* neither the ping nor what has no transport that we know */
+	CU_ASSERT_EQUAL(verdict[0], WEIR_REJECT);
+	CU_ASSERT_EQUAL(verdict[1], WEIR_HELD);
+	CU_ASSERT_EQUAL(verdict[2], WEIR_REJECT);
+	CU_ASSERT_EQUAL(verdict[3], WEIR_PUNT); /* its interface has a path to the kernel */
+	CU_ASSERT_EQUAL(verdict[4], WEIR_HELD);
+	CU_ASSERT_EQUAL(verdict[5], WEIR_HELD);
+	weir_meta(pkts[1])->flags |= WEIR_META_L2_GROUP;
+	CU_ASSERT_EQUAL(toy_judge(&weir_node_local, &n, pkts[1], 7), WEIR_REJECT);
+	CU_ASSERT_EQUAL(offered, 4);
+}
+
 WEIR_TESTS("node/local", TEST(an_echo_request_leaves_as_its_own_reply),
 	   TEST(a_reply_has_its_laps_before_it), TEST(the_kernel_is_not_asked_about_an_echo),
 	   TEST(options_and_extension_headers_are_not_echoed),
@@ -281,4 +320,5 @@ WEIR_TESTS("node/local", TEST(an_echo_request_leaves_as_its_own_reply),
 	   TEST(a_missing_udp_checksum_is_fine_in_ipv4_only),
 	   TEST(a_checksum_that_the_port_vouches_for_is_not_summed_again),
 	   TEST(no_port_can_vouch_for_icmp), TEST(a_sum_over_a_chain_of_odd_segments_is_right),
+	   TEST(what_the_stack_takes_is_held_and_the_rest_goes_its_way),
 	   TEST(without_memory_there_is_no_node))

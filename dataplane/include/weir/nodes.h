@@ -23,6 +23,7 @@ extern const struct weir_node_ops weir_node_filter;    /**< 40: may this packet 
 extern const struct weir_node_ops weir_node_dpi;       /**< 45: what is in the payload */
 extern const struct weir_node_ops weir_node_nat;       /**< 50: addresses as the flow has them */
 extern const struct weir_node_ops weir_node_route;     /**< 60: the next hop */
+extern const struct weir_node_ops weir_node_host;      /**< 65: a host forwards nothing */
 extern const struct weir_node_ops weir_node_local;     /**< 70: for us */
 extern const struct weir_node_ops weir_node_reject;    /**< 75: answers with an error */
 extern const struct weir_node_ops weir_node_neigh_out; /**< 80: the next hop's MAC address */

@@ -20,6 +20,7 @@
 
 struct weir_gens;
 struct weir_handoff;
+struct weir_local;
 struct weir_neigh_table;
 struct weir_origin;
 struct weir_port;
@@ -75,6 +76,7 @@ struct weir_shard {
 	struct weir_neigh_table *neigh; /**< its neighbours; NULL with a callback */
 	struct weir_handoff *handoff;	/**< rings from and to the other workers, NULL if alone */
 	struct weir_punt *punt;		/**< kernel path, NULL if none */
+	struct weir_local *local;	/**< who takes packets for us (local.h), NULL: nobody */
 	struct weir_tracker *tracker;	/**< flows and what goes with them, NULL if none */
 	struct weir_gens *gens;		/**< the system's generations; NULL: none are read */
 	const struct weir_queue *rxqs;	/**< the queues that it polls */
