@@ -83,6 +83,7 @@ enum weir_sniff_result weir_sniff_stream(const uint8_t *p, size_t bytes, struct 
 	};
 
 	s->proto = WEIR_SNIFF_NONE;
+	s->unreadable = false;
 	if (bytes == 0)
 		return sniff_need(s, 1);
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -115,6 +116,7 @@ static bool is_quic_long(const uint8_t *p, size_t bytes)
 enum weir_sniff_result weir_sniff_datagram(const uint8_t *p, size_t bytes, struct weir_sniff *s)
 {
 	s->proto = WEIR_SNIFF_NONE;
+	s->unreadable = false;
 	if (weir_sniff_dns(p, bytes, s) == WEIR_SNIFF_FOUND)
 		s->proto = WEIR_SNIFF_DNS;
 	else if (is_quic_long(p, bytes))

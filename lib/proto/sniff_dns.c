@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sniff_dns: the question of a DNS query (RFC 1035 section 4.1).
+ * sniff_dns: the first question of what a client sends (RFC 1035 section 4.1).
  *
  * Takes: a message, or its first bytes in a stream. Says: the name and the type that are asked for.
  * Holds: nothing.
@@ -17,20 +17,25 @@
 #define QUESTION_BYTES	(NAME_BYTES + 4)
 #define BIT_RESPONSE	0x80
 #define BITS_OPCODE	0x78
-#define BIT_RESERVED	0x40
 #define CLASS_IN	1
 #define CLASS_CHAOS	3
 #define CLASS_ANY	255
+#define POINTER_BITS	0xc0
 #define ADDITIONALS_MAX 2 /* EDNS (RFC 6891) and a signature (RFC 8945) */
 
 /*
- * A query with one question and no answer, by the HEADER_BYTES of its header. Most that is none
- * fails at the first byte, which is asked of every datagram.
+ * A message with questions that is no response, by the HEADER_BYTES of its header: servers answer
+ * those with other counts and operations too, more or less. As weir_sniff_may_be() has it.
  */
-static bool is_query(const uint8_t *p)
+static bool has_question(const uint8_t *p)
 {
-	return (p[2] & (BIT_RESPONSE | BITS_OPCODE)) == 0 && (p[3] & BIT_RESERVED) == 0 &&
-	       (p[4] | p[6] | p[7] | p[8] | p[9] | p[10]) == 0 && p[5] == 1 &&
+	return (p[2] & BIT_RESPONSE) == 0 && p[4] == 0 && p[5] != 0;
+}
+
+/* What resolvers send: nearly nothing else looks like that. */
+static bool is_plain(const uint8_t *p)
+{
+	return (p[2] & BITS_OPCODE) == 0 && p[5] == 1 && (p[6] | p[7] | p[8] | p[9] | p[10]) == 0 &&
 	       p[11] <= ADDITIONALS_MAX;
 }
 
@@ -67,14 +72,22 @@ static enum weir_sniff_result take_name(struct weir_cursor *c, uint8_t text[NAME
 	return WEIR_SNIFF_FOUND;
 }
 
-static enum weir_sniff_result take_question(struct weir_cursor *c, struct weir_sniff *s)
+/* The first question behind a header; none, or one with a pointer, is one if all else is plain. */
+static enum weir_sniff_result take_question(const uint8_t *header, struct weir_cursor *c,
+					    struct weir_sniff *s)
 {
 	uint8_t text[NAME_BYTES];
 	uint16_t type, class;
 	size_t bytes = 0;
-	bool odd;
-	const enum weir_sniff_result r = take_name(c, text, &bytes, &odd);
+	bool odd, pointer = false;
+	enum weir_sniff_result r = take_name(c, text, &bytes, &odd);
 
+	if (r == WEIR_SNIFF_NOT_IT && is_plain(header) &&
+	    (c->at[-1] & POINTER_BITS) == POINTER_BITS) {
+		weir_take_u8(c); /* its second byte */
+		pointer = true;
+		r = WEIR_SNIFF_FOUND;
+	}
 	if (r != WEIR_SNIFF_FOUND)
 		return r;
 	type = weir_take_u16_be(c);
@@ -86,7 +99,8 @@ static enum weir_sniff_result take_question(struct weir_cursor *c, struct weir_s
 	s->dns_type = type;
 	s->name[0] = '\0';
 	s->bad_name = odd;
-	if (!odd && bytes > 0)
+	s->unreadable = pointer || header[5] != 1;
+	if (!odd && !pointer && bytes > 0)
 		sniff_name_set(s, text, bytes);
 	return WEIR_SNIFF_FOUND;
 }
@@ -95,7 +109,7 @@ enum weir_sniff_result weir_sniff_dns(const uint8_t *p, size_t bytes, struct wei
 {
 	struct weir_cursor c = {.at = p + HEADER_BYTES, .end = p + bytes};
 
-	if (bytes < MESSAGE_MIN || !is_query(p) || take_question(&c, s) != WEIR_SNIFF_FOUND)
+	if (bytes < MESSAGE_MIN || !has_question(p) || take_question(p, &c, s) != WEIR_SNIFF_FOUND)
 		return WEIR_SNIFF_NOT_IT;
 	return WEIR_SNIFF_FOUND;
 }
@@ -109,11 +123,11 @@ enum weir_sniff_result weir_sniff_dns_stream(const uint8_t *p, size_t bytes, str
 	if (bytes < 2 + HEADER_BYTES)
 		return sniff_need(s, 2 + HEADER_BYTES);
 	message_bytes = weir_take_u16_be(&c);
-	if (message_bytes < MESSAGE_MIN || !is_query(weir_take(&c, HEADER_BYTES)))
+	if (message_bytes < MESSAGE_MIN || !has_question(weir_take(&c, HEADER_BYTES)))
 		return WEIR_SNIFF_NOT_IT;
 	if (bytes - 2 > message_bytes)
 		c.end = p + 2 + message_bytes;
-	r = take_question(&c, s);
+	r = take_question(p + 2, &c, s);
 	if (r != WEIR_SNIFF_NEED_MORE)
 		return r;
 	/* It ends here, or is longer than any: no byte more can mend it. */

@@ -35,19 +35,41 @@ static void test_a_message_that_is_cut_anywhere_is_none(void)
 	}
 }
 
-static void test_a_message_that_is_no_simple_query_is_none(void)
+static void test_a_question_is_read_whatever_else_the_message_says(void)
+{
+	static const struct {
+		uint8_t at, value;
+		bool unreadable;
+	} odd[] = {
+		{2, 0x29, false}, /* an update */
+		{2, 0x09, false}, /* an inverse query */
+		{3, 0x40, false}, /* a reserved bit */
+		{5, 2, true},	  /* two questions */
+		{7, 1, false},	  /* an answer */
+		{9, 1, false},	  /* an authority */
+		{11, 3, false},	  /* more than EDNS and a signature */
+	};
+
+	for (unsigned i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		struct weir_sniff s = {0};
+		uint8_t text[sizeof(query_a)];
+
+		memcpy(text, query_a, sizeof(text));
+		text[odd[i].at] = odd[i].value;
+		CU_ASSERT(weir_sniff_may_be(text, sizeof(text)));
+		CU_ASSERT_EQUAL(weir_sniff_dns(text, sizeof(text), &s), WEIR_SNIFF_FOUND);
+		CU_ASSERT_STRING_EQUAL(s.name, "mixed-case.example.com");
+		CU_ASSERT_EQUAL(s.unreadable, odd[i].unreadable);
+	}
+}
+
+static void test_a_message_that_asks_nothing_is_none(void)
 {
 	static const struct {
 		uint8_t at, value;
 	} odd[] = {
 		{2, 0x81},		  /* a response */
-		{2, 0x29},		  /* an update */
-		{3, 0x40},		  /* a reserved bit */
-		{5, 2},			  /* two questions */
-		{5, 0},			  /* none */
-		{7, 1},			  /* an answer */
-		{9, 1},			  /* an authority */
-		{11, 3},		  /* more than EDNS and a signature */
+		{5, 0},			  /* no question */
 		{sizeof(query_a) - 1, 2}, /* a class that is none */
 	};
 
@@ -73,13 +95,18 @@ static size_t question(uint8_t *to, const char *labels, size_t bytes)
 	return sizeof(header) + bytes + sizeof(end);
 }
 
-static void test_compression_in_a_question_is_an_error(void)
+static void test_compression_in_a_question_cannot_be_read(void)
 {
 	struct weir_sniff s = {0};
 	uint8_t text[512];
+	size_t bytes = question(text, "\1a\xc0\x0c", 4);
 
-	CU_ASSERT_EQUAL(weir_sniff_dns(text, question(text, "\1a\xc0\x0c", 4), &s),
-			WEIR_SNIFF_NOT_IT);
+	CU_ASSERT_EQUAL(weir_sniff_dns(text, bytes, &s), WEIR_SNIFF_FOUND);
+	CU_ASSERT(s.unreadable);
+	CU_ASSERT_STRING_EQUAL(s.name, "");
+	CU_ASSERT_EQUAL(weir_sniff_dns(text, bytes - 1, &s), WEIR_SNIFF_NOT_IT);
+	text[11] = 3; /* it may as well be something else */
+	CU_ASSERT_EQUAL(weir_sniff_dns(text, bytes, &s), WEIR_SNIFF_NOT_IT);
 	CU_ASSERT_EQUAL(weir_sniff_dns(text, question(text, "\x40xy", 4), &s), WEIR_SNIFF_NOT_IT);
 }
 
@@ -170,8 +197,9 @@ static void test_in_a_stream_the_length_before_the_message_is_its_end(void)
 
 WEIR_TESTS("proto/sniff_dns", TEST(questions_of_a_real_resolver_are_read),
 	   TEST(a_message_that_is_cut_anywhere_is_none),
-	   TEST(a_message_that_is_no_simple_query_is_none),
-	   TEST(compression_in_a_question_is_an_error),
+	   TEST(a_question_is_read_whatever_else_the_message_says),
+	   TEST(a_message_that_asks_nothing_is_none),
+	   TEST(compression_in_a_question_cannot_be_read),
 	   TEST(the_root_has_no_name_and_odd_labels_are_said_to_be_there),
 	   TEST(a_name_has_255_bytes_on_the_wire_at_most),
 	   TEST(a_stream_cut_at_every_byte_asks_for_the_rest),

@@ -50,8 +50,11 @@ struct weir_sniff {
 	uint16_t tls_version;	     /**< of TLS: the highest that is offered: 0x0304 is TLS 1.3 */
 	uint16_t dns_type;	     /**< of DNS: the type asked for: 1 is A, 28 is AAAA */
 	bool bad_name;		     /**< a name is there, but it is no host's; name is empty */
-	char name[WEIR_SNIFF_NAME];  /**< the name, or empty; with NEED_MORE: if already seen */
-	char alpn[WEIR_SNIFF_ALPN];  /**< of TLS: "h2,http/1.1", what fits; odd bytes are '.' */
+	/** Not all of it can be read, or readers may take it for different names. With NOT_IT too:
+	 * it began like the protocol. */
+	bool unreadable;
+	char name[WEIR_SNIFF_NAME]; /**< the name, or empty; with NEED_MORE: if already seen */
+	char alpn[WEIR_SNIFF_ALPN]; /**< of TLS: "h2,http/1.1", what fits; odd bytes are '.' */
 };
 
 /**
@@ -81,8 +84,9 @@ WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_http(const uint8_t *p, size_t 
 						       struct weir_sniff *s);
 
 /**
- * DNS: name and type of a query with one question, of all of a datagram's payload. Never
- * NEED_MORE. A compression pointer in a question is an error, for there is nothing to point to.
+ * DNS: name and type of the first question of a message that is no response, whatever its operation
+ * and other counts, of all of a datagram's payload. Never NEED_MORE. Unreadable with more questions
+ * than one (RFC 9619), or a compression pointer, for which there is nothing to point to.
  */
 WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_dns(const uint8_t *p, size_t bytes,
 						      struct weir_sniff *s);
@@ -116,8 +120,8 @@ WEIR_MUST_CHECK static inline bool weir_sniff_may_be(const uint8_t *p, size_t by
 			       p[4]) &&
 	    (p[0] & 0x80) != 0)
 		return true;
-	/* RFC 1035 section 4.1.1: a standard query with one question. */
-	return p[4] == 0 && p[5] == 1 && (p[2] & 0xf8) == 0;
+	/* RFC 1035 section 4.1.1: no response, and there are questions. */
+	return p[4] == 0 && p[5] != 0 && (p[2] & 0x80) == 0;
 }
 
 /**
