@@ -436,6 +436,35 @@ def test_a_vlan_is_a_zone_and_a_match(fw: Firewall) -> None:
     fw.app.expect_drops({"rule": 1})
 
 
+def test_judge_knows_vlan_dscp_type_and_flags(fw: Firewall) -> None:
+    """The packet that is explained is the one that comes.
+
+    Steps: rules that look at VLAN, DSCP, ICMP type and TCP flags; ask weirctl about such packets.
+    Check: each is decided by its rule; what begins no flow by none.
+    """
+    config: Config = fw.first["ports"]
+    vlan = {"7": {"addresses": ["10.7.0.1/24"]}}
+    fw.policy(
+        [
+            rule("voice", dscp="ef"),
+            rule("stamp", proto="icmp", icmp="timestamp-request"),
+            rule("urgent", proto="tcp", tcp_flags="syn,urg"),
+            rule("seven", vlan=7),
+        ],
+        ports=config | {"wan": config["wan"] | {"vlans": vlan}},
+    )
+    asked = ("src", "10.7.0.2", "dst", RIGHT)
+    for words, decides in (
+        (("from", "wan"), "default"),
+        (("from", "wan.7"), "seven"),
+        (("from", "wan", "dscp", "ef"), "voice"),
+        (("from", "wan", "proto", "icmp", "icmp", "13"), "stamp"),
+        (("from", "wan", "flags", "syn,urg"), "urgent"),
+    ):
+        assert fw.app.ctl("explain", *words, *asked)["rule"] == decides
+    assert fw.app.ctl("explain", "from", "wan.7", "flags", "ack", *asked)["drop"] == "flow_invalid"
+
+
 def test_judge_says_what_would_become_of_a_packet(fw: Firewall) -> None:
     """The same answer as the packet gets, without sending one.
 

@@ -549,7 +549,8 @@ int cmd_explain_packet(const struct cli *cli, int argc, char **argv)
 	json_t *args = json_object(), *data;
 	int status;
 
-	if (!read_pairs(args, argc - 1, argv + 1, " from src dst proto app ", " sport dport ")) {
+	if (!read_pairs(args, argc - 1, argv + 1, " from src dst proto app dscp icmp flags ",
+			" sport dport ")) {
 		json_decref(args);
 		return usage_of(argv[0]);
 	}

@@ -18,6 +18,7 @@
 #include "app/app_l3_priv.h"
 #include "app/app_priv.h"
 #include "app/app_show_priv.h"
+#include "nodes/tuple_priv.h"
 #include "tables/bogon_priv.h"
 
 #define TCP_SYN 2
@@ -104,6 +105,58 @@ static int read_packet(struct trial *t, const char *proto, const char *src, cons
 	return fw_proto(&nowhere, 0, proto == NULL ? "tcp" : proto, &tuple->proto, why);
 }
 
+/* Keys of an explanation that say what is in the packet's headers. */
+struct header_words {
+	const char *dscp, *icmp, *flags;
+};
+
+static bool is_icmp(const struct weir_tuple *t)
+{
+	return t->proto == (t->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+static int read_headers(struct trial *t, const struct header_words *w, struct weir_why *why)
+{
+	const struct fw_build nowhere = {.file = "explain"};
+	const struct weir_tuple *tuple = &t->ask.tuple;
+	int16_t type, code;
+	uint8_t mask;
+	int rc = 0;
+
+	if (w->icmp != NULL && !is_icmp(tuple))
+		return weir_why(why, -EINVAL, "explain: icmp needs proto %s",
+				tuple->family == 4 ? "icmp" : "icmp6");
+	if (w->flags != NULL && tuple->proto != IPPROTO_TCP)
+		return weir_why(why, -EINVAL, "explain: flags needs proto tcp");
+	if (w->dscp != NULL)
+		rc = fw_dscp(&nowhere, 0, "dscp", w->dscp, &t->ask.dscp, why);
+	if (rc == 0 && w->flags != NULL)
+		rc = fw_tcp_flags(&nowhere, 0, "flags", w->flags, &t->ask.tcp_flags, &mask, why);
+	if (rc == 0 && w->icmp != NULL) {
+		rc = fw_icmp(&nowhere, 0, w->icmp, tuple->family == 6, &type, &code, why);
+		t->ask.icmp_type = rc == 0 ? (uint8_t)type : 0;
+		t->ask.icmp_code = rc == 0 && code > 0 ? (uint8_t)code : 0;
+	}
+	return rc;
+}
+
+/* The VLAN that it comes by. A zone of several has none that could be told, if rules ask for it. */
+static int find_vlan(struct trial *t, const char *from, struct weir_why *why)
+{
+	const struct weir_run *run = t->run;
+	const struct weir_rules *rules = t->policy->rules;
+	const int vlan = fw_vlan_of(app_fw_conf(run->app, run->conf), run->conf, from);
+
+	t->ask.vlan = vlan < 0 ? 0 : (uint16_t)vlan;
+	for (uint32_t i = 0; vlan < 0 && i < weir_rules_count(rules); i++)
+		if (weir_rules_at(rules, i)->vlan != 0)
+			return weir_why(why, -EINVAL,
+					"explain: zone %s has interfaces of several VLANs, and "
+					"rules ask for them: from must be one of the interfaces",
+					from);
+	return 0;
+}
+
 /* What inspection can tell of the flow: nothing by now, unless it is said. */
 static int read_application(struct trial *t, const char *name, struct weir_why *why)
 {
@@ -165,6 +218,31 @@ static enum weir_drop check_source(const struct trial *t)
 	return bogon_is(t->src.family, t->src.bytes) ? WEIR_DROP_BOGON : WEIR_DROP_NONE;
 }
 
+static bool is_stateless(const struct weir_run *run)
+{
+	return app_fw_conf(run->app, run->conf)->firewall.stateless;
+}
+
+/* Whether a flow may begin with it: no answer, no ICMP error, and of TCP as weir_flow_tcp() says.
+ */
+static bool begins_flow(const struct trial *t)
+{
+	const struct weir_flow_segment segment = {.flags = t->ask.tcp_flags, .wscale = -1};
+	const uint8_t type = t->ask.icmp_type;
+	enum weir_flow_class cls = WEIR_FLOW_HALF_OPEN;
+	struct weir_flow draft = {.proto = IPPROTO_TCP};
+	bool answer = false;
+
+	if (t->ask.tuple.proto == IPPROTO_TCP)
+		return weir_flow_tcp(&draft, WEIR_DIR_ORIG, &segment, t->policy->loose, &cls) ==
+		       WEIR_FLOW_TCP_OK;
+	if (!is_icmp(&t->ask.tuple))
+		return true;
+	return (t->ask.tuple.family == 4 ? icmp_question4(type, &answer)
+					 : icmp_question6(type, &answer)) != 0 &&
+	       !answer;
+}
+
 /* What ends it before any rule is asked; WEIR_DROP_NONE: nothing does. */
 static enum weir_drop check_way(struct trial *t)
 {
@@ -184,6 +262,8 @@ static enum weir_drop check_way(struct trial *t)
 	}
 	if (t->ask.to == WEIR_NO_ZONE)
 		return WEIR_DROP_RULE;
+	if (t->ask.to != WEIR_ZONE_SELF && !is_stateless(t->run) && !begins_flow(t))
+		return WEIR_DROP_FLOW_INVALID;
 	return check_source(t);
 }
 
@@ -251,15 +331,21 @@ int fw_ctl_judge(void *ctx, const struct weir_ctl_request *rq, json_t **reply, s
 	struct weir_run *run = ctx;
 	struct trial t = {.run = run, .policy = fw_policy_now(run)};
 	const char *from = NULL, *src = NULL, *dst = NULL, *proto = NULL, *application = NULL;
+	struct header_words words = {NULL};
 	json_int_t sport = 0, dport = 0;
-	int rc = app_args(rq, why, "{s?s, s?s, s?s, s?s, s?I, s?I, s?s}", "from", &from, "src",
-			  &src, "dst", &dst, "proto", &proto, "sport", &sport, "dport", &dport,
-			  "app", &application);
+	int rc = app_args(rq, why, "{s?s, s?s, s?s, s?s, s?I, s?I, s?s, s?s, s?s, s?s}", "from",
+			  &from, "src", &src, "dst", &dst, "proto", &proto, "sport", &sport,
+			  "dport", &dport, "app", &application, "dscp", &words.dscp, "icmp",
+			  &words.icmp, "flags", &words.flags);
 
 	if (rc == 0)
 		rc = find_zone(run, t.policy, from, &t.ask.from, why);
 	if (rc == 0)
 		rc = read_packet(&t, proto, src, dst, sport, dport, why);
+	if (rc == 0)
+		rc = read_headers(&t, &words, why);
+	if (rc == 0)
+		rc = find_vlan(&t, from, why);
 	if (rc == 0)
 		rc = read_application(&t, application, why);
 	if (rc < 0)

@@ -171,8 +171,8 @@ int fw_icmp(const struct fw_build *b, uint32_t line, const char *word, bool six,
 	return 0;
 }
 
-int fw_tcp_flags(const struct fw_build *b, uint32_t line, const char *word, uint8_t *flags,
-		 uint8_t *mask, struct weir_why *why)
+int fw_tcp_flags(const struct fw_build *b, uint32_t line, const char *key, const char *word,
+		 uint8_t *flags, uint8_t *mask, struct weir_why *why)
 {
 	static const struct word names[] = {{"fin", 1},	 {"syn", 2},  {"rst", 4},  {"psh", 8},
 					    {"ack", 16}, {"urg", 32}, {"ece", 64}, {"cwr", 128}};
@@ -189,10 +189,10 @@ int fw_tcp_flags(const struct fw_build *b, uint32_t line, const char *word, uint
 		    (*mask & bit))
 			return weir_conf_fail(
 				why, b->file, line,
-				"tcp_flags is %s, must be some of fin syn rst psh "
+				"%s is %s, must be some of fin syn rst psh "
 				"ack urg ece cwr, each once, with ! if it must not be "
 				"set: syn,!ack",
-				word);
+				key, word);
 		*mask |= bit;
 		if (!no)
 			*flags |= bit;

@@ -89,6 +89,41 @@ static const struct weir_zone_conf *zone_with(const struct weir_firewall_conf *f
 	return NULL;
 }
 
+/* One that the others are to have, too; NO_VLAN: there was no interface yet. */
+#define NO_VLAN (-2)
+
+static void note_vlan(int *vlan, int other)
+{
+	*vlan = *vlan == NO_VLAN || *vlan == other ? other : -1;
+}
+
+int fw_vlan_of(const struct weir_firewall_conf *fc, const struct weir_app_conf *app,
+	       const char *name)
+{
+	const struct weir_app_port_conf *pc;
+	const struct weir_vlan_conf *vc;
+	int of_zone = NO_VLAN, own = 0;
+	char full[64];
+
+	weir_conf_each (pc, &app->ports) {
+		const struct weir_zone_conf *zc = zone_with(fc, pc->name);
+
+		if (strcmp(zc == NULL ? pc->name : zc->name, name) == 0)
+			note_vlan(&of_zone, 0);
+		weir_conf_each (vc, &pc->vlans) {
+			const int outer = (int)strtoul(vc->name, NULL, 10);
+
+			snprintf(full, sizeof(full), "%s.%s", pc->name, vc->name);
+			zc = zone_with(fc, full);
+			if (strcmp(zc == NULL ? full : zc->name, name) == 0)
+				note_vlan(&of_zone, outer);
+			if (strcmp(full, name) == 0)
+				own = outer;
+		}
+	}
+	return of_zone == NO_VLAN ? own : of_zone;
+}
+
 static int named_zones(struct fw_build *b, struct weir_why *why)
 {
 	const struct weir_zone_conf *zc;

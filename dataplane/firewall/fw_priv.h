@@ -138,8 +138,8 @@ int fw_ranges(struct fw_build *b, uint32_t line, const char *key,
 	      struct weir_why *why);
 int fw_icmp(const struct fw_build *b, uint32_t line, const char *word, bool six, int16_t *type,
 	    int16_t *code, struct weir_why *why);
-int fw_tcp_flags(const struct fw_build *b, uint32_t line, const char *word, uint8_t *flags,
-		 uint8_t *mask, struct weir_why *why);
+int fw_tcp_flags(const struct fw_build *b, uint32_t line, const char *key, const char *word,
+		 uint8_t *flags, uint8_t *mask, struct weir_why *why);
 int fw_dscp(const struct fw_build *b, uint32_t line, const char *key, const char *word,
 	    uint8_t *out, struct weir_why *why);
 /* Zones as bits; an empty list: 0. */
@@ -161,6 +161,11 @@ int fw_names_differ(const struct fw_build *b, const char *what, struct fw_name *
 bool fw_is_about(const struct weir_why *why, const char *what, const char *name);
 /* Put file and line in front of a sentence; @rc is returned. */
 int fw_at_line(const struct fw_build *b, uint32_t line, int rc, struct weir_why *why);
+
+/* fw_policy.c: the outer VLAN of what comes by a zone or an interface, 0: none; -1: by some of the
+ * zone's interfaces it is another one. */
+int fw_vlan_of(const struct weir_firewall_conf *fc, const struct weir_app_conf *app,
+	       const char *name);
 
 /* fw_sets.c: sets that outlive a reload. */
 int fw_sets_open(struct fw_build *b, struct weir_why *why);

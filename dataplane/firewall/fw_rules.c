@@ -184,7 +184,8 @@ static int fill_rule(struct fw_build *b, const struct weir_rule_conf *c, struct 
 	if (rc == 0)
 		rc = fw_addrs(b, line, "destination", &c->destination, &r->dst, why);
 	if (rc == 0 && c->tcp_flags != NULL)
-		rc = fw_tcp_flags(b, line, c->tcp_flags, &r->tcp_flags, &r->tcp_mask, why);
+		rc = fw_tcp_flags(b, line, "tcp_flags", c->tcp_flags, &r->tcp_flags, &r->tcp_mask,
+				  why);
 	if (rc == 0 && c->dscp != NULL) {
 		rc = fw_dscp(b, line, "dscp", c->dscp, &dscp, why);
 		r->dscp = rc == 0 ? (int8_t)dscp : -1;

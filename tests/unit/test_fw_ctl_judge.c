@@ -113,6 +113,76 @@ static void test_it_says_why_earlier_rules_did_not_match(void)
 	toy_end();
 }
 
+/* The rule that decides about a packet from an interface or zone; "" if none is asked. */
+static void expect_rule(const char *from, const char *more, const char *rule)
+{
+	struct weir_why why;
+	char args[256];
+	json_t *j;
+
+	snprintf(args, sizeof(args),
+		 "{\"from\": \"%s\", \"src\": \"10.0.0.2\", \"dst\": \"8.8.8.8\"%s}", from, more);
+	j = judge(args, &why);
+	CU_ASSERT_STRING_EQUAL(why.text, "");
+	CU_ASSERT_STRING_EQUAL(member(j, "rule"), rule);
+	if (*rule == '\0')
+		CU_ASSERT_STRING_EQUAL(member(j, "drop"), "flow_invalid");
+	json_decref(j);
+}
+
+#define HEADERS                                                                       \
+	"ports: {lan: {device: a, vlans: {100: {}, 7.9: {}}}, wan: {device: b}}\n"    \
+	"zones: {both: {interfaces: [lan, lan.100]}}\n"                               \
+	"firewall:\n  rules:\n"                                                       \
+	"    - {name: voice, dscp: ef, action: accept}\n"                             \
+	"    - {name: stamp, proto: icmp, icmp: timestamp-request, action: accept}\n" \
+	"    - {name: code, proto: icmp, icmp: 8/3, action: accept}\n"                \
+	"    - {name: urgent, proto: tcp, tcp_flags: 'syn,urg', action: accept}\n"
+
+static void test_vlan_dscp_type_and_flags_are_those_of_the_packet(void)
+{
+	struct weir_why why;
+
+	toy_begin(HEADERS "    - {name: seven, from: lan.7.9, vlan: 7, action: accept}\n"
+			  "    - {name: hundred, vlan: 100, action: accept}\n");
+	expect_rule("wan", ", \"dport\": 80", "default");
+	expect_rule("lan.7.9", "", "seven"); /* an interface that is a zone */
+	expect_rule("wan", ", \"dscp\": \"46\"", "voice");
+	expect_rule("wan", ", \"proto\": \"icmp\"", "default");
+	expect_rule("wan", ", \"proto\": \"icmp\", \"icmp\": \"timestamp-request\"", "stamp");
+	expect_rule("wan", ", \"proto\": \"icmp\", \"icmp\": \"8/3\"", "code");
+	expect_rule("wan", ", \"proto\": \"icmp\", \"icmp\": \"echo-reply\"", "");
+	expect_rule("wan", ", \"proto\": \"icmp\", \"icmp\": \"3/4\"", "");
+	expect_rule("wan", ", \"flags\": \"syn,urg\"", "urgent");
+	expect_rule("wan", ", \"flags\": \"syn,ack\"", "");
+	expect_rule("wan", ", \"flags\": \"ack\"", "");
+	CU_ASSERT_PTR_NULL(
+		judge("{\"from\": \"both\", \"src\": \"10.0.0.2\", \"dst\": \"8.8.8.8\"}", &why));
+	CU_ASSERT_STRING_EQUAL(why.text,
+			       "explain: zone both has interfaces of several VLANs, and rules ask "
+			       "for them: from must be one of the interfaces");
+	CU_ASSERT_EQUAL(fw_vlan_of(&world.fw.conf.fw, &world.fw.conf.app, "lan.100"), 100);
+	CU_ASSERT_EQUAL(fw_vlan_of(&world.fw.conf.fw, &world.fw.conf.app, "lan"), 0);
+	toy_end();
+}
+
+static void test_a_zone_of_several_vlans_will_do_if_no_rule_asks(void)
+{
+	toy_begin(HEADERS);
+	expect_rule("both", "", "default");
+	toy_end();
+}
+
+static void test_without_flows_any_packet_is_one_for_the_rules(void)
+{
+	toy_begin(WORLD_PORTS "firewall: {stateless: true, rules: [\n"
+			      "  {name: answer, proto: icmp, icmp: echo-reply, action: accept},\n"
+			      "  {name: acks, proto: tcp, tcp_flags: 'ack', action: accept}]}\n");
+	expect_rule("lan", ", \"proto\": \"icmp\", \"icmp\": \"echo-reply\"", "answer");
+	expect_rule("lan", ", \"flags\": \"ack\"", "acks");
+	toy_end();
+}
+
 static void test_what_is_no_packet_is_refused_in_a_sentence(void)
 {
 	static const struct {
@@ -128,6 +198,14 @@ static void test_what_is_no_packet_is_refused_in_a_sentence(void)
 		 "explain: src and dst must be addresses of the same family"},
 		{"{\"from\": \"lan\", \"src\": \"1.1.1.1\", \"dst\": \"2.2.2.2\", \"dport\": 65536}",
 		 "explain: ports must be 0 to 65535"},
+		{"{\"from\": \"lan\", \"src\": \"1.1.1.1\", \"dst\": \"2.2.2.2\", \"icmp\": \"8\"}",
+		 "explain: icmp needs proto icmp"},
+		{"{\"from\": \"lan\", \"src\": \"1.1.1.1\", \"dst\": \"2.2.2.2\", \"proto\": "
+		 "\"udp\", \"flags\": \"syn\"}",
+		 "explain: flags needs proto tcp"},
+		{"{\"from\": \"lan\", \"src\": \"1.1.1.1\", \"dst\": \"2.2.2.2\", \"dscp\": "
+		 "\"99\"}",
+		 "explain: dscp is 99, must be ef, af11 to af43, cs0 to cs7 or 0 to 63"},
 	};
 	struct weir_why why;
 
@@ -145,4 +223,7 @@ static void test_what_is_no_packet_is_refused_in_a_sentence(void)
 
 WEIR_TESTS("firewall/ctl_judge", TEST(what_is_said_is_what_happens),
 	   TEST(it_says_why_earlier_rules_did_not_match),
+	   TEST(vlan_dscp_type_and_flags_are_those_of_the_packet),
+	   TEST(a_zone_of_several_vlans_will_do_if_no_rule_asks),
+	   TEST(without_flows_any_packet_is_one_for_the_rules),
 	   TEST(what_is_no_packet_is_refused_in_a_sentence))

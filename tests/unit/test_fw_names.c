@@ -96,13 +96,16 @@ static void test_tcp_flags_are_set_or_not_set_each_once(void)
 	static const char *const bad[] = {"sin", "syn,syn", "syn,!syn", "!", "syn ack"};
 	uint8_t flags, mask;
 
-	CU_ASSERT_EQUAL(fw_tcp_flags(&b, 1, "syn,!ack", &flags, &mask, &why), 0);
+	CU_ASSERT_EQUAL(fw_tcp_flags(&b, 1, "tcp_flags", "syn,!ack", &flags, &mask, &why), 0);
 	CU_ASSERT(flags == 2 && mask == 18);
-	CU_ASSERT_EQUAL(fw_tcp_flags(&b, 1, "fin,psh,urg,!rst,!ece,!cwr", &flags, &mask, &why), 0);
+	CU_ASSERT_EQUAL(
+		fw_tcp_flags(&b, 1, "tcp_flags", "fin,psh,urg,!rst,!ece,!cwr", &flags, &mask, &why),
+		0);
 	CU_ASSERT(flags == 41 && mask == 237);
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CU_ASSERT_EQUAL(fw_tcp_flags(&b, 1, bad[i], &flags, &mask, &why), -EINVAL);
-	expect_sentence(fw_tcp_flags(&b, 5, "sin", &flags, &mask, &why),
+		CU_ASSERT_EQUAL(fw_tcp_flags(&b, 1, "tcp_flags", bad[i], &flags, &mask, &why),
+				-EINVAL);
+	expect_sentence(fw_tcp_flags(&b, 5, "tcp_flags", "sin", &flags, &mask, &why),
 			"fw.yaml:5: tcp_flags is sin, must be some of fin syn rst psh ack urg ece "
 			"cwr, each once, with ! if it must not be set: syn,!ack");
 }
