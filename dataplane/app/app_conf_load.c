@@ -5,6 +5,7 @@
  */
 
 #include "app_priv.h"
+#include "app_record_priv.h"
 #include "firewall/fw_app_priv.h"
 
 #include <errno.h>
@@ -127,6 +128,8 @@ int app_conf_check(const struct weir_app *app, const void *conf, const char *fil
 		rc = check_address(&c->control, "statsd", c->control.statsd, file, why);
 	if (rc == 0 && app->l3_at != 0)
 		rc = app_l3_check(app, conf, file, why);
+	if (rc == 0 && app->firewall_at != 0)
+		rc = app_record_check(&app_fw_conf(app, conf)->records, file, why);
 	if (rc == 0 && app->check != NULL)
 		rc = app->check(conf, file, why);
 	return rc;

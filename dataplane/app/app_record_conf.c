@@ -101,6 +101,26 @@ static int check_path(uint32_t line, const char *key, const char *path, const ch
 			      path);
 }
 
+/* Two writers of one file would tear each other's lines, and SIGUSR1 would open it twice. */
+static int check_same(const struct weir_records_conf *c, const char *file, struct weir_why *why)
+{
+	const struct {
+		const char *key, *path;
+	} files[] = {{"flows", c->flows},
+		     {"rules", c->rules},
+		     {"alerts", c->alerts},
+		     {"capture.file", c->capture.file}};
+
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		for (unsigned k = 0; k < i; k++)
+			if (given(files[i].path) && given(files[k].path) &&
+			    strcmp(files[i].path, files[k].path) == 0)
+				return weir_conf_fail(why, file, c->at.line,
+						      "records.%s and records.%s are both %s",
+						      files[k].key, files[i].key, files[i].path);
+	return 0;
+}
+
 int app_record_check(const struct weir_records_conf *c, const char *file, struct weir_why *why)
 {
 	const struct weir_capture_conf capture = app_record_capture(c);
@@ -115,6 +135,8 @@ int app_record_check(const struct weir_records_conf *c, const char *file, struct
 		rc = check_path(c->at.line, "alerts", c->alerts, file, why);
 	if (rc == 0)
 		rc = check_path(c->capture.at.line, "capture.file", c->capture.file, file, why);
+	if (rc == 0)
+		rc = check_same(c, file, why);
 	if (rc == 0 && app_address(c->ipfix.to, &addr, &len, &what) < 0)
 		rc = weir_conf_fail(why, file, c->ipfix.at.line, "records.ipfix.to: %s", what.text);
 	if (rc == 0 && app_record_captures(c) &&

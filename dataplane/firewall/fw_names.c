@@ -322,6 +322,16 @@ int fw_addrs(struct fw_build *b, uint32_t line, const char *key, const struct we
 	return 0;
 }
 
+static int check_name(const struct fw_build *b, uint32_t line, const char *what, const char *name,
+		      struct weir_why *why)
+{
+	for (const unsigned char *at = (const unsigned char *)name; *at != '\0'; at++)
+		if (*at < ' ' || *at == 0x7f || (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0))
+			return weir_conf_fail(why, b->file, line,
+					      "the name of a %s has control characters", what);
+	return 0;
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	const struct fw_name *x = a, *y = b;
@@ -333,6 +343,9 @@ static int compare_names(const void *a, const void *b)
 int fw_names_differ(const struct fw_build *b, const char *what, struct fw_name *names, size_t n,
 		    struct weir_why *why)
 {
+	for (size_t i = 0; i < n; i++)
+		if (check_name(b, names[i].line, what, names[i].name, why) < 0)
+			return -EINVAL;
 	qsort(names, n, sizeof(*names), compare_names);
 	for (size_t i = 1; i < n; i++)
 		if (strcmp(names[i - 1].name, names[i].name) == 0)

@@ -154,7 +154,8 @@ struct fw_name {
 	const char *name;
 	uint32_t line;
 };
-/* Refuse a name that is there twice; sorts them. */
+/* Refuse a name that is there twice, or has control characters, which terminals, logs and metrics
+ * would take for their own; sorts them. */
 int fw_names_differ(const struct fw_build *b, const char *what, struct fw_name *names, size_t n,
 		    struct weir_why *why);
 /* Whether a sentence is about this one: compilers know "rule NAME", but not where it stands. */

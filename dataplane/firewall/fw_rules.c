@@ -316,8 +316,12 @@ static int check_names(struct fw_build *b, struct weir_why *why)
 
 	if (names == NULL)
 		return weir_why(why, -ENOMEM, "rules: out of memory");
-	weir_conf_each (c, list)
+	weir_conf_each (c, list) {
+		if (strcmp(c->name, "default") == 0)
+			return weir_conf_fail(why, b->file, c->at.line,
+					      "rule default: what no rule matches is called so");
 		names[n++] = (struct fw_name){c->name, c->at.line};
+	}
 	return fw_names_differ(b, "rule", names, n, why);
 }
 

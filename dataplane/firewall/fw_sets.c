@@ -112,6 +112,22 @@ static int open_one(struct fw_build *b, const struct weir_set_section *c, struct
 	return 0;
 }
 
+/* Rules take a word for an address, a prefix or a country first, and ! for "none of". */
+static int check_name(const struct fw_build *b, const struct weir_set_section *c,
+		      struct weir_why *why)
+{
+	const size_t len = strlen(c->name);
+	struct weir_prefix p;
+
+	if (weir_addr_parse(c->name, len, &p.addr) == 0 ||
+	    weir_prefix_parse(c->name, len, &p) == 0 || strncmp(c->name, "country:", 8) == 0 ||
+	    c->name[0] == '!')
+		return weir_conf_fail(
+			why, b->file, c->at.line,
+			"sets.%s: no rule could name it: to rules this word is no set", c->name);
+	return 0;
+}
+
 int fw_sets_open(struct fw_build *b, struct weir_why *why)
 {
 	const struct weir_set_section *c;
@@ -120,8 +136,10 @@ int fw_sets_open(struct fw_build *b, struct weir_why *why)
 	if (b->sets == NULL)
 		return weir_why(why, -ENOMEM, "sets: out of memory");
 	weir_conf_each (c, &b->conf->sets) {
-		const int rc = open_one(b, c, &b->sets[b->n_sets], why);
+		int rc = check_name(b, c, why);
 
+		if (rc == 0)
+			rc = open_one(b, c, &b->sets[b->n_sets], why);
 		if (rc < 0)
 			return rc;
 		b->n_sets++;

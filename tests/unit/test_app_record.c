@@ -336,6 +336,8 @@ static void test_what_is_wrong_is_said_with_its_key(void)
 		{"flows: here", "t.yaml:1: records.flows is here, must be an absolute path"},
 		{"alerts: /a\nrules: b", "records.rules is b, must be an absolute path"},
 		{"capture:\n  file: c", "t.yaml:2: records.capture.file is c, must be an absolute"},
+		{"flows: /a\nrules: /a", "t.yaml:1: records.flows and records.rules are both /a"},
+		{"alerts: /b\ncapture: {file: /b}", "records.alerts and records.capture.file are"},
 		{"ipfix: {to: nowhere}", "records.ipfix.to: \"nowhere\" is no ADDRESS:PORT"},
 		{"capture: {file: /c, ring: 1048576, snaplen: 65535}", "is more than 1 GiB"},
 		{"ring: 1", "ring is 1, must be 2 to 1048576"},

@@ -134,6 +134,22 @@ static const struct {
 	{TOY_PORTS "firewall: {geo: /nonexistent/geo.mmdb}", NULL},
 	{TOY_PORTS "sets: {s: {file: /nonexistent/list}}",
 	 "/nonexistent/list: cannot be opened: No such file or directory"},
+	{RULES "    - {name: \"a\\nb\", action: drop}",
+	 "fw.yaml:4: the name of a rule has control characters"},
+	{RULES "    - {name: \"a\\u0085b\", action: drop}",
+	 "fw.yaml:4: the name of a rule has control characters"},
+	{NAT "    - {name: \"a\\nb\", action: masquerade}",
+	 "fw.yaml:4: the name of a nat rule has control characters"},
+	{RULES "    - {name: default, action: drop}",
+	 "fw.yaml:4: rule default: what no rule matches is called so"},
+	{TOY_PORTS "sets: {10.0.0.1: {entries: 9}}",
+	 "fw.yaml:2: sets.10.0.0.1: no rule could name it: to rules this word is no set"},
+	{TOY_PORTS "sets: {'2001:db8::/32': {entries: 9}}",
+	 "fw.yaml:2: sets.2001:db8::/32: no rule could name it: to rules this word is no set"},
+	{TOY_PORTS "sets: {'country:DE': {entries: 9}}",
+	 "fw.yaml:2: sets.country:DE: no rule could name it: to rules this word is no set"},
+	{TOY_PORTS "sets: {'!x': {entries: 9}}",
+	 "fw.yaml:2: sets.!x: no rule could name it: to rules this word is no set"},
 	{RULES "    - {name: r, from: here, action: drop}",
 	 "fw.yaml:4: from is here, which is no zone and no interface"},
 	{RULES "    - {name: r, to: here, action: drop}",
@@ -233,6 +249,18 @@ static void test_a_wrong_configuration_is_one_sentence_with_file_line_and_key(vo
 		}
 		toy_fw_close(&fw);
 	}
+}
+
+static void test_records_are_checked_with_all_else(void)
+{
+	static const char *const text = TOY_PORTS "records: {flows: /tmp/x, rules: /tmp/x}\n";
+	struct toy_fw_conf conf;
+
+	CU_ASSERT_EQUAL_FATAL(toy_fw_load(text, strlen(text), &conf, &why), 0);
+	CU_ASSERT_EQUAL(app_conf_check(&toy_fw_app, &conf, "fw.yaml", &why), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(why.text,
+			       "fw.yaml:2: records.flows and records.rules are both /tmp/x");
+	weir_conf_free(&toy_fw_schema, &conf);
 }
 
 static void test_too_many_zones_are_refused_by_name(void)
@@ -391,7 +419,7 @@ WEIR_TESTS("firewall/policy", TEST(without_rules_everything_is_dropped),
 	   TEST(a_rule_becomes_one_for_each_protocol_with_one_counter),
 	   TEST(a_limit_has_the_burst_of_a_second_unless_it_says_another),
 	   TEST(a_wrong_configuration_is_one_sentence_with_file_line_and_key),
-	   TEST(too_many_zones_are_refused_by_name),
+	   TEST(records_are_checked_with_all_else), TEST(too_many_zones_are_refused_by_name),
 	   TEST(a_rule_that_says_the_same_keeps_its_counter_over_a_reload),
 	   TEST(a_refused_reload_changes_nothing),
 	   TEST(what_was_added_to_a_set_stays_unless_its_section_changes),
