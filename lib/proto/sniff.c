@@ -97,6 +97,24 @@ enum weir_sniff_result weir_sniff_stream(const uint8_t *p, size_t bytes, struct 
 	return WEIR_SNIFF_NOT_IT;
 }
 
+enum weir_sniff_result weir_sniff_next(const uint8_t *p, size_t bytes, struct weir_sniff *s)
+{
+	if (s->proto == WEIR_SNIFF_HTTP)
+		return weir_sniff_http(p, bytes, s);
+	if (s->proto == WEIR_SNIFF_DNS)
+		return weir_sniff_dns_stream(p, bytes, s);
+	return weir_sniff_stream(p, bytes, s);
+}
+
+void weir_sniff_next_begin(struct weir_sniff *s, const struct weir_sniff_rest *rest)
+{
+	const enum weir_sniff_proto proto = rest->tunnel ? WEIR_SNIFF_NONE : s->proto;
+
+	memset(s, 0, offsetof(struct weir_sniff, name));
+	s->name[0] = s->alpn[0] = '\0';
+	s->proto = proto;
+}
+
 /* RFC 9000 section 17.2. The version comes first: it tells nearly all other payloads apart. */
 static bool is_quic_long(const uint8_t *p, size_t bytes)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sniff_http: the host that the first request of a connection is for (RFC 9112 section 3).
+ * sniff_http: the host that a request is for (RFC 9112 section 3).
  *
  * Takes: a prefix of a stream. Says: the host of an absolute target or of CONNECT, else of the
  * first Host field. Holds: in seen_bytes where the first line begins that was not there as a whole,
@@ -118,8 +118,10 @@ static enum weir_sniff_result take_request(const uint8_t *p, size_t bytes, struc
 	if (method < 0 || !next_line(p, bytes, &at, &line))
 		return sniff_need(s, bytes + 1);
 	if (!take_target((struct text){line.at + method, line.bytes - (size_t)method},
-			 method == 8 && memcmp(line.at, "CONNECT", 7) == 0, s))
+			 method == 8 && memcmp(line.at, "CONNECT", 7) == 0, s)) {
+		s->unreadable = memmem(line.at, line.bytes, " HTTP/1.", 8) != NULL;
 		return WEIR_SNIFF_NOT_IT;
+	}
 	s->seen_bytes = (uint32_t)at;
 	return WEIR_SNIFF_FOUND;
 }

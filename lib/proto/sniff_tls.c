@@ -285,12 +285,17 @@ enum weir_sniff_result weir_sniff_tls(const uint8_t *p, size_t bytes, struct wei
 	struct hello h = {.at = p, .end = p + bytes};
 	const enum weir_sniff_result r = measure(p, bytes, s);
 
-	if (r == WEIR_SNIFF_NOT_IT)
+	s->unreadable = false;
+	if (r == WEIR_SNIFF_NOT_IT) {
+		s->unreadable = bytes > RECORD_HEADER && is_record(p, RECORD_HEADER) &&
+				p[RECORD_HEADER] == CLIENT_HELLO;
 		return r;
+	}
 	forget(s);
 	take_hello(&h, s);
 	if (!h.wrong)
 		return r;
 	forget(s);
+	s->unreadable = true;
 	return WEIR_SNIFF_NOT_IT;
 }

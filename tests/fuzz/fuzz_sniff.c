@@ -61,6 +61,28 @@ static void grow(sniff_fn *fn, const uint8_t *p, size_t bytes, size_t step)
 		abort();
 }
 
+/* Pass over a message in pieces: that must end where all at once ends. */
+static void pass_over(enum weir_sniff_proto proto, const uint8_t *p, size_t bytes, size_t step)
+{
+	struct weir_sniff all = {.proto = proto}, s = {.proto = proto};
+	struct weir_sniff_rest all_rest = {0}, rest = {0};
+	const size_t end = weir_sniff_rest(p, bytes, &all, &all_rest);
+	size_t at = 0;
+
+	step = step < 2 ? 2 : step; /* of DNS the length is there, or it is not known to be one */
+	while (at < bytes && !rest.over && !rest.lost) {
+		const size_t n = step < bytes - at ? step : bytes - at;
+		const size_t taken = weir_sniff_rest(p + at, n, &s, &rest);
+
+		if (taken > n || (taken < n && !rest.over && !rest.lost))
+			abort();
+		at += taken;
+	}
+	if (at != end || rest.over != all_rest.over || rest.lost != all_rest.lost ||
+	    s.unreadable != all.unreadable || rest.tunnel != all_rest.tunnel)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static sniff_fn *const streams[] = {weir_sniff_stream, weir_sniff_tls, weir_sniff_http,
@@ -72,6 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	for (unsigned i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
 		grow(streams[i], data + 1, size - 1, 1u + data[0]);
+	pass_over(WEIR_SNIFF_HTTP, data + 1, size - 1, 1u + data[0]);
+	pass_over(WEIR_SNIFF_DNS, data + 1, size - 1, 1u + data[0]);
 	r = sniff(weir_sniff_datagram, data + 1, size - 1, &s);
 	if (r == WEIR_SNIFF_NEED_MORE ||
 	    (r == WEIR_SNIFF_FOUND && !weir_sniff_may_be(data + 1, size - 1)))

@@ -120,6 +120,111 @@ static void test_what_is_no_request_is_none(void)
 	}
 }
 
+/* Pass over the first message of a text in pieces. */
+static size_t pass_over(const char *text, size_t step, struct weir_sniff *s,
+			struct weir_sniff_rest *rest)
+{
+	const size_t bytes = strlen(text);
+	size_t at = 0;
+
+	*s = (struct weir_sniff){.proto = WEIR_SNIFF_HTTP};
+	*rest = (struct weir_sniff_rest){0};
+	while (at < bytes && !rest->over && !rest->lost)
+		at += weir_sniff_rest((const uint8_t *)text + at,
+				      step < bytes - at ? step : bytes - at, s, rest);
+	return at;
+}
+
+#define HEAD "\r\n\r\nPOST / HTTP/1.1\r\nHost: a.example\r\n"
+#define NEXT "GET / HTTP/1.1\r\nHost: b.example\r\n\r\n"
+
+static void test_the_next_request_begins_where_the_body_ends(void)
+{
+	static const char *const messages[] = {
+		HEAD "\r\n",
+		"GET / HTTP/1.0\nHost: a\n\n",
+		HEAD "Content-Length: 0\r\n\r\n",
+		HEAD "content-LENGTH:\t12  \r\n\r\nGET / HTTP/1",
+		HEAD "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+		HEAD "Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
+		HEAD "Transfer-Encoding: chunked\r\n\r\n1;a=b\r\n\n\r\n0012 \r\nGET / "
+		     "HTTP/1.1\r\n\r\n\r\n0\r\nHost: c\r\nX: y\r\n\r\n",
+		HEAD "A-field-with-a-very-long-name: and a value: that is long\r\n\r\n",
+	};
+	char text[512];
+
+	for (unsigned i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		snprintf(text, sizeof(text), "%s%s", messages[i], NEXT);
+		for (size_t step = 1; step <= strlen(text); step++) {
+			struct weir_sniff_rest rest;
+			struct weir_sniff s;
+
+			CU_ASSERT_EQUAL(pass_over(text, step, &s, &rest), strlen(messages[i]));
+			CU_ASSERT(rest.over && !rest.lost && !rest.tunnel);
+			CU_ASSERT_FALSE(s.unreadable);
+		}
+	}
+}
+
+static void test_what_readers_take_for_different_requests_is_unreadable(void)
+{
+	static const struct {
+		const char *text;
+		bool lost;
+	} cases[] = {
+		{HEAD "Host: b.example\r\n\r\n", false},
+		{HEAD "hOST:\r\n\r\n", false},
+		{"GET / HTTP/1.1\r\nHost : a.example\r\n\r\n", false},
+		{"GET / HTTP/1.1\r\nHost\t: a.example\r\n\r\n", false},
+		{"GET / HTTP/1.1\r\nHost:\r\n a.example\r\n\r\n", false},
+		{"GET / HTTP/1.1\r\n Host: a.example\r\n\r\n", false},
+		{"GET / HTTP/1.1\r\nA: b\rHost: a.example\r\n\r\n", false},
+		{"GET / HTTP/1.1\r\nHost\r\n\r\n", false},
+		{HEAD "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false},
+		{HEAD "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", true},
+		{HEAD "Content-Length: 1, 1\r\n\r\n", true},
+		{HEAD "Content-Length: -1\r\n\r\n", true},
+		{HEAD "Content-Length:\r\n\r\n", true},
+		{HEAD "Content-Length: 99999999999999999999\r\n\r\n", true},
+		{HEAD "Transfer-Encoding: xchunked\r\n\r\n", true},
+		{HEAD "Transfer-Encoding: chunked\r\n\r\nx\r\n", true},
+		{HEAD "Transfer-Encoding: chunked\r\n\r\n1x\r\n", true},
+		{HEAD "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", true},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (size_t step = 1; step < 60; step += 7) {
+			struct weir_sniff_rest rest;
+			struct weir_sniff s;
+
+			pass_over(cases[i].text, step, &s, &rest);
+			CU_ASSERT(s.unreadable);
+			CU_ASSERT_EQUAL(rest.lost, cases[i].lost);
+			CU_ASSERT_EQUAL(rest.over, !cases[i].lost);
+		}
+	}
+}
+
+static void test_behind_a_tunnels_head_anything_may_follow(void)
+{
+	struct weir_sniff_rest rest;
+	struct weir_sniff s;
+
+	pass_over("CONNECT a.example:443 HTTP/1.1\r\nContent-Length: 5\r\n\r\n", 9, &s, &rest);
+	CU_ASSERT(rest.over && rest.tunnel);
+	pass_over(HEAD "Upgrade: websocket\r\n\r\n", 9, &s, &rest);
+	CU_ASSERT(rest.over && rest.tunnel);
+	weir_sniff_next_begin(&s, &rest);
+	CU_ASSERT_EQUAL(weir_sniff_next((const uint8_t *)"SSH-2.0", 7, &s), WEIR_SNIFF_FOUND);
+	CU_ASSERT_EQUAL(s.proto, WEIR_SNIFF_SSH);
+	pass_over(HEAD "\r\n", 9, &s, &rest);
+	weir_sniff_next_begin(&s, &rest);
+	CU_ASSERT_EQUAL(weir_sniff_next((const uint8_t *)"SSH-2.0", 7, &s), WEIR_SNIFF_NOT_IT);
+}
+
 WEIR_TESTS("proto/sniff_http", TEST(requests_of_real_clients_are_read),
 	   TEST(a_request_byte_by_byte_says_the_same), TEST(hosts_are_found_in_every_form),
-	   TEST(a_request_without_a_host_ends_with_its_fields), TEST(what_is_no_request_is_none))
+	   TEST(a_request_without_a_host_ends_with_its_fields), TEST(what_is_no_request_is_none),
+	   TEST(the_next_request_begins_where_the_body_ends),
+	   TEST(what_readers_take_for_different_requests_is_unreadable),
+	   TEST(behind_a_tunnels_head_anything_may_follow))

@@ -77,7 +77,7 @@ WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_tls(const uint8_t *p, size_t b
 						      struct weir_sniff *s);
 
 /**
- * HTTP: the host of the first request, from its target (absolute or CONNECT) or else from the Host
+ * HTTP: the host of a request, from its target (absolute or CONNECT) or else from the Host
  * field, without the port. FOUND as soon as the host was seen, or the fields end.
  */
 WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_http(const uint8_t *p, size_t bytes,
@@ -98,6 +98,46 @@ WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_dns_stream(const uint8_t *p, s
 /** Whichever of TLS, HTTP, SSH and DNS it is, told by the first bytes of a stream. */
 WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_stream(const uint8_t *p, size_t bytes,
 							 struct weir_sniff *s);
+
+/** A message of which the name is known, on the way to its end. Zero at its first byte. */
+struct weir_sniff_rest {
+	uint64_t body_bytes; /**< of the body or chunk, to be passed over */
+	bool over;	     /**< the message has ended: what follows is the next one */
+	bool lost;	     /**< nobody can say where it ends, or there is no next one */
+	bool tunnel;	     /**< of HTTP: what follows may be another protocol */
+	bool connect;	     /**< of HTTP: the request has no body */
+	bool chunked;	     /**< the body comes in chunks */
+	bool has_length;     /**< Content-Length was there */
+	bool begun;	     /**< there are bytes of this line, beside its end */
+	bool value;	     /**< this line is behind its colon */
+	bool cr;	     /**< the last byte was CR */
+	bool blank;	     /**< the last byte was a blank */
+	bool cut;	     /**< text has not all of it */
+	uint8_t phase;	     /**< where in the message this is */
+	uint8_t field;	     /**< whose value comes */
+	uint8_t hosts;	     /**< Host fields so far: 2 are many */
+	uint8_t text_bytes;  /**< of text */
+	char text[20];	     /**< the first bytes of the line, its name or its value */
+};
+
+/**
+ * Pass over a message that weir_sniff_stream() has found, HTTP or DNS, from its first byte on, in
+ * pieces of any size; others are lost at once. Sets unreadable where RFC 9112 says that readers
+ * differ: a second Host, blanks before a colon, folded lines, a CR alone, lengths that disagree.
+ * @return bytes of this piece that are the message's.
+ */
+WEIR_MUST_CHECK size_t weir_sniff_rest(const uint8_t *p, size_t bytes, struct weir_sniff *s,
+				       struct weir_sniff_rest *rest);
+
+/**
+ * The message behind one that has ended, of the same protocol; behind a tunnel's head, any.
+ * @param s  as weir_sniff_next_begin() has left it, or the call before.
+ */
+WEIR_MUST_CHECK enum weir_sniff_result weir_sniff_next(const uint8_t *p, size_t bytes,
+						       struct weir_sniff *s);
+
+/** Forget the message before, but for its protocol; of a tunnel, that too. */
+void weir_sniff_next_begin(struct weir_sniff *s, const struct weir_sniff_rest *rest);
 
 /** Whether a version of QUIC is in use: 1, 2 (RFC 9369), the drafts, 0 for negotiation, and those
  * that mean nothing. */
