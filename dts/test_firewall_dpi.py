@@ -204,6 +204,56 @@ def test_a_question_of_dns_is_refused_by_its_name(fw: Firewall, place: Path) -> 
     assert alert(place, verdict="reject", gid=2)["dns"]["rrname"] == "blocked.example"
 
 
+def test_names_of_later_messages_are_met_too(fw: Firewall) -> None:
+    """A connection may carry many requests; each has its name.
+
+    Steps: with blocked.example to be reset, send two HTTP requests over one connection, the first
+        with a body, and two DNS questions over another; each time the second is for that name.
+    Check: the first arrives, the second resets both ends.
+    """
+    fw.policy([INSPECTED], dpi=blocking("reset", "blocked.example"))
+    post = b"POST / HTTP/1.1\r\nHost: good.example\r\nContent-Length: 3\r\n\r\nabc"
+    asked = [struct.pack("!H", len(q)) + q for q in map(question, ("good.example", "blocked.example"))]
+    messages = {8082: [post, REQUEST % b"blocked.example"], 53: asked}
+    for port, (first, second) in messages.items():
+        with connected(fw.inside, fw.outside, LEFT, port) as (client, server):
+            client.sendall(first)
+            assert read_exactly(server, len(first)) == first
+            client.sendall(second)
+            for end in (client, server):
+                with pytest.raises(ConnectionResetError):
+                    end.recv(100)
+
+
+@pytest.mark.parametrize("action", ["accept", "drop"])
+def test_what_cannot_be_read_is_counted_and_passes_or_not(
+    fw: Firewall, place: Path, action: str
+) -> None:
+    """Servers differ in which of two hosts they take: the operator decides.
+
+    Steps: with dpi.unreadable accept and drop, send a request with two Host fields, and a datagram
+        to port 53 that is no query.
+    Check: it is counted; both arrive, or neither does and alerts say so.
+    """
+    fw.policy([INSPECTED], dpi=blocking("reset", "blocked.example") | {"unreadable": action})
+    before = fw.app.ask("dpi")["counters"]["unreadable"]
+    request = b"GET / HTTP/1.1\r\nHost: a.example\r\nHost: blocked.example\r\n\r\n"
+    with connected(fw.inside, fw.outside, LEFT, 8083) as (client, server):
+        forsaken(client, server)
+        client.sendall(request)
+        if action == "accept":
+            assert read_exactly(server, len(request)) == request
+        else:
+            alert(place, signature="unreadable", verdict="drop")
+            assert hears_nothing(server)
+    udp = socket.SOCK_DGRAM
+    with listening(fw.outside, LEFT, 53, udp) as server, listening(fw.inside, RIGHT, 0, udp) as asks:
+        asks.sendto(b"no query of any kind", (LEFT, 53))
+        assert hears_nothing(server) == (action == "drop")
+    assert fw.app.ask("dpi")["counters"]["unreadable"] == before + 2
+    assert set(fw.app.drops_since_start()) == ({"inspect"} if action == "drop" else set())
+
+
 @pytest.mark.parametrize("action", ["alert", "drop"])
 def test_a_pattern_is_found_across_segments(fw: Firewall, place: Path, action: str) -> None:
     """A stream is a stream, however it is cut.

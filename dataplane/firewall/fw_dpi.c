@@ -168,6 +168,7 @@ static uint64_t hash_section(const struct weir_dpi_section *c)
 	char *const *word;
 
 	h = fw_said(h, &c->budget, sizeof(c->budget));
+	h = fw_said(h, &c->unreadable, sizeof(c->unreadable));
 	h = fw_said_text(h, c->cache);
 	weir_conf_each (p, &c->patterns) {
 		h = fw_said_file(fw_said_text(h, p->name), p->file);
@@ -306,6 +307,7 @@ static int compile(struct fw_build *b, struct fw_dpi *d, struct weir_why *why)
 		.sets = sets,
 		.n_sets = (uint32_t)c->domains.n,
 		.budget_bytes = c->budget == 0 ? WEIR_DPI_UNLIMITED : c->budget,
+		.unreadable = c->unreadable != 0 ? WEIR_DPI_DROP : WEIR_DPI_PASS,
 		.cache_dir = c->cache,
 		.finding = finding,
 		.ctx = b->fw,

@@ -7,6 +7,7 @@
 
 static const char *const format_names[] = {"hyperscan", "snort", NULL};
 static const char *const pattern_actions[] = {"alert", "drop", "reset", "tag", NULL};
+static const char *const unreadable_actions[] = {"accept", "drop", NULL};
 static const char *const directions[] = {"both", "request", "reply", NULL};
 /* By enum weir_dpi_action. */
 static const char *const domain_actions[] = {"pass", "alert", "tag", "drop", "reset", NULL};
@@ -72,6 +73,10 @@ static const struct weir_conf_key dpi_keys[] = {
 	 .doc = "Sets of names that clients ask for."},
 	{WEIR_CONF_KEY(struct weir_dpi_section, budget), .type = WEIR_CONF_SIZE, .def = "64KiB",
 	 .doc = "Bytes of each direction of a flow that are inspected; 0: all."},
+	{WEIR_CONF_KEY(struct weir_dpi_section, unreadable), .type = WEIR_CONF_ENUM,
+	 .names = unreadable_actions, .def = "accept",
+	 .doc = "What becomes of messages of TLS, HTTP and DNS whose name cannot be read, or not by "
+		"everybody in the same way; drop: the connection, or the datagram."},
 	{WEIR_CONF_KEY(struct weir_dpi_section, cache), .type = WEIR_CONF_STRING, .min = 1,
 	 .max = 4000, .doc = "A folder in which compiled patterns are kept for the next start."},
 	{WEIR_CONF_KEY(struct weir_dpi_section, flows), .type = WEIR_CONF_UINT, .min = 16,
@@ -89,7 +94,7 @@ static const struct weir_conf_key dpi_keys[] = {
 	 .max = 4096, .def = "32", .doc = "Of them, those that one direction of a flow may have."},
 	{WEIR_CONF_KEY(struct weir_dpi_section, messages), .type = WEIR_CONF_UINT, .min = 1,
 	 .max = 65536, .def = "256",
-	 .doc = "First messages of clients that come in pieces, at once, of all workers together."},
+	 .doc = "Messages of clients that come in pieces, at once, of all workers together."},
 	{WEIR_CONF_KEY(struct weir_dpi_section, message_bytes), .type = WEIR_CONF_SIZE, .min = 512,
 	 .max = 1 << 18, .def = "16645",
 	 .doc = "Of such a message at most: a whole TLS record and a bit."},

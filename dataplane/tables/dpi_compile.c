@@ -178,6 +178,7 @@ int weir_dpi_compile(const struct weir_dpi_conf *conf, struct weir_dpi **out, st
 	if (d == NULL)
 		return weir_why(why, -ENOMEM, "out of memory for patterns");
 	d->budget_bytes = conf->budget_bytes;
+	d->unreadable = (uint8_t)conf->unreadable;
 	rc = build(d, conf, why);
 	if (rc < 0) {
 		weir_dpi_free(d);
@@ -229,6 +230,8 @@ const char *weir_dpi_message(const struct weir_dpi *d, uint32_t id)
 
 const char *weir_dpi_set_name(const struct weir_dpi *d, uint32_t id)
 {
+	if (id == WEIR_DPI_UNREADABLE)
+		return WEIR_DPI_UNREADABLE_NAME;
 	return id < d->n_sets ? d->set[id].name : NULL;
 }
 

@@ -202,7 +202,7 @@ static void take_segment(const struct dpi_look *look, uint32_t seq, const struct
 	weir_count(&look->w->counters.early, 1);
 	if (!hold(look, seq, m, off, bytes)) {
 		if (look->st->sniffing && look->dir == WEIR_DIR_ORIG)
-			dpi_sniff_end(look, WEIR_SNIFF_NEED_MORE);
+			dpi_sniff_end(look);
 		dpi_way_end(look->w, look->st, look->dir);
 	}
 }

@@ -149,6 +149,7 @@ struct weir_dpi {
 	struct dpi_set *set; /* n_sets */
 	uint32_t n_sets;
 	uint64_t budget_bytes;
+	uint8_t unreadable; /* enum weir_dpi_action */
 	struct weir_dpi_stats stats;
 };
 

@@ -108,7 +108,7 @@ void dpi_scan(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
 	if (look->verdict->action == WEIR_DPI_PASS && look->side->streams != NULL && n > 0)
 		more &= open_stream(look) && scan_stream(look, p, n);
 	if (!more && st->sniffing && look->dir == WEIR_DIR_ORIG)
-		dpi_sniff_end(look, WEIR_SNIFF_NEED_MORE);
+		dpi_sniff_end(look);
 	more &= look->side->streams != NULL || (look->dir == WEIR_DIR_ORIG && st->sniffing);
 	if (!more)
 		dpi_way_end(look->w, st, look->dir);

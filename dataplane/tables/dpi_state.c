@@ -12,6 +12,8 @@
 #include <rte_prefetch.h>
 #include <string.h>
 
+#define DNS_PORT 53
+
 static void note_done(struct dpi_state *st)
 {
 	st->verdict.done = st->way[WEIR_DIR_ORIG].done && st->way[WEIR_DIR_REPLY].done;
@@ -62,9 +64,12 @@ uint32_t weir_dpi_begin(struct weir_dpi_worker *w, const struct weir_dpi *d,
 	memset(st->way, 0, sizeof(st->way));
 	st->used = true;
 	st->sniffing = true;
+	st->passing = false;
+	st->dns_port = flow->dport == DNS_PORT;
 	st->buffer = 0;
 	st->sniff_have = 0;
 	st->flow = *flow;
+	memset(&st->rest, 0, sizeof(st->rest));
 	memset(&st->sniffed, 0, offsetof(struct weir_sniff, name));
 	st->sniffed.name[0] = st->sniffed.alpn[0] = '\0';
 	begin_with(st, side);
@@ -78,16 +83,17 @@ void dpi_begin_anew(const struct dpi_look *look)
 {
 	struct dpi_state *st = look->st;
 	struct dpi_look of_name = *look;
+	const bool read = st->verdict.read || !st->sniffing;
 
 	for (unsigned dir = 0; dir < WEIR_DIRS; dir++)
 		if (st->way[dir].done)
 			st->way[dir].known = false;
 	begin_with(st, look->side);
-	st->verdict.read = !st->sniffing;
+	st->verdict.read = read;
 	weir_count(&look->w->counters.begun_anew, 1);
 	of_name.dir = WEIR_DIR_ORIG;
 	of_name.way = &st->way[WEIR_DIR_ORIG];
-	if (!st->sniffing && st->flow.proto == IPPROTO_TCP)
+	if ((!st->sniffing || st->passing) && st->flow.proto == IPPROTO_TCP)
 		dpi_judge_name(&of_name);
 }
 

@@ -38,14 +38,17 @@ struct dpi_state {
 	uint32_t next;	/* free ones: the next free one */
 	uint32_t epoch; /* of the struct dpi_side that it began with */
 	bool used;
-	bool sniffing; /* the client's first message is not known yet */
+	bool sniffing; /* what the client says is read for names */
+	bool passing;  /* of TCP: the name of this message is known, the rest of it passes */
+	bool dns_port; /* it goes to DNS, whatever it looks like */
 	struct weir_dpi_verdict verdict;
 	struct dpi_way way[WEIR_DIRS];
 	uint32_t alerts;     /* told so far */
-	uint32_t buffer;     /* that gathers the client's first message; 0: none */
+	uint32_t buffer;     /* that gathers a message of the client's; 0: none */
 	uint32_t sniff_have; /* bytes in it */
 	struct weir_dpi_flow flow;
 	struct weir_sniff sniffed;
+	struct weir_sniff_rest rest; /* with passing */
 } __attribute__((aligned(64)));
 static_assert(offsetof(struct dpi_state, flow) <= 128, "two lines for every packet");
 static_assert(sizeof(struct weir_dpi_verdict) == 8, "one register");
@@ -148,16 +151,16 @@ void dpi_scan_plain(const struct dpi_look *look, const uint8_t *p, uint32_t byte
 int dpi_on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
 		 void *ctx);
 
-/* The next bytes of what the client says first. */
+/* The next bytes of what the client says. */
 void dpi_sniff(const struct dpi_look *look, const uint8_t *p, uint32_t bytes);
 /* No more of it will be seen: judge what is known. */
-void dpi_sniff_end(const struct dpi_look *look, enum weir_sniff_result r);
+void dpi_sniff_end(const struct dpi_look *look);
 void dpi_sniff_message(const struct dpi_look *look, const uint8_t *p, uint32_t bytes);
 /* A datagram. Of most not even what was found before (a third line of the state) is looked at. */
 static inline void dpi_sniff_datagram(const struct dpi_look *look, const uint8_t *p, uint32_t bytes)
 {
 	look->verdict->read = true;
-	if (unlikely(weir_sniff_may_be(p, bytes)))
+	if (unlikely(look->st->dns_port || weir_sniff_may_be(p, bytes)))
 		dpi_sniff_message(look, p, bytes);
 }
 /* Is the client's name in a set? */

@@ -42,7 +42,7 @@ void dpi_way_end(struct weir_dpi_worker *w, struct dpi_state *st, enum weir_dir 
 	st->way[dir].done = true;
 }
 
-void dpi_sniff_end(const struct dpi_look *look, enum weir_sniff_result r)
+void dpi_sniff_end(const struct dpi_look *look)
 {
 	abort(); /* nothing is sniffed */
 }

@@ -246,6 +246,29 @@ static void test_a_name_in_a_hello_of_two_segments_resets_both_ends(void)
 	end();
 }
 
+static void test_what_cannot_be_read_is_dropped_if_so_configured(void)
+{
+	static const char two[] = "GET / HTTP/1.1\r\nHost: ok.test\r\nHost: bad.test\r\n\r\n",
+			  second[] = "GET / HTTP/1.1\r\nHost: ok.test\r\n\r\n"
+				     "GET / HTTP/1.1\r\nHost: bad.test\r\n\r\n";
+
+	begin(DPI SETS ALL);
+	connect_from(1000);
+	EXPECT(1000, WEIR_DIR_ORIG, 0, two, sizeof(two) - 1, WEIR_NEXT, WEIR_DROP_NONE);
+	CU_ASSERT_EQUAL(counters()->unreadable, 1);
+	connect_from(1001);
+	EXPECT(1001, WEIR_DIR_ORIG, 0, second, sizeof(second) - 1, WEIR_DROP, WEIR_DROP_INSPECT);
+	end();
+	begin(DPI SETS "  unreadable: drop\n" ALL);
+	connect_from(1000);
+	EXPECT(1000, WEIR_DIR_ORIG, 0, two, sizeof(two) - 1, WEIR_DROP, WEIR_DROP_INSPECT);
+	EXPECT(1000, WEIR_DIR_ORIG, sizeof(two) - 1, "x", 1, WEIR_DROP, WEIR_DROP_INSPECT);
+	ask_dns("one two", WEIR_DROP, WEIR_DROP_INSPECT);
+	ask_dns("ok", WEIR_NEXT, WEIR_DROP_NONE);
+	CU_ASSERT_EQUAL(counters()->bad_names, 1);
+	end();
+}
+
 static void test_a_reset_goes_on_as_the_flow_leaves(void)
 {
 	const struct rte_ipv4_hdr *ip;
@@ -524,6 +547,7 @@ static void test_it_needs_flows_and_memory(void)
 WEIR_TESTS("node/dpi", TEST(a_flow_whose_rule_does_not_inspect_is_not_looked_at),
 	   TEST(a_name_in_a_hello_of_two_segments_resets_both_ends),
 	   TEST(segments_that_nobody_reads_do_not_stand_in_for_others),
+	   TEST(what_cannot_be_read_is_dropped_if_so_configured),
 	   TEST(a_reset_goes_on_as_the_flow_leaves),
 	   TEST(without_a_buffer_the_sender_is_told_alone), TEST(a_datagram_is_judged_by_itself),
 	   TEST(a_flow_whose_first_packet_may_not_pass_does_not_begin),

@@ -38,6 +38,10 @@ struct rte_mbuf;
 #define WEIR_DPI_PATTERNS_MAX 100000
 /** Domain sets at most. */
 #define WEIR_DPI_SETS_MAX 256
+/** In the place of a set: a name could not be read, and weir_dpi_conf.unreadable has decided. */
+#define WEIR_DPI_UNREADABLE WEIR_DPI_SETS_MAX
+/** What weir_dpi_set_name() says of that. */
+#define WEIR_DPI_UNREADABLE_NAME "unreadable"
 /** A budget that does not end. */
 #define WEIR_DPI_UNLIMITED UINT64_MAX
 /** States of a worker at most. */
@@ -113,7 +117,10 @@ struct weir_dpi_conf {
 	const struct weir_dpi_set *sets;       /**< n_sets */
 	uint32_t n_sets;		       /**< how many */
 	uint64_t budget_bytes; /**< of each direction of a flow; WEIR_DPI_UNLIMITED: all of it */
-	const char *cache_dir; /**< where compiled databases are kept; NULL: nowhere */
+	/** PASS, DROP or RESET: what becomes of a message whose name cannot be read, or may be read
+	 * differently by others; of what is no query, but sent to port 53. */
+	enum weir_dpi_action unreadable;
+	const char *cache_dir;		/**< where compiled databases are kept; NULL: nowhere */
 	struct weir_siphash_key secret; /**< keys the hash of domains, random */
 	/** Told of what was left out, and of a cache that does not work; NULL: nobody. */
 	void (*finding)(void *ctx, const char *sentence);
@@ -154,7 +161,7 @@ void weir_dpi_free(struct weir_dpi *d);
 void weir_dpi_stats(const struct weir_dpi *d, struct weir_dpi_stats *out);
 /** What a pattern says: its msg, or its text. NULL: no such number. Any thread. */
 const char *weir_dpi_message(const struct weir_dpi *d, uint32_t id);
-/** The name of a domain set. NULL: no such place. Any thread. */
+/** The name of a domain set, or of WEIR_DPI_UNREADABLE. NULL: no such place. Any thread. */
 const char *weir_dpi_set_name(const struct weir_dpi *d, uint32_t id);
 /**
  * Which domain set a name is in.
@@ -185,7 +192,7 @@ struct weir_dpi_worker_conf {
 	uint32_t states;	/**< flows under inspection at once; default 16,384 */
 	uint32_t held_blocks;	/**< blocks of 2 KiB for early segments, of all flows; 4,096 */
 	uint32_t flow_blocks;	/**< of them, what one direction may take; 32 */
-	uint32_t sniff_buffers; /**< clients whose first message came in pieces, at once; 256 */
+	uint32_t sniff_buffers; /**< clients whose message comes in pieces, at once; 256 */
 	uint32_t
 		sniff_bytes; /**< of such a message at most; 16,645: a whole TLS record and a bit */
 	uint32_t flow_alerts;	  /**< events of one flow; 64. Verdicts are told nevertheless */
@@ -215,10 +222,11 @@ struct weir_dpi_counters {
 	uint64_t tagged;      /**< times an application was found */
 	uint64_t names;	      /**< names that clients asked for */
 	uint64_t bad_names;   /**< what stood in their place but is no name of a host */
-	uint64_t sniff_long; /**< first messages longer than sniff_bytes: judged by what is known */
-	uint64_t sniff_full; /**< first messages in pieces for which no buffer was left */
-	uint64_t begun_anew; /**< flows that lived through a change of patterns */
-	uint64_t failed;     /**< scans that hyperscan refused: the direction is given up */
+	uint64_t unreadable;  /**< messages that cannot be read, or differently by others */
+	uint64_t sniff_long;  /**< messages longer than sniff_bytes: judged by what is known */
+	uint64_t sniff_full;  /**< messages in pieces for which no buffer was left */
+	uint64_t begun_anew;  /**< flows that lived through a change of patterns */
+	uint64_t failed;      /**< scans that hyperscan refused: the direction is given up */
 };
 
 struct weir_dpi_worker;
@@ -266,7 +274,7 @@ struct weir_dpi_verdict {
 	uint8_t app;	/**< the flow's application, the one found last; 0: none yet */
 	/** Nothing that may still come is inspected: the state can be ended. */
 	bool done : 1;
-	/** The client's first message, or a datagram of its, was read for a name. */
+	/** A message or datagram of the client's was read for a name. */
 	bool read : 1;
 };
 
@@ -309,5 +317,5 @@ weir_dpi_datagram(struct weir_dpi_worker *w, const struct weir_dpi *d, uint32_t 
  * are found now, as events. 0 is allowed.
  */
 void weir_dpi_end(struct weir_dpi_worker *w, const struct weir_dpi *d, uint32_t state);
-/** What was seen of the client's first message: protocol, name, versions. Never NULL. */
+/** What was seen of the client's last message: protocol, name, versions. Never NULL. */
 const struct weir_sniff *weir_dpi_sniffed(const struct weir_dpi_worker *w, uint32_t state);

@@ -162,11 +162,12 @@ struct weir_dpi_section {
 	struct weir_conf_at at;		/**< the section's line; 0: nothing is inspected */
 	uint64_t flows;			/**< under inspection at once, of all workers */
 	uint64_t budget;		/**< bytes of each direction; 0: all */
+	int unreadable;			/**< index in accept, drop */
 	char *cache;			/**< folder of compiled patterns; NULL: none */
 	uint64_t stream_bytes;		/**< that patterns may keep of a direction of a flow */
 	uint64_t early_blocks;		/**< of 2 KiB, for early segments, of all workers */
 	uint64_t early_flow;		/**< of them, those of one direction of a flow */
-	uint64_t messages;		/**< first messages in pieces, of all workers */
+	uint64_t messages;		/**< messages in pieces, of all workers */
 	uint64_t message_bytes;		/**< of each of them */
 	uint64_t alerts;		/**< of one flow */
 	struct weir_conf_list patterns; /**< struct weir_dpi_patterns_conf */
