@@ -25,6 +25,7 @@ from weir.firewall import (
 )
 from weir.router import LEFT, LEFT6, RIGHT, WAN, Config
 from weir.stream import under_load
+from weir.sut import program
 from weir.tg import Capture
 from weir.wait import until
 
@@ -351,6 +352,29 @@ def test_sets_change_without_a_reload(fw: Firewall) -> None:
     assert arrives(fw, "192.0.2.1", 7407)
     assert fw.app.metric("weir_reloads_total") == reloads
     assert fw.app.metric("weir_set_entries") == 0
+
+
+def test_files_of_entries_are_bounded_and_a_set_is_always_asked_for(
+    fw: Firewall, tmp_path: Path
+) -> None:
+    """weirctl set add NAME @FILE.
+
+    Steps: a set that is not there with an empty file; a file without lines' ends; one that cannot be
+    read; a file with comments and two entries.
+    Check: the first three end with a sentence and not with status 0; the last adds two.
+    """
+    with_set(fw)
+    empty, good = tmp_path / "empty", tmp_path / "good"
+    empty.write_text("# nothing\n")
+    good.write_text("198.51.100.1 # one\n\n198.51.100.2/31")
+    assert "no set" in fw.app.refused("set", "add", "nosuch", f"@{empty}")
+    assert fw.app.ctl("set", "add", "bad", f"@{empty}")["added"] == 0
+    assert "cannot be read" in fw.app.refused("set", "add", "bad", f"@{tmp_path}")
+    endless = fw.app.netns.run(
+        program("weirctl"), "-s", str(fw.app.socket), "set", "add", "bad", "@/dev/zero", check=False
+    )
+    assert endless.returncode == 2 and "/dev/zero:1: a line of text has fewer" in endless.stderr
+    assert fw.app.ctl("set", "add", "bad", f"@{good}")["added"] == 2
 
 
 def test_an_entry_with_a_timeout_goes_by_itself(fw: Firewall) -> None:

@@ -16,6 +16,8 @@
  * answer. */
 #define CHUNK 10000
 #define PAGE  100000
+/* Room for a line of a file with its NUL, as the program itself has for files of sets. */
+#define LINE_MAX_BYTES 4096
 /* Columns for the two ends of a flow on one line; longer ones take two. */
 #define ENDS_MAX 41
 /* Rules that were passed by, as shown to a person. */
@@ -323,6 +325,7 @@ struct batch {
 	const char *cmd, *name;
 	json_int_t timeout_s;
 	json_t *entries;
+	bool asked;
 	int64_t done, missing; /* as the program says */
 };
 
@@ -337,6 +340,7 @@ static int send_batch(struct batch *b)
 	if (b->timeout_s > 0)
 		json_object_set_new(args, "timeout_s", json_integer(b->timeout_s));
 	status = cli_ask(b->cli, b->cmd, args, &data);
+	b->asked = true;
 	b->done += num(data, "added") + num(data, "deleted");
 	b->missing += num(data, "missing");
 	json_decref(data);
@@ -356,29 +360,54 @@ static int add_entry(struct batch *b, const char *text)
 	return json_array_size(b->entries) == CHUNK ? send_batch(b) : DONE;
 }
 
+/* A line of a file: an entry, a comment or nothing. */
+static int add_line(struct batch *b, const char *path, unsigned line, char *text, bool is_last)
+{
+	const size_t len = strlen(text);
+
+	if (!is_last && (len == 0 || text[len - 1] != '\n')) {
+		fprintf(stderr, "weirctl: %s:%u: a line of text has fewer than %d bytes\n", path,
+			line, LINE_MAX_BYTES - 1);
+		return USAGE;
+	}
+	text[strcspn(text, "#\n")] = '\0';
+	return text[strspn(text, " \t\r")] == '\0' ? DONE : add_entry(b, text);
+}
+
 /* A file has an entry a line; what stands behind a # is a comment. */
 static int add_file(struct batch *b, const char *path)
 {
 	FILE *f = fopen(path, "re");
-	char *line = NULL;
-	size_t room = 0;
+	char text[LINE_MAX_BYTES];
+	unsigned line = 0;
 	int status = DONE;
 
 	if (f == NULL) {
 		fprintf(stderr, "weirctl: %s: %s\n", path, strerror(errno));
 		return USAGE;
 	}
-	while (status == DONE && getline(&line, &room, f) >= 0) {
-		line[strcspn(line, "#\n")] = '\0';
-		if (line[strspn(line, " \t\r")] != '\0')
-			status = add_entry(b, line);
-	}
+	while (status == DONE && !interrupted && fgets(text, sizeof(text), f) != NULL)
+		status = add_line(b, path, ++line, text, feof(f));
 	if (status == DONE && ferror(f)) {
 		fprintf(stderr, "weirctl: %s: cannot be read to its end\n", path);
 		status = REFUSED;
 	}
-	free(line);
 	fclose(f);
+	return status;
+}
+
+/* A set is asked for even if there was nothing to say, for it may not be there. */
+static int ask_once(const struct batch *b)
+{
+	json_t *data;
+	int status;
+
+	if (b->asked)
+		return DONE;
+	status = cli_ask(b->cli, "set_list",
+			 json_pack("{s:s, s:i, s:i}", "name", b->name, "skip", 0, "limit", 1),
+			 &data);
+	json_decref(data);
 	return status;
 }
 
@@ -402,7 +431,9 @@ static int read_entries(struct batch *b, int argc, char **argv)
 		return usage_of("set");
 	for (int i = 0; status == DONE && i < argc; i++)
 		status = argv[i][0] == '@' ? add_file(b, argv[i] + 1) : add_entry(b, argv[i]);
-	return status == DONE ? send_batch(b) : status;
+	if (status == DONE)
+		status = send_batch(b);
+	return status == DONE ? ask_once(b) : status;
 }
 
 static int change_set(const struct cli *cli, bool add, int argc, char **argv)
