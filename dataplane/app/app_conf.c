@@ -36,7 +36,7 @@ static const struct weir_conf_key runtime_keys[] = {
 	 .def = "0",
 	 .doc = "Real-time priority (SCHED_FIFO) of workers that sleep, so that a packet wakes one at "
 		"once on a core with other work; 0: none. Not with poll: busy, which would starve "
-		"the kernel's threads of the core."},
+		"the kernel's threads of the core, nor with two workers on one core."},
 	{WEIR_CONF_KEY(struct weir_runtime_conf, hugepages), .type = WEIR_CONF_ENUM,
 	 .names = hugepage_names, .def = "2MiB",
 	 .doc = "Pages that hold packets and tables. none is for tests: slower."},

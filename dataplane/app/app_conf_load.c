@@ -95,6 +95,32 @@ static int check_address(const struct weir_control_conf *c, const char *key, con
 	return weir_conf_fail(why, file, c->at.line, "control.%s: %s", key, what.text);
 }
 
+/* What a real-time priority does not go with. */
+static int check_priority(const struct weir_runtime_conf *r, const char *file, struct weir_why *why)
+{
+	const uint64_t *core = r->workers.items;
+
+	if (r->priority == 0)
+		return 0;
+	if (r->poll == WEIR_POLL_BUSY)
+		return weir_conf_fail(
+			why, file, r->at.line,
+			"runtime.priority is %" PRIu64
+			", must be 0 with poll: busy, which would starve the kernel's "
+			"threads of the core",
+			r->priority);
+	for (size_t i = 0; i < r->workers.n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (core[i] == core[k])
+				return weir_conf_fail(
+					why, file, r->at.line,
+					"runtime.priority is %" PRIu64
+					", must be 0 with two workers on core %" PRIu64
+					", of which one would starve the other",
+					r->priority, core[i]);
+	return 0;
+}
+
 int app_conf_check(const struct weir_app *app, const void *conf, const char *file,
 		   struct weir_why *why)
 {
@@ -104,13 +130,9 @@ int app_conf_check(const struct weir_app *app, const void *conf, const char *fil
 
 	if (c->ports.n == 0)
 		return weir_conf_fail(why, file, 0, "ports: there are none, name at least one");
-	if (c->runtime.priority > 0 && c->runtime.poll == WEIR_POLL_BUSY)
-		return weir_conf_fail(
-			why, file, c->runtime.at.line,
-			"runtime.priority is %" PRIu64
-			", must be 0 with poll: busy, which would starve the kernel's "
-			"threads of the core",
-			c->runtime.priority);
+	rc = check_priority(&c->runtime, file, why);
+	if (rc < 0)
+		return rc;
 	weir_conf_each (p, &c->ports) {
 		rc = check_port(p, file, why);
 		if (rc < 0)

@@ -105,6 +105,9 @@ static void test_what_is_wrong_is_said_with_file_and_line(void)
 		{TWO "runtime: {poll: busy, priority: 1}\n",
 		 "test.yaml:4: runtime.priority is 1, must be 0 with poll: busy, which would starve "
 		 "the kernel's threads of the core"},
+		{TWO "runtime: {workers: [1, 2, 1], priority: 3}\n",
+		 "test.yaml:4: runtime.priority is 3, must be 0 with two workers on core 1, of which "
+		 "one would starve the other"},
 		{"ports: {a: {}}\n", "test.yaml:1: ports.a names neither, must name interface or "
 				     "device, one of them"},
 		{"ports: {a: {interface: x, device: y}}\n",
