@@ -4,8 +4,12 @@
 
 #include "app_record_priv.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <weir/ipfix.h>
 
 #include "app_priv.h"
@@ -144,6 +148,43 @@ int app_record_check(const struct weir_records_conf *c, const char *file, struct
 		rc = weir_conf_fail(why, file, c->capture.at.line,
 				    "records.capture: ring times snaplen is more than 1 GiB");
 	return rc;
+}
+
+/* As record_file_open() would; of a file that is not there yet its folder is asked. */
+static int probe(const char *path)
+{
+	const int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	char folder[256];
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	if (errno != ENOENT)
+		return -errno;
+	snprintf(folder, sizeof(folder), "%s", path);
+	strrchr(folder, '/')[1] = '\0'; /* app_record_check() saw that there is one */
+	return access(folder, W_OK | X_OK) < 0 ? -errno : 0;
+}
+
+int app_record_probe(const struct weir_records_conf *c, const char *file, struct weir_why *why)
+{
+	const struct {
+		const char *key, *path;
+		uint32_t line;
+	} files[] = {{"flows", c->flows, c->at.line},
+		     {"rules", c->rules, c->at.line},
+		     {"alerts", c->alerts, c->at.line},
+		     {"capture.file", c->capture.file, c->capture.at.line}};
+
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const int rc = given(files[i].path) ? probe(files[i].path) : 0;
+
+		if (rc < 0)
+			return weir_conf_fail(why, file, files[i].line, "records.%s: %s: %s",
+					      files[i].key, files[i].path, strerror(-rc));
+	}
+	return 0;
 }
 
 const char *app_record_differs(const struct weir_records_conf *a, const struct weir_records_conf *b)

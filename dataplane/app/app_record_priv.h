@@ -20,6 +20,8 @@
 
 /* Checks beyond the schema. 0, or -EINVAL with a sentence. */
 int app_record_check(const struct weir_records_conf *conf, const char *file, struct weir_why *why);
+/* Whether its files could be opened now; nothing is made, or written to. For --check. */
+int app_record_probe(const struct weir_records_conf *conf, const char *file, struct weir_why *why);
 /* Which key differs, so that a reload needs a restart; NULL: none. */
 const char *app_record_differs(const struct weir_records_conf *a,
 			       const struct weir_records_conf *b);

@@ -210,8 +210,10 @@ int fw_begin_eal(const struct weir_run *run, uint16_t core, uint64_t bytes, stru
 int fw_check(struct weir_run *run, const void *conf, FILE *to, struct weir_why *why)
 {
 	struct weir_policy *policy;
-	int rc = fw_begin_eal(run, fw_own_core(), fw_bytes(run->app, conf, 1), why);
+	int rc = app_record_probe(&app_fw_conf(run->app, conf)->records, app_conf_name(run), why);
 
+	if (rc == 0)
+		rc = fw_begin_eal(run, fw_own_core(), fw_bytes(run->app, conf, 1), why);
 	if (rc < 0)
 		return rc;
 	rc = fw_create(run, conf, why);

@@ -232,6 +232,17 @@ static void place_interfaces(struct fw_build *b, const struct weir_rib *rib)
 		(void)each_interface(b->app, place_interface, &p);
 }
 
+static int open_geo(struct fw_build *b, struct weir_why *why)
+{
+	struct weir_why told = {""};
+	const int rc = weir_geo_create(b->conf->firewall.geo, -1, &b->geo, &told);
+
+	if (rc < 0)
+		weir_conf_fail(why, b->file, b->conf->firewall.at.line, "firewall.geo: %s",
+			       told.text);
+	return rc;
+}
+
 static int build(struct fw_build *b, const struct weir_rib *rib, struct weir_why *why)
 {
 	int rc = build_zones(b, why);
@@ -239,7 +250,7 @@ static int build(struct fw_build *b, const struct weir_rib *rib, struct weir_why
 	if (rc == 0)
 		rc = fw_check_stateless(b, why);
 	if (rc == 0 && b->conf->firewall.geo != NULL)
-		rc = weir_geo_create(b->conf->firewall.geo, -1, &b->geo, why);
+		rc = open_geo(b, why);
 	if (rc == 0)
 		rc = fw_sets_open(b, why);
 	if (rc == 0)

@@ -56,6 +56,7 @@ static int fill(struct fw_build *b, const struct weir_set_section *c, struct wei
 		struct weir_why *why)
 {
 	const struct weir_prefix *p;
+	struct weir_why told = {""};
 	int rc = 0;
 
 	weir_conf_each (p, &c->addresses) {
@@ -68,8 +69,11 @@ static int fill(struct fw_build *b, const struct weir_set_section *c, struct wei
 	}
 	if (c->file == NULL)
 		return 0;
-	return weir_set_load_file(set, c->file,
-				  (uint32_t)(weir_run_now_ns(b->fw->run) / WEIR_NS_PER_S), why);
+	rc = weir_set_load_file(set, c->file,
+				(uint32_t)(weir_run_now_ns(b->fw->run) / WEIR_NS_PER_S), &told);
+	if (rc < 0)
+		weir_conf_fail(why, b->file, c->at.line, "sets.%s.file: %s", c->name, told.text);
+	return rc;
 }
 
 static int open_one(struct fw_build *b, const struct weir_set_section *c, struct fw_set **out,

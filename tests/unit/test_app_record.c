@@ -352,6 +352,28 @@ static void test_what_is_wrong_is_said_with_its_key(void)
 	}
 }
 
+static void test_a_file_that_could_not_be_opened_is_told_and_none_is_made(void)
+{
+	struct weir_records_conf conf = all_files();
+	struct weir_why why = {""};
+	char missing[] = "/nonexistent/x";
+
+	CU_ASSERT_EQUAL(app_record_probe(&conf, "t.yaml", &why), 0);
+	for (unsigned i = 0; i < 4; i++)
+		CU_ASSERT_EQUAL(access(path(names[i]), F_OK), -1);
+	free(conf.flows);
+	conf.flows = strdup(folder);
+	CU_ASSERT_EQUAL(app_record_probe(&conf, "t.yaml", &why), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "t.yaml:1: records.flows: /tmp/"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, ": Is a directory"));
+	free(conf.flows);
+	conf.flows = strdup(missing);
+	CU_ASSERT_EQUAL(app_record_probe(&conf, "t.yaml", &why), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(
+		why.text, "t.yaml:1: records.flows: /nonexistent/x: No such file or directory");
+	weir_conf_free(&weir_records_schema, &conf);
+}
+
 static void test_every_key_that_changes_is_named(void)
 {
 	static const char *const cases[][2] = {
@@ -427,4 +449,5 @@ WEIR_TESTS("app/record", TEST(a_folder_for_the_files_can_be_made),
 	   TEST(captured_packets_go_to_a_file_with_their_rule),
 	   TEST(new_files_begin_behind_a_rotation), TEST(metrics_tell_what_was_written_and_lost),
 	   TEST(an_empty_section_records_nothing), TEST(what_is_wrong_is_said_with_its_key),
+	   TEST(a_file_that_could_not_be_opened_is_told_and_none_is_made),
 	   TEST(every_key_that_changes_is_named), TEST(create_survives_each_failing_allocation))
