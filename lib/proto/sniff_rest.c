@@ -67,6 +67,22 @@ static void end_name(struct weir_sniff *s, struct weir_sniff_rest *r)
 	r->cut = false;
 }
 
+/*
+ * A byte of Host, which has to say what the name says: that is of the target, if that has one, and
+ * servers differ in which of both they take (RFC 9112 sections 3.2 and 3.2.2).
+ */
+static void compare_host(struct weir_sniff *s, struct weir_sniff_rest *r, uint8_t c)
+{
+	const char lower = (char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
+
+	if (s->name[0] == '\0' || c == '\0' || c == ' ' || c == '\t')
+		return;
+	if (r->host_bytes < sizeof(s->name) && lower == s->name[r->host_bytes])
+		r->host_bytes++;
+	else if (s->name[r->host_bytes] != '\0' || (c != '.' && c != ':' && (c < '0' || c > '9')))
+		s->unreadable = true;
+}
+
 /* A byte that does not end a line. */
 static void take_byte(struct weir_sniff *s, struct weir_sniff_rest *r, uint8_t c)
 {
@@ -84,6 +100,8 @@ static void take_byte(struct weir_sniff *s, struct weir_sniff_rest *r, uint8_t c
 		r->value = true;
 		s->unreadable = true;
 	}
+	if (r->field == HOST)
+		compare_host(s, r, c);
 	if (fields && !r->value && c == ':')
 		end_name(s, r);
 	else if (!r->value || !blank || r->text_bytes > 0)
@@ -124,6 +142,10 @@ static void end_field(struct weir_sniff *s, struct weir_sniff_rest *r)
 	if (!r->value) /* no field at all */
 		s->unreadable = true;
 	switch (r->field) {
+	case HOST:
+		if (s->name[0] != '\0' && s->name[r->host_bytes] != '\0')
+			s->unreadable = true;
+		break;
 	case LENGTH:
 		if (r->cut || r->text_bytes == 0 || number(r, 10, &bytes) != r->text_bytes ||
 		    (r->has_length && bytes != r->body_bytes))

@@ -120,6 +120,35 @@ static void test_what_is_no_request_is_none(void)
 	}
 }
 
+static void test_a_host_that_is_not_the_targets_is_unreadable(void)
+{
+	static const struct {
+		const char *text;
+		bool unreadable;
+	} cases[] = {
+		{"GET http://a.example/ HTTP/1.1\r\nHost: A.Example.:80 \r\n\r\n", false},
+		{"CONNECT a.example:443 HTTP/1.1\r\nHost:a.example:443\r\n\r\n", false},
+		{"GET http://a.example/ HTTP/1.1\r\nA: b\r\n\r\n", false},
+		{"GET http://a.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", true},
+		{"GET http://a.example/ HTTP/1.1\r\nHost: a.example.net\r\n\r\n", true},
+		{"GET http://a.example/ HTTP/1.1\r\nHost: a.exampl\r\n\r\n", true},
+		{"GET http://a.example/ HTTP/1.1\r\nHost:\r\n\r\n", true},
+		{"GET / HTTP/1.1\r\nHost: a.example:80\r\n\r\n", false},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct weir_sniff s = {.proto = WEIR_SNIFF_HTTP};
+		const uint8_t *p = (const uint8_t *)cases[i].text;
+		const size_t bytes = strlen(cases[i].text);
+		struct weir_sniff_rest rest = {0};
+
+		CU_ASSERT_EQUAL(weir_sniff_http(p, bytes, &s), WEIR_SNIFF_FOUND);
+		CU_ASSERT_EQUAL(weir_sniff_rest(p, bytes, &s, &rest), bytes);
+		CU_ASSERT(rest.over);
+		CU_ASSERT_EQUAL(s.unreadable, cases[i].unreadable);
+	}
+}
+
 /* Pass over the first message of a text in pieces. */
 static size_t pass_over(const char *text, size_t step, struct weir_sniff *s,
 			struct weir_sniff_rest *rest)
@@ -225,6 +254,7 @@ static void test_behind_a_tunnels_head_anything_may_follow(void)
 WEIR_TESTS("proto/sniff_http", TEST(requests_of_real_clients_are_read),
 	   TEST(a_request_byte_by_byte_says_the_same), TEST(hosts_are_found_in_every_form),
 	   TEST(a_request_without_a_host_ends_with_its_fields), TEST(what_is_no_request_is_none),
+	   TEST(a_host_that_is_not_the_targets_is_unreadable),
 	   TEST(the_next_request_begins_where_the_body_ends),
 	   TEST(what_readers_take_for_different_requests_is_unreadable),
 	   TEST(behind_a_tunnels_head_anything_may_follow))

@@ -117,13 +117,15 @@ struct weir_sniff_rest {
 	uint8_t field;	     /**< whose value comes */
 	uint8_t hosts;	     /**< Host fields so far: 2 are many */
 	uint8_t text_bytes;  /**< of text */
+	uint16_t host_bytes; /**< of Host that are those of the name */
 	char text[20];	     /**< the first bytes of the line, its name or its value */
 };
 
 /**
  * Pass over a message that weir_sniff_stream() has found, HTTP or DNS, from its first byte on, in
  * pieces of any size; others are lost at once. Sets unreadable where RFC 9112 says that readers
- * differ: a second Host, blanks before a colon, folded lines, a CR alone, lengths that disagree.
+ * differ: a second Host, one that is not the target's, blanks before a colon, folded lines, a CR
+ * alone, lengths that disagree.
  * @return bytes of this piece that are the message's.
  */
 WEIR_MUST_CHECK size_t weir_sniff_rest(const uint8_t *p, size_t bytes, struct weir_sniff *s,
