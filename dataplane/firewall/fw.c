@@ -17,8 +17,6 @@
 
 /* Hugepages of rte_acl and the rule tables, beside what is counted. */
 #define RULES_BYTES (UINT64_C(64) << 20)
-/* Findings of --check that are printed. */
-#define FINDINGS 100
 
 void fw_timeouts(const struct weir_timeouts_conf *t, uint64_t out[WEIR_FLOW_CLASSES])
 {
@@ -162,28 +160,6 @@ int fw_may_follow(const struct weir_firewall_conf *old, const struct weir_firewa
 	return 0;
 }
 
-static int say_findings(const struct weir_policy *policy, const char *file, FILE *to,
-			struct weir_why *why)
-{
-	struct weir_rules_finding *f = calloc(FINDINGS, sizeof(*f));
-	int n;
-
-	if (f == NULL)
-		return weir_why(why, -ENOMEM, "firewall: out of memory");
-	n = weir_rules_check(policy->rules, f, FINDINGS);
-	if (n < 0) {
-		free(f);
-		return weir_why(why, n, "firewall: out of memory");
-	}
-	for (int i = 0; i < n && i < FINDINGS; i++)
-		fprintf(to, "%s:%u: warning: %s\n", file,
-			weir_rules_at(policy->rules, f[i].rule)->line, f[i].text);
-	if (n > FINDINGS)
-		fprintf(to, "%s: warning: %d more rules can never match\n", file, n - FINDINGS);
-	free(f);
-	return 0;
-}
-
 uint16_t fw_own_core(void)
 {
 	const int cpu = sched_getcpu();
@@ -222,7 +198,8 @@ int fw_check(struct weir_run *run, const void *conf, FILE *to, struct weir_why *
 		rc = fw_policy(run, conf, app_conf_name(run), NULL, &policy, why);
 	}
 	if (rc == 0) {
-		rc = say_findings(policy, app_conf_name(run), to, why);
+		rc = fw_say_findings(policy, app_fw_conf(run->app, conf), app_conf_name(run), to,
+				     why);
 		fw_refused(run->fw, policy);
 	}
 	fw_free(run->fw);

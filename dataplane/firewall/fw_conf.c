@@ -185,6 +185,7 @@ static const struct weir_conf_schema synproxy_schema = {
 	.doc = "What rules with `action: synproxy` offer to clients in the name of all servers: what "
 	       "each of them can.",
 	WEIR_CONF_STRUCT(struct weir_synproxy_section, synproxy_keys),
+	WEIR_CONF_HAS_AT(struct weir_synproxy_section),
 };
 
 static const struct weir_conf_key push_keys[] = {
@@ -321,6 +322,7 @@ static const struct weir_conf_schema timeouts_schema = {
 	.doc = "How long a flow stays after its last packet. RFC 5382 and 4787 ask for 124 minutes "
 	       "of TCP and 2 of UDP at least.",
 	WEIR_CONF_STRUCT(struct weir_timeouts_conf, timeouts_keys),
+	WEIR_CONF_HAS_AT(struct weir_timeouts_conf),
 };
 
 static const struct weir_conf_key conntrack_keys[] = {

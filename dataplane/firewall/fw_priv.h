@@ -232,6 +232,10 @@ void fw_record_names(struct fw *fw);
 /* fw_stateless.c: firewall.stateless goes with all else that is configured. */
 int fw_check_stateless(const struct fw_build *b, struct weir_why *why);
 
+/* fw_findings.c: print what --check warns of. */
+int fw_say_findings(const struct weir_policy *policy, const struct weir_firewall_conf *fc,
+		    const char *file, FILE *to, struct weir_why *why);
+
 /* fw_rules.c, fw_nat.c */
 int fw_build_rules(struct fw_build *b, struct weir_why *why);
 int fw_build_nat(struct fw_build *b, struct weir_why *why);

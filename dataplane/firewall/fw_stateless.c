@@ -39,6 +39,29 @@ static int check_zones(const struct fw_build *b, struct weir_why *why)
 	return 0;
 }
 
+static bool is_given(const char *path)
+{
+	return path != NULL && *path != '\0';
+}
+
+/* Keys of other sections that would never do anything. */
+static int check_sections(const struct fw_build *b, struct weir_why *why)
+{
+	const struct weir_firewall_conf *c = b->conf;
+
+	if (c->firewall.synproxy.at.line != 0)
+		return refuse(b, c->firewall.synproxy.at.line, "firewall.synproxy", why);
+	if (c->conntrack.loose)
+		return refuse(b, c->conntrack.at.line, "conntrack.loose", why);
+	if (c->conntrack.timeouts.at.line != 0)
+		return refuse(b, c->conntrack.timeouts.at.line, "conntrack.timeouts", why);
+	if (is_given(c->records.flows))
+		return refuse(b, c->records.at.line, "records.flows", why);
+	if (is_given(c->records.alerts))
+		return refuse(b, c->records.at.line, "records.alerts", why);
+	return 0;
+}
+
 int fw_check_stateless(const struct fw_build *b, struct weir_why *why)
 {
 	const struct weir_nat_section *nat = &b->conf->nat;
@@ -53,6 +76,8 @@ int fw_check_stateless(const struct fw_build *b, struct weir_why *why)
 		return refuse(b, r->at.line, "nat.source", why);
 	weir_conf_each (r, &nat->destination)
 		return refuse(b, r->at.line, "nat.destination", why);
-	rc = check_rules(b, why);
+	rc = check_sections(b, why);
+	if (rc == 0)
+		rc = check_rules(b, why);
 	return rc == 0 ? check_zones(b, why) : rc;
 }

@@ -300,6 +300,11 @@ static void test_what_needs_flows_is_refused(void)
 		STATELESS("  rules: [{name: r, proto: tcp, action: synproxy}]\n"),
 		STATELESS("  rules: [{name: r, action: accept, inspect: true}]\n"),
 		STATELESS("dpi: {flows: 100}\n"),
+		STATELESS("  synproxy: {mss: 1000}\n"),
+		STATELESS("conntrack: {loose: true}\n"),
+		STATELESS("conntrack: {timeouts: {udp: 3s}}\n"),
+		STATELESS("records: {flows: /tmp/f}\n"),
+		STATELESS("records: {alerts: /tmp/f}\n"),
 		STATELESS("zones: {inside: {interfaces: lan, flows: 5}}\n"),
 		STATELESS("zones: {inside: {interfaces: lan, source_flows: 5}}\n"),
 	};

@@ -260,6 +260,42 @@ static void test_records_are_checked_with_all_else(void)
 	weir_conf_free(&toy_fw_schema, &conf);
 }
 
+/* What --check warns of. */
+static void expect_warnings(const char *text, const char *want)
+{
+	char *said = NULL;
+	size_t bytes;
+	FILE *to = open_memstream(&said, &bytes);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(to);
+	open_good(text);
+	CU_ASSERT_EQUAL(fw_say_findings(fw.l3.policy, &fw.conf.fw, "fw.yaml", to, &why), 0);
+	fclose(to);
+	CU_ASSERT_STRING_EQUAL(said, want);
+	free(said);
+	toy_fw_close(&fw);
+}
+
+static void test_what_a_rule_asks_for_in_vain_is_warned_of(void)
+{
+	expect_warnings(RULES "    - {name: a, proto: icmp6, source: 10.0.0.0/8, action: drop}\n"
+			      "    - {name: b, proto: icmp, destination: '2001:db8::/32', action: "
+			      "drop}\n",
+			"fw.yaml:4: warning: rule a never matches: ICMPv6 has no IPv4 addresses\n"
+			"fw.yaml:5: warning: rule b never matches: ICMP has no IPv6 addresses\n");
+	expect_warnings(
+		RULES "    - {name: a, log: true, proto: tcp, action: drop}\n"
+		      "    - {name: b, capture: true, action: drop}\n",
+		"fw.yaml:4: warning: rule a: log writes nothing without records.rules or "
+		"records.ipfix.to\n"
+		"fw.yaml:5: warning: rule b: capture keeps nothing without records.capture.file\n");
+	expect_warnings(TOY_PORTS "records: {rules: /r, capture: {file: /c}}\n"
+				  "firewall: {rules: [\n"
+				  "  {name: a, log: true, capture: true, proto: icmp6, source: "
+				  "[10.0.0.0/8, '2001:db8::/32'], action: drop}]}\n",
+			"");
+}
+
 static void test_too_many_zones_are_refused_by_name(void)
 {
 	char text[4096] = "ports:\n";
@@ -416,7 +452,8 @@ WEIR_TESTS("firewall/policy", TEST(without_rules_everything_is_dropped),
 	   TEST(a_rule_becomes_one_for_each_protocol_with_one_counter),
 	   TEST(a_limit_has_the_burst_of_a_second_unless_it_says_another),
 	   TEST(a_wrong_configuration_is_one_sentence_with_file_line_and_key),
-	   TEST(records_are_checked_with_all_else), TEST(too_many_zones_are_refused_by_name),
+	   TEST(records_are_checked_with_all_else), TEST(what_a_rule_asks_for_in_vain_is_warned_of),
+	   TEST(too_many_zones_are_refused_by_name),
 	   TEST(a_rule_that_says_the_same_keeps_its_counter_over_a_reload),
 	   TEST(a_refused_reload_changes_nothing),
 	   TEST(what_was_added_to_a_set_stays_unless_its_section_changes),

@@ -85,11 +85,12 @@ struct weir_rule_conf {
 
 /** firewall.synproxy: */
 struct weir_synproxy_section {
-	uint64_t mss;	 /**< bytes, of IPv4 */
-	uint64_t wscale; /**< shift of windows */
-	bool timestamps; /**< offered */
-	bool sack;	 /**< offered */
-	bool ecn;	 /**< offered */
+	struct weir_conf_at at; /**< the section's line; 0: it is not there */
+	uint64_t mss;		/**< bytes, of IPv4 */
+	uint64_t wscale;	/**< shift of windows */
+	bool timestamps;	/**< offered */
+	bool sack;		/**< offered */
+	bool ecn;		/**< offered */
 };
 
 /** firewall.push_down: */
@@ -176,14 +177,15 @@ struct weir_dpi_section {
 
 /** conntrack.timeouts: nanoseconds, by enum weir_flow_class */
 struct weir_timeouts_conf {
-	uint64_t closed;      /**< TCP that has ended */
-	uint64_t half_open;   /**< TCP before its handshake is complete */
-	uint64_t unanswered;  /**< others without a reply */
-	uint64_t icmp;	      /**< answered queries */
-	uint64_t other;	      /**< other protocols */
-	uint64_t udp;	      /**< answered UDP */
-	uint64_t closing;     /**< TCP with a FIN */
-	uint64_t established; /**< TCP after its handshake */
+	struct weir_conf_at at; /**< the section's line; 0: it is not there */
+	uint64_t closed;	/**< TCP that has ended */
+	uint64_t half_open;	/**< TCP before its handshake is complete */
+	uint64_t unanswered;	/**< others without a reply */
+	uint64_t icmp;		/**< answered queries */
+	uint64_t other;		/**< other protocols */
+	uint64_t udp;		/**< answered UDP */
+	uint64_t closing;	/**< TCP with a FIN */
+	uint64_t established;	/**< TCP after its handshake */
 };
 
 /** conntrack: */
