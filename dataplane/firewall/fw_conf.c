@@ -116,7 +116,7 @@ static const struct weir_conf_key rule_keys[] = {
 	 .min = 1, .max = 63, .doc = "Unique; counters and logs have it."},
 	{WEIR_CONF_KEY(struct weir_rule_conf, comment), .type = WEIR_CONF_STRING, .max = 255,
 	 .doc = "For people."},
-	ZONES("from", from, "Zones that it comes from. None: all."),
+	ZONES("from", from, "Zones that it comes from; `self` is our host. None: all."),
 	ZONES("to", to, "Zones that it goes to; `self` is us. None: all."),
 	WORDS(struct weir_rule_conf, source, 4096,
 	      "Addresses, prefixes, names of sets, `country:DE`. All with `!` in front: none of "
@@ -159,8 +159,8 @@ static const struct weir_conf_key rule_keys[] = {
 
 static const struct weir_conf_schema rule_schema = {
 	.name = "firewall.rules[]",
-	.doc = "A rule. It is asked about the first packet of a flow (and about each packet to "
-	       "`self`); all that it says of a packet must hold. The first one that matches "
+	.doc = "A rule. It is asked about the first packet of a flow (and about each packet of "
+	       "TCP and ICMP to `self`); all that it says of a packet must hold. The first one that matches "
 	       "decides.",
 	WEIR_CONF_STRUCT(struct weir_rule_conf, rule_keys),
 	WEIR_CONF_HAS_AT(struct weir_rule_conf),

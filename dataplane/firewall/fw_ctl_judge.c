@@ -67,7 +67,7 @@ static int find_zone(const struct weir_run *run, const struct weir_policy *p, co
 					    : weir_rib_iface(app_l3_rib(run->l3), name);
 
 	for (unsigned z = 0; name != NULL && z < p->n_zones; z++) {
-		if (strcmp(p->zone[z].name, name) == 0 && z != WEIR_ZONE_SELF) {
+		if (strcmp(p->zone[z].name, name) == 0) {
 			*out = (uint8_t)z;
 			return 0;
 		}
@@ -179,7 +179,7 @@ static void translate(struct trial *t)
 
 	t->leaves = t->ask.tuple;
 	t->nat_rule = WEIR_RULE_DEFAULT;
-	if (t->policy->nat == NULL ||
+	if (t->policy->nat == NULL || t->ask.from == WEIR_ZONE_SELF ||
 	    !weir_nat_destination(t->policy->nat, &nobody, t->ask.from, &t->leaves, &t->nat_rule))
 		return;
 	t->dst = weir_addr_of(t->leaves.dst, t->leaves.family);
@@ -262,6 +262,8 @@ static enum weir_drop check_way(struct trial *t)
 	}
 	if (t->ask.to == WEIR_NO_ZONE)
 		return WEIR_DROP_RULE;
+	if (t->ask.from == WEIR_ZONE_SELF)
+		return WEIR_DROP_NONE;
 	if (t->ask.to != WEIR_ZONE_SELF && !is_stateless(t->run) && !begins_flow(t))
 		return WEIR_DROP_FLOW_INVALID;
 	return check_source(t);
@@ -298,6 +300,15 @@ static json_t *ask_rules(struct trial *t)
 	return j;
 }
 
+/* What our host begins, where no rule speaks of that. */
+static json_t *accept_own(void)
+{
+	json_t *j = verdict_json("accept", WEIR_DROP_NONE);
+
+	json_object_set_new(j, "rule", json_string("default"));
+	return j;
+}
+
 static json_t *judge(struct trial *t)
 {
 	enum weir_drop why;
@@ -305,10 +316,11 @@ static json_t *judge(struct trial *t)
 
 	translate(t);
 	why = check_way(t);
-	if (t->ask.to == WEIR_ZONE_SELF)
-		t->ask.app = WEIR_APP_UNKNOWN; /* each packet is judged by itself, uninspected */
+	if (t->ask.to == WEIR_ZONE_SELF || t->ask.from == WEIR_ZONE_SELF)
+		t->ask.app = WEIR_APP_UNKNOWN; /* it is not inspected */
 	if (why == WEIR_DROP_NONE)
-		j = ask_rules(t);
+		j = t->ask.from == WEIR_ZONE_SELF && !t->policy->judges_self ? accept_own()
+									     : ask_rules(t);
 	else
 		j = verdict_json(why == WEIR_DROP_NO_ROUTE || why == WEIR_DROP_PROHIBITED ? "reject"
 											  : "drop",

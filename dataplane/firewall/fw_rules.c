@@ -349,7 +349,16 @@ static struct weir_synproxy synproxy_of(const struct weir_synproxy_section *s,
 		if (conf->rules[i].action == WEIR_ACTION_SYNPROXY)
 			p.zones |= conf->rules[i].from_zones == 0 ? UINT32_MAX
 								  : conf->rules[i].from_zones;
+	p.zones &= ~(UINT32_C(1) << WEIR_ZONE_SELF);
 	return p;
+}
+
+static bool names_self(const struct weir_rules_conf *conf)
+{
+	for (uint32_t i = 0; i < conf->n; i++)
+		if (conf->rules[i].from_zones >> WEIR_ZONE_SELF & 1)
+			return true;
+	return false;
 }
 
 int fw_build_rules(struct fw_build *b, struct weir_why *why)
@@ -379,5 +388,6 @@ int fw_build_rules(struct fw_build *b, struct weir_why *why)
 		if (rc == 0)
 			rc = add_rule(b, c, rules, &conf.n, why);
 	b->policy->synproxy = synproxy_of(&b->conf->firewall.synproxy, &conf);
+	b->policy->judges_self = names_self(&conf);
 	return rc < 0 ? rc : compile(b, &conf, why);
 }

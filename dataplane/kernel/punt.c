@@ -215,7 +215,7 @@ static struct rte_mbuf *read_frame(struct weir_punt *p, const struct tap *t, boo
 	}
 	fill_chain(m, (uint32_t)got);
 	*weir_meta(m) = (struct weir_meta){
-		.flags = WEIR_META_OURS,
+		.flags = WEIR_META_OURS | WEIR_META_KERNEL,
 		.port_in = WEIR_NO_PORT,
 		.iface_in = WEIR_NO_IFACE,
 		.hop = WEIR_NO_HOP,

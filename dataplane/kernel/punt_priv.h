@@ -26,7 +26,7 @@ bool punt_put(struct weir_punt *p, unsigned worker, struct rte_mbuf *m);
 void punt_flush(struct weir_punt *p, unsigned worker);
 
 /*
- * Take frames that the kernel sends: meta is cleared but for port_out and WEIR_META_OURS.
+ * Take frames that the kernel sends: meta is cleared but for port_out, OURS and KERNEL.
  * All come to worker 0, so that a flow keeps its order. Returns how many. The worker's thread.
  */
 uint16_t punt_take(struct weir_punt *p, unsigned worker, struct rte_mbuf **pkts, uint16_t room);

@@ -9,6 +9,7 @@
  *         META_KNOWN (REWRITE if 50_nat has to change them, INSPECT if 45_dpi has to look at them),
  *         ICMP errors about its packets RELATED too. The first packet of a new flow has a draft.
  *         What belongs to no flow and can begin none has WEIR_NO_FLOW: 40_acl judges it by itself.
+ *         What the kernel sends (META_KERNEL) is tracked as all else, and is always NEXT.
  *         DROP for what contradicts its flow: FLOW_INVALID, FLOW_ZONE; for ICMP errors that cannot
  *         be read, ICMP_QUOTE, or have no such source, SPOOFED; FLOW_FULL for new flows.
  * Holds:  the flows of this worker; ends those that have timed out, and answers weirctl. How long
@@ -231,7 +232,7 @@ static void conntrack_process(void *self, struct weir_burst *b)
 	struct weir_tuple tuple[WEIR_PASS_PKTS];
 	uint32_t ref[WEIR_PASS_PKTS];
 	uint16_t at[WEIR_PASS_PKTS], known = 0, fresh[WEIR_PASS_PKTS], n_fresh = 0;
-	uint16_t error[WEIR_PASS_PKTS], n_errors = 0;
+	uint16_t error[WEIR_PASS_PKTS], n_errors = 0, sent[WEIR_PASS_PKTS], n_sent = 0;
 
 	tracker_tick(n->tracker, b->pass->now_ns);
 	if (unlikely(n->policy != policy->number)) {
@@ -249,6 +250,9 @@ static void conntrack_process(void *self, struct weir_burst *b)
 			at[known++] = i;
 		} else if (kind == TUPLE_ERROR) {
 			error[n_errors++] = i;
+		} else if (kind == TUPLE_SENT) {
+			sent[n_sent++] = i;
+			at[known++] = i;
 		} else {
 			weir_meta(b->pkt[i])->flow = WEIR_NO_FLOW;
 			b->verdict[i] = WEIR_NEXT;
@@ -270,6 +274,9 @@ static void conntrack_process(void *self, struct weir_burst *b)
 	for (uint16_t i = 0; i < n_fresh; i++)
 		b->verdict[at[fresh[i]]] =
 			(uint8_t)begin(n, b->pkt[at[fresh[i]]], &tuple[fresh[i]]);
+	for (uint16_t i = 0; i < n_sent; i++)
+		if (b->verdict[sent[i]] == WEIR_KNOWN)
+			b->verdict[sent[i]] = WEIR_NEXT; /* 60_route is not asked for its way */
 	n->tracker->ending = WEIR_RECORD_REASONS;
 	/* Last: they do not make their flow look alive, so that a draft could take its entry. */
 	for (uint16_t i = 0; i < n_errors; i++)

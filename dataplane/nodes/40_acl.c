@@ -13,8 +13,10 @@
  * Four steps over what is not KNOWN, each over all packets, so that lookups come in bulk: the zone
  * that it goes to, whether its source may come from where it came, the rules, the judgement. Flows
  * whose policy is old are judged by their first packet as it was, and end if it may not pass.
- * What goes to or comes from ourselves has no flow: each packet is judged by itself. Rules that let
- * in an application let in what may still be it; 45_dpi has it judged again when it is known.
+ * What our host begins, by the kernel path, has a flow, and is accepted unless rules speak of it
+ * (policy.judges_self). What goes to ourselves is judged packet by packet, but for is_kept(). What
+ * weir says itself is not judged. Rules that let in an application let in what may still be it;
+ * 45_dpi has it judged again when it is known.
  */
 
 #include <weir/nodes.h>
@@ -114,7 +116,8 @@ static uint32_t collect(struct acl_node *n, struct weir_burst *b, const struct w
 		struct acl_case *c = &n->cases[cases];
 
 		b->verdict[i] = WEIR_NEXT;
-		if (likely(meta->flags & (WEIR_META_KNOWN | WEIR_META_OURS)))
+		if (likely(meta->flags & WEIR_META_KNOWN) ||
+		    ((meta->flags & WEIR_META_OURS) && meta->flow == WEIR_NO_FLOW))
 			continue;
 		*c = (struct acl_case){.m = b->pkt[i], .at = i};
 		if (meta->flow != WEIR_NO_FLOW) {
@@ -180,11 +183,13 @@ static enum weir_drop begin_tcp(struct acl_node *n, const struct weir_policy *po
 {
 	struct weir_flow_segment segment;
 	enum weir_flow_class cls = c->f->cls;
+	/* Who has begun what our host sends the middle of, its SYN alone says. */
+	const bool loose = policy->loose && ask->from != WEIR_ZONE_SELF;
 
 	weir_flow_segment(l4(c->m), l4_there(c->m), &segment);
 	if (unlikely(policy->synproxy.zones >> ask->from & 1))
 		check_cookie(n, c, ask, &segment);
-	if (weir_flow_tcp(c->f, WEIR_DIR_ORIG, &segment, policy->loose, &cls) != WEIR_FLOW_TCP_OK)
+	if (weir_flow_tcp(c->f, WEIR_DIR_ORIG, &segment, loose, &cls) != WEIR_FLOW_TCP_OK)
 		return why_not(c);
 	weir_flow_set_class(n->tracker->flows, c->f, cls);
 	return WEIR_DROP_NONE;
@@ -211,52 +216,6 @@ static enum weir_drop begin(struct acl_node *n, const struct weir_policy *policy
 			icmp_question6(icmp->type, &answer);
 	}
 	return answer ? WEIR_DROP_FLOW_INVALID : WEIR_DROP_NONE;
-}
-
-/* Zones, ways, and what is wrong without any rule. Cases that stay close ranks; how many. */
-static uint32_t check_ways(struct acl_node *n, const struct weir_burst *b,
-			   const struct weir_policy *policy, uint32_t cases)
-{
-	const struct weir_l3 *l3 = b->pass->gen->l3;
-	uint32_t left = 0;
-
-	for (uint32_t i = 0; i < cases; i++) {
-		n->addr[i] = n->cases[i].dst;
-		n->family[i] = n->cases[i].family;
-	}
-	look_up_hops(l3, n->addr, n->family, cases, n->hop);
-	for (uint32_t i = 0; i < cases; i++) {
-		struct acl_case *c = &n->cases[i];
-		const enum weir_hop_kind kind = l3->hops[n->hop[i]].kind;
-		enum weir_verdict v = check_way(c->m, kind);
-
-		if (v != WEIR_NEXT)
-			give_up(n, c);
-		n->ask[i].to = is_forwarding(kind) ? zone_of(policy, iface_of(l3, n->hop[i]))
-						   : WEIR_ZONE_SELF;
-		if (v == WEIR_NEXT &&
-		    (n->ask[i].to == WEIR_NO_ZONE || n->ask[i].from == WEIR_NO_ZONE))
-			v = turn_away(n, c, WEIR_DROP_RULE);
-		if (v == WEIR_NEXT && n->ask[i].to == WEIR_ZONE_SELF && c->f != NULL) {
-			give_up(n, c); /* what is for us is judged packet by packet */
-			c->f = NULL;
-			n->ask[i].app = WEIR_APP_UNKNOWN;
-			n->ask[i].again = false;
-		}
-		if (v == WEIR_NEXT && c->f != NULL && c->draft) {
-			const enum weir_drop why = begin(n, policy, c, &n->ask[i]);
-
-			v = why == WEIR_DROP_NONE ? WEIR_NEXT : turn_away(n, c, why);
-		}
-		if (v == WEIR_NEXT && c->f == NULL && n->ask[i].to != WEIR_ZONE_SELF)
-			v = weir_say_drop(c->m, WEIR_DROP_FLOW_INVALID);
-		b->verdict[c->at] = (uint8_t)v;
-		if (v != WEIR_NEXT)
-			continue;
-		n->ask[left] = n->ask[i];
-		n->cases[left++] = *c;
-	}
-	return left;
 }
 
 /* Sources, where the zone has something against some. Cases that stay close ranks; how many. */
@@ -312,7 +271,7 @@ static void inspect(struct acl_node *n, const struct acl_case *c, const struct w
 {
 	struct weir_flow *f = c->f;
 	const struct weir_flow_ext *ext = weir_flow_ext(n->tracker->flows, f);
-	const bool wanted = rule != NULL && is_inspectable(f) &&
+	const bool wanted = rule != NULL && is_inspectable(f) && !flow_is_own(f) &&
 			    (rule->inspect || (rule->app != 0 && f->app == 0));
 	const bool anew = c->draft || f->gen != WEIR_JUDGE_AGAIN;
 
@@ -359,6 +318,114 @@ static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy
 	return WEIR_NEXT;
 }
 
+/*
+ * Whether what is for us has a flow: where the kernel answers, for an answer of UDP, or of what we
+ * know nothing of, looks like a question of our host's. Those of TCP and ICMP do not.
+ */
+static bool is_kept(const struct weir_l3 *l3, const struct acl_case *c)
+{
+	const struct weir_flow *f = c->f;
+
+	if (!c->draft)
+		return f->zone[WEIR_DIR_REPLY] == WEIR_ZONE_SELF;
+	return l3->ifaces[weir_meta(c->m)->iface_in].kernel && !(f->flags & WEIR_FLOW_DNAT) &&
+	       f->proto != IPPROTO_TCP && f->proto != IPPROTO_ICMP && f->proto != IPPROTO_ICMPV6;
+}
+
+/* Zones, the way, and what is wrong without any rule; NEXT: rules decide. */
+static enum weir_verdict check_one(struct acl_node *n, const struct weir_policy *policy,
+				   const struct weir_l3 *l3, struct acl_case *c,
+				   struct weir_rule_ask *ask, uint64_t hop)
+{
+	const enum weir_hop_kind kind = l3->hops[hop].kind;
+	const enum weir_verdict v = check_way(c->m, kind);
+
+	if (v != WEIR_NEXT) {
+		give_up(n, c);
+		return v;
+	}
+	ask->to = is_forwarding(kind) ? zone_of(policy, iface_of(l3, hop)) : WEIR_ZONE_SELF;
+	if (ask->to == WEIR_NO_ZONE || ask->from == WEIR_NO_ZONE)
+		return turn_away(n, c, WEIR_DROP_RULE);
+	if (ask->to == WEIR_ZONE_SELF && c->f != NULL) {
+		ask->app = WEIR_APP_UNKNOWN;
+		if (!is_kept(l3, c)) {
+			give_up(n, c); /* it is judged packet by packet */
+			c->f = NULL;
+			ask->again = false;
+		}
+	}
+	if (c->f != NULL && c->draft) {
+		const enum weir_drop why = begin(n, policy, c, ask);
+
+		if (why != WEIR_DROP_NONE)
+			return turn_away(n, c, why);
+	}
+	if (c->f == NULL && ask->to != WEIR_ZONE_SELF)
+		return weir_say_drop(c->m, WEIR_DROP_FLOW_INVALID);
+	return WEIR_NEXT;
+}
+
+/*
+ * The same of what our own host begins, whose way is the kernel's choice; *asks: rules decide, else
+ * it is accepted. What begins no flow (an answer, the middle of a connection) passes without one.
+ */
+static enum weir_verdict check_own(struct acl_node *n, const struct weir_policy *policy,
+				   const struct weir_l3 *l3, struct acl_case *c,
+				   struct weir_rule_ask *ask, bool *asks)
+{
+	const struct weir_meta *meta = weir_meta(c->m);
+
+	*asks = false;
+	if (unlikely(flow_is_over(c->f)))
+		return say_flow_over(c->m);
+	ask->app = WEIR_APP_UNKNOWN;
+	ask->to = c->draft ? zone_of(policy, weir_l3_iface(l3, meta->port_out, meta->vlan[0],
+							   meta->vlan[1]))
+			   : c->f->zone[WEIR_DIR_REPLY];
+	if (c->draft && (ask->to == WEIR_ZONE_SELF || ask->to == WEIR_NO_ZONE ||
+			 begin(n, policy, c, ask) != WEIR_DROP_NONE)) {
+		give_up(n, c);
+		return WEIR_NEXT;
+	}
+	*asks = policy->judges_self;
+	if (*asks)
+		return WEIR_NEXT;
+	n->tracker->decided = 0;
+	weir_tracker_count(n->tracker, 0, c->m->pkt_len - meta->l3_off, n->now_ns);
+	return accept_one(n, policy, c, ask, NULL);
+}
+
+/* Both, of all cases. Those about which rules decide close ranks; how many. */
+static uint32_t check_ways(struct acl_node *n, const struct weir_burst *b,
+			   const struct weir_policy *policy, uint32_t cases)
+{
+	const struct weir_l3 *l3 = b->pass->gen->l3;
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < cases; i++) {
+		n->addr[i] = n->cases[i].dst;
+		n->family[i] = n->cases[i].family;
+	}
+	look_up_hops(l3, n->addr, n->family, cases, n->hop);
+	for (uint32_t i = 0; i < cases; i++) {
+		struct acl_case *c = &n->cases[i];
+		enum weir_verdict v;
+		bool asks = true;
+
+		if (unlikely(n->ask[i].from == WEIR_ZONE_SELF))
+			v = check_own(n, policy, l3, c, &n->ask[i], &asks);
+		else
+			v = check_one(n, policy, l3, c, &n->ask[i], n->hop[i]);
+		b->verdict[c->at] = (uint8_t)v;
+		if (v != WEIR_NEXT || !asks)
+			continue;
+		n->ask[left] = n->ask[i];
+		n->cases[left++] = *c;
+	}
+	return left;
+}
+
 /* Of TCP only a client passes that has sent its cookie back; others are given one. */
 static enum weir_verdict proxy_one(struct acl_node *n, const struct weir_policy *policy,
 				   const struct acl_case *c, const struct weir_rule_ask *ask,
@@ -367,8 +434,8 @@ static enum weir_verdict proxy_one(struct acl_node *n, const struct weir_policy 
 	const bool has_l4 = weir_meta(c->m)->flags & WEIR_META_L4;
 	struct weir_tuple tuple;
 
-	if (policy->synproxy.zones == 0 || c->f == NULL || !c->draft ||
-	    c->f->proto != IPPROTO_TCP || c->cookie == SYN_COOKIE_GOOD)
+	if (policy->synproxy.zones == 0 || ask->from == WEIR_ZONE_SELF || c->f == NULL ||
+	    !c->draft || c->f->proto != IPPROTO_TCP || c->cookie == SYN_COOKIE_GOOD)
 		return accept_one(n, policy, c, ask, rule);
 	if (c->cookie != SYN_COOKIE_NONE || !has_l4)
 		return turn_away(n, c, why_not(c));
@@ -442,12 +509,12 @@ static void acl_process(void *self, struct weir_burst *b)
 	if (likely(cases == 0))
 		return;
 	n->pass = b->pass;
-	syn_cookies_tick(&n->cookies, b->pass->now_ns);
-	cases = check_ways(n, b, policy, cases);
-	cases = check_sources(n, b, policy, cases);
 	n->rules = policy->rules;
 	n->now_ns = b->pass->now_ns;
 	memset(n->begun, 0, sizeof(n->begun));
+	syn_cookies_tick(&n->cookies, b->pass->now_ns);
+	cases = check_ways(n, b, policy, cases);
+	cases = check_sources(n, b, policy, cases);
 	weir_rules_ask(policy->rules, n->tracker->rules, n->ask, cases,
 		       (uint32_t)(b->pass->now_ns / WEIR_NS_PER_S), b->pass->now_ns, n->rule,
 		       count_passed, n);

@@ -4,12 +4,13 @@
  * 50_nat: addresses and ports as the flow has them, and numbers of TCP behind the SYN proxy.
  *
  * Takes:  NEXT, of which 40_acl has accepted what is new.
- * Says:   NEXT of all that is as it will leave; HEADROOM, NAT_UNTRANSLATABLE, ICMP_QUOTE, NAT_FULL,
- *         NAT_ADDRESS and FLOW_INVALID are drops, SYNPROXY_DONE is what ends here. REJECT (TTL) of
- *         what could not be forwarded, while its sender's address is still in it.
- * Holds:  nothing. Here a draft becomes a flow that lookups find.
+ * Says:   NEXT of all that is as it will leave, TX if the kernel sends it; HEADROOM,
+ * NAT_UNTRANSLATABLE, ICMP_QUOTE, NAT_FULL, NAT_ADDRESS and FLOW_INVALID are drops, SYNPROXY_DONE
+ * is what ends here. REJECT (TTL) of what could not be forwarded, while its sender's address is
+ * still in it. Holds:  nothing. Here a draft becomes a flow that lookups find.
  *
- * Only what is marked REWRITE is looked at: established flows that are not translated pass.
+ * Only what is marked REWRITE is looked at: established flows that are not translated pass. Flows
+ * of our own host are never translated.
  */
 
 #include <weir/nodes.h>
@@ -75,7 +76,7 @@ static int choose_source(struct rewrite_node *n, const struct weir_pass *pass, s
 	uint32_t rule;
 	int rc;
 
-	if (nat == NULL)
+	if (nat == NULL || flow_is_own(f))
 		return 0;
 	weir_flow_tuple(n->tracker->flows, f, WEIR_DIR_ORIG, &orig);
 	weir_flow_leaving(n->tracker->flows, f, WEIR_DIR_ORIG, &to);
@@ -207,6 +208,16 @@ static enum weir_verdict nat_one(struct rewrite_node *n, const struct weir_pass 
 	return WEIR_NEXT;
 }
 
+/* What is marked REWRITE, and whole frames of the kernel. */
+static enum weir_verdict marked_one(struct rewrite_node *n, const struct weir_pass *pass,
+				    struct rte_mbuf *m)
+{
+	const uint32_t flags = weir_meta(m)->flags;
+	const enum weir_verdict v = flags & WEIR_META_REWRITE ? nat_one(n, pass, m) : WEIR_NEXT;
+
+	return v == WEIR_NEXT && unlikely(flags & WEIR_META_KERNEL) ? WEIR_TX : v;
+}
+
 /* What the commits of this burst will read, if it is known by now where the flows go. */
 static void fetch_drafts(struct rewrite_node *n, const struct weir_burst *b)
 {
@@ -222,12 +233,13 @@ static void fetch_drafts(struct rewrite_node *n, const struct weir_burst *b)
 
 static void nat_process(void *self, struct weir_burst *b)
 {
+	const uint32_t marks = WEIR_META_REWRITE | WEIR_META_KERNEL;
 	struct rewrite_node *n = self;
 
 	fetch_drafts(n, b);
 	for (uint16_t i = 0; i < b->n; i++)
-		b->verdict[i] = (uint8_t)(unlikely(weir_meta(b->pkt[i])->flags & WEIR_META_REWRITE)
-						  ? nat_one(n, b->pass, b->pkt[i])
+		b->verdict[i] = (uint8_t)(unlikely(weir_meta(b->pkt[i])->flags & marks)
+						  ? marked_one(n, b->pass, b->pkt[i])
 						  : WEIR_NEXT);
 }
 
@@ -235,7 +247,8 @@ const struct weir_node_ops weir_node_nat = {
 	.name = "nat",
 	.stage = 50,
 	.takes = WEIR_NEXT,
-	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_DROP) | WEIR_MAY(WEIR_REJECT),
+	.may = WEIR_MAY(WEIR_NEXT) | WEIR_MAY(WEIR_TX) | WEIR_MAY(WEIR_DROP) |
+	       WEIR_MAY(WEIR_REJECT),
 	.create = rewrite_node_create,
 	.free = free,
 	.process = nat_process,

@@ -11,7 +11,8 @@
  * - Other protocols have nothing that could be chosen. Where flows are tracked, and so may be
  *   translated, all flows of such a protocol are one worker's.
  * - Fragments do not show their ports: they go by their addresses, and the whole packet that
- *   20_defrag makes of them goes on to the owner of its flow.
+ *   20_defrag makes of them goes on to the owner of its flow. Those that the kernel sends are not
+ *   put together: the first, which has the ports, goes to the owner of its flow.
  */
 
 #include <rte_ether.h>
@@ -151,25 +152,21 @@ uint16_t handoff_owner_of(const struct weir_handoff *h, const struct weir_tuple 
 			hash_of(&h->shard->secret, t, h->shard->tracker != NULL && !has_ports(t)));
 }
 
-uint16_t handoff_owner(const struct weir_handoff *h, struct rte_mbuf *m)
+/* @sent: never to be put together here, so that of its fragments the first shows the ports. */
+static __rte_always_inline uint16_t owner_of_frame(const struct weir_handoff *h, struct rte_mbuf *m,
+						   bool sent)
 {
-	const uint8_t *at = rte_pktmbuf_mtod(m, const uint8_t *);
-	const uint8_t *type = at + offsetof(struct rte_ether_hdr, ether_type);
+	const uint8_t *at = rte_pktmbuf_mtod(m, const uint8_t *), *type;
 	struct look k = {.end = at + rte_pktmbuf_data_len(m)}, quoted;
 	uint64_t hash;
 	bool v4;
 
-	for (unsigned tags = 0; k.end - type >= 6 && tags < 2; tags++, type += RTE_VLAN_HLEN) {
-		const uint16_t t = (uint16_t)(type[0] << 8 | type[1]);
-
-		if (t != RTE_ETHER_TYPE_VLAN && t != RTE_ETHER_TYPE_QINQ)
-			break;
-	}
-	if (k.end - type < 2)
+	type = frame_type(at, k.end);
+	if (type == NULL)
 		return h->worker;
 	v4 = type[0] == 0x08 && type[1] == 0x00;
 	k.at = type + 2;
-	if ((!v4 && (type[0] != 0x86 || type[1] != 0xdd)) || !look_ip(&k, v4, false))
+	if ((!v4 && (type[0] != 0x86 || type[1] != 0xdd)) || !look_ip(&k, v4, sent))
 		return h->worker;
 	if (unlikely(look_l4(&k))) {
 		quoted = k;
@@ -182,4 +179,14 @@ uint16_t handoff_owner(const struct weir_handoff *h, struct rte_mbuf *m)
 		       h->shard->tracker != NULL && !k.piece && !has_ports(&k.t));
 	weir_meta(m)->hash = (uint32_t)hash | 1; /* 0 means unknown */
 	return owner_of(h, hash);
+}
+
+uint16_t handoff_owner(const struct weir_handoff *h, struct rte_mbuf *m)
+{
+	return owner_of_frame(h, m, false);
+}
+
+uint16_t handoff_owner_sent(const struct weir_handoff *h, struct rte_mbuf *m)
+{
+	return owner_of_frame(h, m, true);
 }

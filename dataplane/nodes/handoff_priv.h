@@ -52,5 +52,7 @@ void handoff_wake(struct weir_handoff *h);
 
 /* The worker that owns a frame's flow; both directions alike. Also writes meta.hash. */
 uint16_t handoff_owner(const struct weir_handoff *h, struct rte_mbuf *m);
+/* The same of a frame that the kernel sends: a first fragment belongs where its answers come to. */
+uint16_t handoff_owner_sent(const struct weir_handoff *h, struct rte_mbuf *m);
 /* The worker that packets of a tuple come to, whole ones: handoff_owner() says the same of them. */
 uint16_t handoff_owner_of(const struct weir_handoff *h, const struct weir_tuple *t);

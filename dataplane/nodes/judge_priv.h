@@ -14,9 +14,10 @@
 #include "tables/bogon_priv.h"
 #include "tuple_priv.h"
 
+/* What came by no interface is our own host's. */
 static inline uint8_t zone_of(const struct weir_policy *policy, uint16_t iface)
 {
-	return iface < WEIR_IFACES_MAX ? policy->zone_of[iface] : WEIR_NO_ZONE;
+	return iface < WEIR_IFACES_MAX ? policy->zone_of[iface] : WEIR_ZONE_SELF;
 }
 
 /* Next hops of addresses, in bulk. */

@@ -22,6 +22,20 @@ static inline struct rte_ether_hdr *eth_hdr(struct rte_mbuf *m)
 	return rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
 }
 
+/* Where a frame's type is said, behind its VLAN tags; NULL: it is cut off. */
+static inline const uint8_t *frame_type(const uint8_t *frame, const uint8_t *end)
+{
+	const uint8_t *type = frame + offsetof(struct rte_ether_hdr, ether_type);
+
+	for (unsigned tags = 0; end - type >= 6 && tags < 2; tags++, type += RTE_VLAN_HLEN) {
+		const uint16_t t = (uint16_t)(type[0] << 8 | type[1]);
+
+		if (t != RTE_ETHER_TYPE_VLAN && t != RTE_ETHER_TYPE_QINQ)
+			break;
+	}
+	return end - type < 2 ? NULL : type;
+}
+
 /* The IPv4 header of a packet with WEIR_META_IP4. */
 static inline struct rte_ipv4_hdr *ip4(struct rte_mbuf *m)
 {

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <rte_ip.h>
 #include <weir/flow.h>
+#include <weir/rules.h>
 
 #include "icmp_priv.h"
 #include "packet_priv.h"
@@ -18,6 +19,13 @@ static inline bool flow_is_over(const struct weir_flow *f)
 	return f->family == 0;
 }
 
+/* Whether a flow begins or ends at our own host: it is neither translated nor inspected. */
+static inline bool flow_is_own(const struct weir_flow *f)
+{
+	return f->zone[WEIR_DIR_ORIG] == WEIR_ZONE_SELF ||
+	       f->zone[WEIR_DIR_REPLY] == WEIR_ZONE_SELF;
+}
+
 static inline enum weir_verdict say_flow_over(struct rte_mbuf *m)
 {
 	weir_meta(m)->flow = WEIR_NO_FLOW;
@@ -27,6 +35,7 @@ static inline enum weir_verdict say_flow_over(struct rte_mbuf *m)
 /* What a packet is to connection tracking. */
 enum tuple_kind {
 	TUPLE_FLOW,  /* it belongs to a flow, or begins one: the tuple is set */
+	TUPLE_SENT,  /* the same, and the kernel sends it */
 	TUPLE_ERROR, /* an ICMP error */
 	TUPLE_NONE,  /* not to be tracked: ours, to a group, what speaks for a link */
 };
@@ -118,8 +127,10 @@ static __rte_noinline enum tuple_kind tuple_of_odd(struct rte_mbuf *m, struct we
 	const struct weir_meta *meta = weir_meta(m);
 	const bool v4 = meta->flags & WEIR_META_IP4;
 	const bool icmp = meta->proto == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	const bool sent = meta->flags & WEIR_META_KERNEL;
 
-	if (meta->flags & (WEIR_META_OURS | WEIR_META_L2_GROUP | WEIR_META_FRAG))
+	if (meta->flags & (sent ? WEIR_META_L2_GROUP | WEIR_META_FRAG_LATER
+				: WEIR_META_L2_GROUP | WEIR_META_FRAG | WEIR_META_OURS))
 		return TUPLE_NONE;
 	if (!(meta->flags & (WEIR_META_IP4 | WEIR_META_IP6)))
 		return TUPLE_NONE;
@@ -129,14 +140,16 @@ static __rte_noinline enum tuple_kind tuple_of_odd(struct rte_mbuf *m, struct we
 		const uint8_t type = ((const struct icmp_head *)l4(m))->type;
 
 		if (v4 ? is_icmp_error4(type) : is_icmp_error6(type))
-			return TUPLE_ERROR;
+			return sent ? TUPLE_NONE : TUPLE_ERROR;
 	}
 	if (v4)
 		tuple_set4(t, ip4(m), meta->proto);
 	else
 		tuple_set6(t, ip6(m), meta->proto);
 	/* Without a header of ours the addresses and the protocol are all there is. */
-	return !(meta->flags & WEIR_META_L4) || tuple_ports(t, l4(m)) ? TUPLE_FLOW : TUPLE_NONE;
+	if ((meta->flags & WEIR_META_L4) && !tuple_ports(t, l4(m)))
+		return TUPLE_NONE;
+	return sent ? TUPLE_SENT : TUPLE_FLOW;
 }
 
 /* TCP and UDP from one host to one host are most of it. */

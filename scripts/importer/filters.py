@@ -20,11 +20,6 @@ HOOKS = ("forward", "input", "output")
 _SELF = Spans(((SELF, SELF),))
 _FAMILIES = {4: ("ip", ADDRESSES4), 6: ("ip6", ADDRESSES6)}
 
-_TO_SELF = (
-    "weir judges each packet to itself on its own, so what answers this machine's own connections "
-    "needs a rule"
-)
-
 
 @dataclass
 class Out:
@@ -202,8 +197,6 @@ class Filters:
         state = box.get("state")
         if verdict.kind == "accept" and (state - ESTABLISHED).pairs == ():
             self._note(rule, "weir lets packets of known flows pass without asking.")
-            if self._hook == "input":
-                self._report.lost("to self", _TO_SELF)
         elif verdict.kind in ("drop", "reject") and (state - INVALID).pairs == ():
             self._note(rule, "weir drops what is invalid without asking.")
         elif verdict.kind != "count":

@@ -455,7 +455,7 @@ static void test_a_frame_of_the_kernel_comes_to_worker_0_whole_and_marked_as_our
 		CU_ASSERT_EQUAL(m->nb_segs, 1 + (sizes[i] - 1) / 2048);
 		CU_ASSERT_EQUAL(rte_mbuf_check(m, 1, &(const char *){NULL}), 0);
 		CU_ASSERT_EQUAL(memcmp(rte_pktmbuf_read(m, 0, sizes[i], got), want, sizes[i]), 0);
-		CU_ASSERT_EQUAL(weir_meta(m)->flags, WEIR_META_OURS);
+		CU_ASSERT_EQUAL(weir_meta(m)->flags, WEIR_META_OURS | WEIR_META_KERNEL);
 		CU_ASSERT_EQUAL(weir_meta(m)->port_out, port.id);
 		CU_ASSERT_EQUAL(weir_meta(m)->port_in, WEIR_NO_PORT);
 		CU_ASSERT_EQUAL(punt_take(p, 1, &none, 1), 0);

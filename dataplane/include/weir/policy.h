@@ -63,9 +63,11 @@ struct weir_policy {
 	struct weir_rules *rules;	       /**< never NULL */
 	struct weir_nat *nat;		       /**< NULL: nothing is translated */
 	struct weir_dpi *dpi;		       /**< NULL: nothing is inspected */
-	bool by_app; /**< rules ask for applications: a flow is judged again when it has one */
-	bool tags;   /**< patterns tell applications, behind the first message too */
-	bool loose;  /**< TCP may begin in its middle */
+	bool by_app;	  /**< rules ask for applications: a flow is judged again when it has one */
+	bool tags;	  /**< patterns tell applications, behind the first message too */
+	bool loose;	  /**< TCP may begin in its middle */
+	bool judges_self; /**< a rule names SELF as where it comes from; else what our host begins
+			       is accepted */
 	struct weir_synproxy synproxy;		/**< zones 0: it is off, rules with it accept */
 	uint64_t timeout_ns[WEIR_FLOW_CLASSES]; /**< how long flows stay after their last packet */
 	void (*free)(struct weir_policy *p);	/**< frees it and what it owns */
