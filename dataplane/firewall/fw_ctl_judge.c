@@ -300,12 +300,20 @@ static json_t *ask_rules(struct trial *t)
 	return j;
 }
 
-/* What our host begins, where no rule speaks of that. */
+/* Whether rules say what becomes of it: not of what our host begins, unless one names it.
+ */
+static bool is_asked(const struct trial *t)
+{
+	return t->ask.from != WEIR_ZONE_SELF ||
+	       (t->policy->judges_self && !is_stateless(t->run) && begins_flow(t));
+}
+
 static json_t *accept_own(void)
 {
 	json_t *j = verdict_json("accept", WEIR_DROP_NONE);
 
-	json_object_set_new(j, "rule", json_string("default"));
+	json_object_set_new(j, "meaning",
+			    json_string("it begins no flow, or no rule names self in from"));
 	return j;
 }
 
@@ -319,8 +327,7 @@ static json_t *judge(struct trial *t)
 	if (t->ask.to == WEIR_ZONE_SELF || t->ask.from == WEIR_ZONE_SELF)
 		t->ask.app = WEIR_APP_UNKNOWN; /* it is not inspected */
 	if (why == WEIR_DROP_NONE)
-		j = t->ask.from == WEIR_ZONE_SELF && !t->policy->judges_self ? accept_own()
-									     : ask_rules(t);
+		j = is_asked(t) ? ask_rules(t) : accept_own();
 	else
 		j = verdict_json(why == WEIR_DROP_NO_ROUTE || why == WEIR_DROP_PROHIBITED ? "reject"
 											  : "drop",

@@ -183,6 +183,36 @@ static void test_without_flows_any_packet_is_one_for_the_rules(void)
 	toy_end();
 }
 
+static void expect_of_the_host(const char *args, const char *action, const char *rule)
+{
+	struct weir_why why;
+	json_t *j = judge(args, &why);
+
+	CU_ASSERT_STRING_EQUAL(member(j, "action"), action);
+	CU_ASSERT_STRING_EQUAL(member(j, "rule"), rule);
+	CU_ASSERT_STRING_EQUAL(member(j, "from"), "self");
+	CU_ASSERT_STRING_EQUAL(member(j, "to"), "out");
+	json_decref(j);
+}
+
+static void test_the_host_is_judged_once_a_rule_names_it(void)
+{
+	static const char *const dns =
+		"{\"from\": \"self\", \"src\": \"192.0.2.1\", \"dst\": \"8.8.8.8\", "
+		"\"proto\": \"udp\", \"dport\": 53}";
+	static const char *const web =
+		"{\"from\": \"self\", \"src\": \"192.0.2.1\", \"dst\": \"8.8.8.8\", \"dport\": 80}";
+
+	toy_begin(TEXT);
+	expect_of_the_host(web, "accept", "");
+	toy_change(WORLD_PORTS "zones: {out: {interfaces: wan, antispoof: true, bogons: true}}\n"
+			       "firewall: {rules: [{name: d, from: self, dport: 53, proto: udp, "
+			       "action: accept}]}\n");
+	expect_of_the_host(dns, "accept", "d");
+	expect_of_the_host(web, "drop", "default");
+	toy_end();
+}
+
 static void test_what_is_no_packet_is_refused_in_a_sentence(void)
 {
 	static const struct {
@@ -190,8 +220,8 @@ static void test_what_is_no_packet_is_refused_in_a_sentence(void)
 	} bad[] = {
 		{"{}",
 		 "explain: from is \"\", must be a zone or an interface that packets come by"},
-		{"{\"from\": \"self\", \"src\": \"1.1.1.1\", \"dst\": \"2.2.2.2\"}",
-		 "explain: from is \"self\", must be a zone or an interface that packets come by"},
+		{"{\"from\": \"dmz\", \"src\": \"1.1.1.1\", \"dst\": \"2.2.2.2\"}",
+		 "explain: from is \"dmz\", must be a zone or an interface that packets come by"},
 		{"{\"from\": \"lan\", \"src\": \"1.1.1.1\", \"dst\": \"::1\"}",
 		 "explain: src and dst must be addresses of the same family"},
 		{"{\"from\": \"lan\", \"src\": \"1.1.1.1\"}",
@@ -226,4 +256,5 @@ WEIR_TESTS("firewall/ctl_judge", TEST(what_is_said_is_what_happens),
 	   TEST(vlan_dscp_type_and_flags_are_those_of_the_packet),
 	   TEST(a_zone_of_several_vlans_will_do_if_no_rule_asks),
 	   TEST(without_flows_any_packet_is_one_for_the_rules),
+	   TEST(the_host_is_judged_once_a_rule_names_it),
 	   TEST(what_is_no_packet_is_refused_in_a_sentence))
