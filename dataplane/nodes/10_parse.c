@@ -230,6 +230,21 @@ static inline enum weir_drop check_udp(const struct rte_udp_hdr *udp, uint32_t b
 		       : WEIR_DROP_NONE;
 }
 
+/* RFC 1858, RFC 3128: it would overwrite flags of the TCP header that the first fragment showed. */
+static enum weir_drop check_later(struct rte_mbuf *m)
+{
+	const struct weir_meta *meta = weir_meta(m);
+	uint16_t offset;
+
+	if (meta->proto != IPPROTO_TCP)
+		return WEIR_DROP_NONE;
+	if (meta->flags & WEIR_META_IP4)
+		offset = rte_be_to_cpu_16(ip4(m)->fragment_offset) & RTE_IPV4_HDR_OFFSET_MASK;
+	else /* its fragment header is the last */
+		offset = ((const uint8_t *)l4(m))[-6] << 5 | ((const uint8_t *)l4(m))[-5] >> 3;
+	return offset == 1 ? WEIR_DROP_FRAG_BAD : WEIR_DROP_NONE;
+}
+
 /*
  * The transport header of all but the plainest: how much of it there must be. Its first fragment
  * has to hold all of it (RFC 1858, RFC 7112), so that rules can be asked.
@@ -242,7 +257,7 @@ static enum weir_drop check_l4(struct rte_mbuf *m)
 	uint32_t need;
 
 	if (meta->flags & WEIR_META_FRAG_LATER)
-		return WEIR_DROP_NONE;
+		return check_later(m);
 	if (meta->proto == IPPROTO_TCP)
 		need = sizeof(struct rte_tcp_hdr);
 	else if (meta->proto == IPPROTO_UDP)

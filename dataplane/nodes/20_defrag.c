@@ -20,9 +20,9 @@
  *   11,840 bytes over Ethernet.
  * - It does not tell why it gave a packet up; see fate_of().
  * - It deletes what is too old only when it needs the room: the timer does it in time.
- * - It checks neither that all but the last are multiples of 8 bytes, nor for RFC 1858's attack,
- * nor where an IPv6 fragment header stands, nor that the whole fits 65,535 bytes: all FRAG_BAD
- * here.
+ * - It checks neither that all but the last are multiples of 8 bytes, nor where an IPv6 fragment
+ *   header stands, nor that the whole fits 65,535 bytes: all FRAG_BAD here. 10_parse looks for the
+ *   attack of RFC 1858.
  * - Its hash has no secret: who chooses addresses and identifications can fill one bucket, and
  *   what is lost then is FRAG_FULL. Nothing else suffers.
  *
@@ -91,17 +91,13 @@ static bool is_ours6(const struct weir_l3 *l3, struct rte_mbuf *m)
 	return l3->hops[hop].kind == WEIR_HOP_LOCAL;
 }
 
-/* RFC 791, RFC 1858, RFC 3128: what no sender's IP makes. */
+/* RFC 791: what no sender's IP makes. */
 static bool is_sane4(struct rte_mbuf *m)
 {
-	const struct weir_meta *meta = weir_meta(m);
 	const uint16_t frag = rte_be_to_cpu_16(ip4(m)->fragment_offset);
 	const uint32_t bytes = l4_there(m);
 
-	if (bytes == 0 || ((frag & RTE_IPV4_HDR_MF_FLAG) && bytes % 8 != 0))
-		return false;
-	/* It would overwrite the flags of the TCP header that the first fragment showed. */
-	return meta->proto != IPPROTO_TCP || (frag & RTE_IPV4_HDR_OFFSET_MASK) != 1;
+	return bytes != 0 && (!(frag & RTE_IPV4_HDR_MF_FLAG) || bytes % 8 == 0);
 }
 
 static struct rte_ipv6_fragment_ext *fragment_header(struct rte_mbuf *m)

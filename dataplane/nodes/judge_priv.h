@@ -130,6 +130,7 @@ static inline void ask_of(const struct weir_policy *policy, struct rte_mbuf *m,
 
 	*ask = (struct weir_rule_ask){.from = zone_of(policy, meta->iface_in),
 				      .vlan = meta->vlan[0],
+				      .later = meta->flags & WEIR_META_FRAG_LATER,
 				      .app = WEIR_APP_UNKNOWN};
 	if (meta->flags & WEIR_META_IP4) {
 		ask->dscp = ip[1] >> 2;

@@ -87,12 +87,20 @@ int weir_rules_worker_create(uint32_t limit_sources, int numa,
 	return 0;
 }
 
-/* Ports, or what the ICMP of this number has in their place. */
-static void ports_of(const struct weir_rule_ask *a, uint8_t icmp, uint16_t *first_be,
-		     uint16_t *second_be)
+/* The protocol, and ports, or what the ICMP of this number has in their place. */
+static void ports_of(const struct weir_rule_ask *a, uint8_t icmp, uint8_t *proto,
+		     uint16_t *first_be, uint16_t *second_be)
 {
 	const bool is_icmp = a->tuple.proto == icmp;
 
+	*proto = a->tuple.proto;
+	if (unlikely((a->later && rules_has_header(*proto, a->tuple.family)) ||
+		     *proto == RULES_HEADLESS)) {
+		*first_be = htons(*proto);
+		*second_be = 0;
+		*proto = RULES_HEADLESS;
+		return;
+	}
 	*first_be = is_icmp ? htons(a->icmp_type) : a->tuple.sport;
 	*second_be = is_icmp ? htons(a->icmp_code) : a->tuple.dport;
 }
@@ -100,10 +108,9 @@ static void ports_of(const struct weir_rule_ask *a, uint8_t icmp, uint16_t *firs
 static void make_key4(struct rules_key4 *k, const struct weir_rule_ask *a)
 {
 	k->tos = (uint8_t)(a->dscp << 2);
-	k->proto = a->tuple.proto;
 	memcpy(&k->src_be, a->tuple.src, sizeof(k->src_be));
 	memcpy(&k->dst_be, a->tuple.dst, sizeof(k->dst_be));
-	ports_of(a, IPPROTO_ICMP, &k->first_be, &k->second_be);
+	ports_of(a, IPPROTO_ICMP, &k->proto, &k->first_be, &k->second_be);
 	k->tcp_flags = a->tcp_flags;
 	k->class_be = 0;
 	k->vlan_be = htons(a->vlan);
@@ -112,12 +119,11 @@ static void make_key4(struct rules_key4 *k, const struct weir_rule_ask *a)
 
 static void make_key6(struct rules_key6 *k, const struct weir_rule_ask *a)
 {
-	k->proto = a->tuple.proto;
 	k->class_be = 0;
 	k->vlan_be = htons(a->vlan);
 	memcpy(k->src_be, a->tuple.src, sizeof(k->src_be));
 	memcpy(k->dst_be, a->tuple.dst, sizeof(k->dst_be));
-	ports_of(a, IPPROTO_ICMPV6, &k->first_be, &k->second_be);
+	ports_of(a, IPPROTO_ICMPV6, &k->proto, &k->first_be, &k->second_be);
 	k->tcp_flags = a->tcp_flags;
 	k->dscp = a->dscp;
 	k->app_be = htons(a->app);

@@ -35,14 +35,10 @@ bool rules_has_zones(const struct weir_rules *rs, uint32_t rule)
 static bool ports_cover(const struct weir_range *big, uint32_t n_big,
 			const struct weir_range *small, uint32_t n_small)
 {
-	static const struct weir_range all = {0, UINT16_MAX};
-
 	if (n_big == 0)
 		return true;
-	if (n_small == 0) {
-		small = &all;
-		n_small = 1;
-	}
+	if (n_small == 0) /* it matches later fragments, which have none */
+		return false;
 	for (uint32_t i = 0; i < n_small; i++) {
 		uint32_t k = 0;
 

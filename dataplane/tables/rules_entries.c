@@ -148,12 +148,24 @@ unsigned rules_protos(const struct weir_rule *r, uint8_t family, uint8_t out[3])
 	return n;
 }
 
+/* The same as keys have them: what needs nothing behind the IP header matches later fragments too.
+ */
+static unsigned key_protos(const struct weir_rule *r, uint8_t family, uint8_t out[3])
+{
+	unsigned n = rules_protos(r, family, out);
+
+	if (n == 1 && rules_has_header(out[0], family) && !has_ports(r) && !has_icmp(r) &&
+	    r->tcp_mask == 0)
+		out[n++] = RULES_HEADLESS;
+	return n;
+}
+
 /* How many choices there are on each axis. */
 static void measure(const struct weir_rule *r, uint8_t family, bool src, bool dst, uint32_t n[AXES])
 {
 	uint8_t unused[3];
 
-	n[AXIS_PROTO] = r->family == 0 || r->family == family ? rules_protos(r, family, unused) : 0;
+	n[AXIS_PROTO] = r->family == 0 || r->family == family ? key_protos(r, family, unused) : 0;
 	n[AXIS_SRC] = src ? r->src.n_prefixes : 1;
 	n[AXIS_DST] = dst ? r->dst.n_prefixes : 1;
 	n[AXIS_FIRST] = r->n_sports > 0 ? r->n_sports : 1;
@@ -204,7 +216,7 @@ static void set_exact(struct rte_acl_field *f, int value, uint16_t mask)
 	f->mask_range.u16 = value < 0 ? 0 : mask;
 }
 
-static void set_icmp(struct rte_acl_field *f, int16_t value)
+static void set_number(struct rte_acl_field *f, int16_t value)
 {
 	f->value.u16 = value < 0 ? 0 : (uint16_t)value;
 	f->mask_range.u16 = value < 0 ? UINT16_MAX : (uint16_t)value;
@@ -240,18 +252,22 @@ static void fill(struct entry *e, const struct weir_rule *r, uint8_t family, boo
 		 const uint32_t at[AXES])
 {
 	struct rte_acl_field *f = e->field, *behind = e->field + after(family);
-	uint8_t proto[3] = {0};
+	uint8_t protos[3] = {0}, proto;
 
-	rules_protos(r, family, proto);
-	set_exact(&f[AT_PROTO], proto[at[AXIS_PROTO]] == 0 ? -1 : proto[at[AXIS_PROTO]], UINT8_MAX);
+	key_protos(r, family, protos);
+	proto = protos[at[AXIS_PROTO]];
+	set_exact(&f[AT_PROTO], proto == 0 ? -1 : proto, UINT8_MAX);
 	set_exact(&f[AT_VLAN], r->vlan == 0 ? -1 : r->vlan, UINT16_MAX);
 	if (src)
 		set_prefix(&f[AT_ADDRS], &r->src.prefixes[at[AXIS_SRC]], family);
 	if (dst)
 		set_prefix(&f[AT_ADDRS + words(family)], &r->dst.prefixes[at[AXIS_DST]], family);
 	if (has_icmp(r)) {
-		set_icmp(&behind[AFTER_FIRST], r->icmp_type);
-		set_icmp(&behind[AFTER_SECOND], r->icmp_code);
+		set_number(&behind[AFTER_FIRST], r->icmp_type);
+		set_number(&behind[AFTER_SECOND], r->icmp_code);
+	} else if (proto == RULES_HEADLESS) {
+		set_number(&behind[AFTER_FIRST], r->proto);
+		set_number(&behind[AFTER_SECOND], -1);
 	} else {
 		set_range(&behind[AFTER_FIRST], r->sports, r->n_sports, at[AXIS_FIRST]);
 		set_range(&behind[AFTER_SECOND], r->dports, r->n_dports, at[AXIS_SECOND]);

@@ -90,8 +90,9 @@ static bool addr_matches(const struct weir_rules *rs, const char *side,
 }
 
 static bool ports_match(const char *side, const struct weir_range *ranges, uint32_t n,
-			const struct weir_tuple *t, uint16_t port_be, struct reason *why)
+			const struct weir_rule_ask *a, uint16_t port_be, struct reason *why)
 {
+	const struct weir_tuple *t = &a->tuple;
 	const uint16_t port = ntohs(port_be);
 	char more[32] = "";
 
@@ -99,6 +100,8 @@ static bool ports_match(const char *side, const struct weir_range *ranges, uint3
 		return true;
 	if (t->proto != IPPROTO_TCP && t->proto != IPPROTO_UDP && t->proto != IPPROTO_SCTP)
 		return no(why, "protocol %u has no ports", t->proto);
+	if (a->later)
+		return no(why, "a later fragment has no ports");
 	for (uint32_t i = 0; i < n; i++)
 		if (port >= ranges[i].lo && port <= ranges[i].hi)
 			return true;
@@ -119,6 +122,8 @@ static bool icmp_matches(const struct weir_rule *r, const struct weir_rule_ask *
 		return true;
 	if (t->proto != (t->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
 		return no(why, "protocol %u is not ICMP", t->proto);
+	if (a->later)
+		return no(why, "a later fragment has no ICMP type");
 	if (r->icmp_type >= 0 && r->icmp_type != a->icmp_type)
 		return no(why, "ICMP type %u is not %d", a->icmp_type, r->icmp_type);
 	if (r->icmp_code >= 0 && r->icmp_code != a->icmp_code)
@@ -133,6 +138,8 @@ static bool flags_match(const struct weir_rule *r, const struct weir_rule_ask *a
 		return true;
 	if (a->tuple.proto != IPPROTO_TCP)
 		return no(why, "protocol %u is not TCP", a->tuple.proto);
+	if (a->later)
+		return no(why, "a later fragment has no TCP flags");
 	if ((a->tcp_flags & r->tcp_mask) == r->tcp_flags)
 		return true;
 	return no(why, "TCP flags 0x%02x are not 0x%02x of 0x%02x", a->tcp_flags, r->tcp_flags,
@@ -160,8 +167,8 @@ static bool header_matches(const struct weir_rule *r, const struct weir_rule_ask
 	if (r->dscp >= 0 && r->dscp != a->dscp)
 		return no(why, "DSCP %u is not %d", a->dscp, r->dscp);
 	return icmp_matches(r, a, why) && flags_match(r, a, why) &&
-	       ports_match("source", r->sports, r->n_sports, t, t->sport, why) &&
-	       ports_match("destination", r->dports, r->n_dports, t, t->dport, why);
+	       ports_match("source", r->sports, r->n_sports, a, t->sport, why) &&
+	       ports_match("destination", r->dports, r->n_dports, a, t->dport, why);
 }
 
 static bool app_matches(const struct weir_rule *r, const struct weir_rule_ask *a,

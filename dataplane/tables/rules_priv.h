@@ -24,6 +24,7 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <netinet/in.h>
 #include <rte_acl.h>
 #include <rte_common.h>
 #include <string.h>
@@ -198,6 +199,20 @@ struct rules_entries {
 	uint32_t n, room;
 	uint8_t *bytes; /* n of rules_entry_bytes() */
 };
+
+/*
+ * What stands for the protocol of a later fragment if others of it have ports, a type or flags: no
+ * packet has it (IANA: reserved). The protocol is then where others have their source port, so that
+ * rules which look at those cannot match.
+ */
+#define RULES_HEADLESS IPPROTO_RAW
+
+/* Whether packets of a protocol have what rules can look at behind the IP header. */
+static inline bool rules_has_header(uint8_t proto, uint8_t family)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	       proto == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
 
 /* The protocols that a rule matches in a family, 0 for all. @return how many; 0: none. */
 unsigned rules_protos(const struct weir_rule *r, uint8_t family, uint8_t out[3]);

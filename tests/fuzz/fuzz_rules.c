@@ -182,7 +182,8 @@ static bool take_ask(struct weir_cursor *c, struct weir_rule_ask *a)
 				    .tcp_flags = b[5],
 				    .dscp = b[6] & 3,
 				    .vlan = b[7] & 3,
-				    .app = b[8] & 3};
+				    .app = b[8] & 3,
+				    .later = b[8] >> 7};
 	memcpy(a->tuple.src, src.bytes, 16);
 	memcpy(a->tuple.dst, dst.bytes, 16);
 	a->tuple.family = b[9] == 0 ? b[10] : src.family;

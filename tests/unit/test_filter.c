@@ -79,6 +79,46 @@ static void test_tcp_may_begin_in_its_middle(void)
 	end(filter);
 }
 
+/* Judge a packet as the second half of a datagram. */
+static void expect_later(void *filter, const struct toy_ip *p, enum weir_verdict verdict)
+{
+	const struct weir_pass pass = {.now_ns = world.now_ns, .gen = &world.gen};
+	struct toy_mbuf t;
+	struct rte_mbuf *m = toy_come(&t, LAN, p);
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, 14);
+	uint8_t said = WEIR_VERDICTS;
+	struct weir_burst b = {.pkt = &m, .verdict = &said, .n = 1, .pass = &pass};
+
+	ip->fragment_offset = RTE_BE16(3);
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	weir_node_parse.process(NULL, &b);
+	CU_ASSERT_EQUAL(said, WEIR_NEXT);
+	weir_node_filter.process(filter, &b);
+	CU_ASSERT_EQUAL(said, verdict);
+}
+
+static void test_later_fragments_match_no_rule_on_headers_that_they_lack(void)
+{
+	const struct toy_ip tcp = toy_tcp("10.0.0.2", 0, "8.8.8.8", 0, 0, 0, 0);
+	const struct toy_ip udp = toy_udp("10.0.0.2", 0, "8.8.8.8", 0);
+	const struct toy_ip ping = {.proto = IPPROTO_ICMP, .src = "10.0.0.2", .dst = "8.8.8.8"};
+	void *filter = begin(STATELESS(
+		"  rules: [{name: flags, proto: tcp, tcp_flags: '!syn', action: accept}, {name: p, "
+		"proto: udp, dport: 0, action: accept}, {name: i, "
+		"proto: icmp, icmp: echo-reply, action: accept}]\n"));
+
+	expect_later(filter, &tcp, WEIR_DROP);
+	expect_later(filter, &udp, WEIR_DROP);
+	expect_later(filter, &ping, WEIR_DROP);
+	expect(filter, LAN, &tcp, WEIR_OUT, WEIR_DROP_NONE);
+	end(filter);
+	filter = begin(STATELESS("  rules: [{name: t, proto: tcp, action: accept}]\n"));
+	expect_later(filter, &tcp, WEIR_NEXT);
+	expect_later(filter, &udp, WEIR_DROP);
+	end(filter);
+}
+
 static void test_ways_and_sources_are_checked_before_rules(void)
 {
 	const struct toy_ip hole = toy_udp("10.0.0.2", 1, "198.18.0.1", 2);
@@ -335,7 +375,9 @@ static void test_without_a_tracker_or_memory_there_is_no_node(void)
 }
 
 WEIR_TESTS("node/filter", TEST(an_answer_needs_a_rule_as_the_question_does),
-	   TEST(tcp_may_begin_in_its_middle), TEST(ways_and_sources_are_checked_before_rules),
+	   TEST(tcp_may_begin_in_its_middle),
+	   TEST(later_fragments_match_no_rule_on_headers_that_they_lack),
+	   TEST(ways_and_sources_are_checked_before_rules),
 	   TEST(a_burst_of_all_kinds_is_judged_one_by_one),
 	   TEST(plain_packets_are_judged_as_all_others_are), TEST(our_own_packets_are_not_judged),
 	   TEST(what_needs_flows_is_refused), TEST(without_a_tracker_or_memory_there_is_no_node))

@@ -436,6 +436,20 @@ static void test_fragments_are_marked_and_later_ones_have_no_transport(void)
 	DROPPED(&f, IP4_HEADER);
 }
 
+static void test_a_fragment_that_would_overwrite_tcps_flags_is_dropped(void)
+{
+	struct frame f;
+
+	put16(frame_tcp4(&f) + 6, 1);
+	DROPPED(&f, FRAG_BAD);
+	put16(frame_tcp4(&f) + 6, 0x2001);
+	DROPPED(&f, FRAG_BAD);
+	put16(frame_tcp4(&f) + 6, 2);
+	GOES_ON(&f);
+	put16(frame_udp4(&f) + 6, 1);
+	GOES_ON(&f);
+}
+
 static void test_a_first_fragment_holds_the_whole_transport_header(void)
 {
 	struct frame f;
@@ -550,6 +564,7 @@ WEIR_TESTS("node/parse", TEST(plain_udp_and_tcp_are_found_with_all_offsets),
 	   TEST(icmp_has_eight_bytes_at_least), TEST(other_transports_are_not_looked_into),
 	   TEST(ipv4_options_move_the_transport_header),
 	   TEST(fragments_are_marked_and_later_ones_have_no_transport),
+	   TEST(a_fragment_that_would_overwrite_tcps_flags_is_dropped),
 	   TEST(a_first_fragment_holds_the_whole_transport_header),
 	   TEST(headers_in_a_later_segment_are_pulled_forward),
 	   TEST(headers_in_a_segment_of_somebody_else_are_dropped),

@@ -147,6 +147,13 @@ static void test_ipv6_fragments_are_marked(void)
 	GOES_ON(&f);
 	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP6 | WEIR_META_FRAG | WEIR_META_FRAG_LATER);
 	CU_ASSERT_EQUAL(f.t.meta.proto, 60);
+	ext = frame_chain(&f, kinds, 1);
+	put16(ext + 2, 8);
+	GOES_ON(&f);
+	ext[0] = 6; /* over the flags of TCP (RFC 1858) */
+	DROPPED(&f, FRAG_BAD);
+	put16(ext + 2, 16);
+	GOES_ON(&f);
 	frame_chain(&f, kinds, 2);
 	DROPPED(&f, IP6_EXT);
 	ext = frame_chain(&f, kinds, 1);

@@ -186,6 +186,49 @@ static void test_icmp_types_and_codes_are_of_the_family_s_own_icmp(void)
 	CU_ASSERT(!icmp_takes(3, -1, toy_udp()));
 }
 
+/* Whether a later fragment of this protocol is taken by a rule. */
+static bool later_taken(const struct weir_rule *r, const char *src, uint8_t proto)
+{
+	struct weir_rule_ask a = toy_ask(src, src, proto, 0, 0);
+
+	a.later = true;
+	return toy_takes(r, &a);
+}
+
+static void test_later_fragments_have_nothing_behind_the_ip_header_that_could_match(void)
+{
+	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_ICMP,
+					 IPPROTO_ICMPV6};
+	static const struct weir_range zero = {0, 0}, all = {0, 65535};
+	static const char *const ends[] = {"10.0.0.1", "2001:db8::1"};
+
+	for (unsigned i = 0; i < 2 * RTE_DIM(protos); i++) {
+		const uint8_t proto = protos[i / 2];
+		struct weir_rule r = toy_rule("r");
+
+		CU_ASSERT(later_taken(&r, ends[i % 2], proto));
+		r.proto = proto;
+		CU_ASSERT(later_taken(&r, ends[i % 2], proto));
+		CU_ASSERT(!later_taken(&r, ends[i % 2], IPPROTO_GRE));
+		CU_ASSERT(!later_taken(&r, ends[i % 2], IPPROTO_RAW));
+		r.proto = 0;
+		r.sports = r.dports = &zero;
+		r.n_dports = 1;
+		CU_ASSERT(!later_taken(&r, ends[i % 2], proto));
+		r.dports = &all;
+		CU_ASSERT(!later_taken(&r, ends[i % 2], proto));
+		r.n_dports = 0;
+		r.n_sports = 1;
+		CU_ASSERT(!later_taken(&r, ends[i % 2], proto));
+		r.n_sports = 0;
+		r.tcp_mask = 2; /* not set */
+		CU_ASSERT(!later_taken(&r, ends[i % 2], proto));
+		r.tcp_mask = 0;
+		r.icmp_type = 0;
+		CU_ASSERT(!later_taken(&r, ends[i % 2], proto));
+	}
+}
+
 static bool flags_take(uint8_t flags, uint8_t mask, uint8_t seen)
 {
 	struct weir_rule_ask a = toy_ask("10.0.0.1", "10.0.0.2", IPPROTO_TCP, 1, 2);
@@ -463,6 +506,7 @@ WEIR_TESTS("rules/ask", TEST(a_rule_that_names_nothing_takes_every_packet),
 	   TEST(a_family_is_a_condition_of_its_own), TEST(each_protocol_is_told_from_all_others),
 	   TEST(ranges_of_ports_have_both_their_ends), TEST(only_tcp_udp_and_sctp_have_ports),
 	   TEST(icmp_types_and_codes_are_of_the_family_s_own_icmp),
+	   TEST(later_fragments_have_nothing_behind_the_ip_header_that_could_match),
 	   TEST(tcp_flags_are_looked_at_through_their_mask), TEST(vlan_and_dscp_are_exact),
 	   TEST(an_unknown_application_is_accepted_for_the_time_being),
 	   TEST(the_first_match_wins_however_specific_later_ones_are),

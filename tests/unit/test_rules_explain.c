@@ -102,6 +102,9 @@ static void test_every_other_field_has_its_sentence(void)
 	SAYS(icmp, icmp_code, 1, "ICMP code 0 is not 1");
 	SAYS(a, tcp_mask, 2, "protocol 17 is not TCP");
 	SAYS(tcp, tcp_mask, 0x12, "TCP flags 0x10 are not 0x00 of 0x12");
+	tcp.later = icmp.later = true;
+	SAYS(tcp, tcp_mask, 2, "a later fragment has no TCP flags");
+	SAYS(icmp, icmp_type, 8, "a later fragment has no ICMP type");
 	SAYS(a, app, 3, "the application is not known yet");
 	a.app = 4;
 	SAYS(a, app, 3, "application 4 is not 3");
@@ -111,6 +114,7 @@ static void test_every_other_field_has_its_sentence(void)
 	r.n_dports = 2;
 	CU_ASSERT_STRING_EQUAL(why_not(&r, &a), "destination port 53 is not 80 or 1 other");
 	CU_ASSERT_STRING_EQUAL(why_not(&r, &icmp), "protocol 1 has no ports");
+	CU_ASSERT_STRING_EQUAL(why_not(&r, &tcp), "a later fragment has no ports");
 	r.n_dports = 0;
 	r.sports = &web[1];
 	r.n_sports = 1;

@@ -275,6 +275,7 @@ static inline struct weir_rule_ask random_ask(const struct world *w)
 	a.dscp = (uint8_t)lot(4);
 	a.vlan = (uint16_t)lot(4);
 	a.app = (uint8_t)lot(4);
+	a.later = one_in(8);
 	return a;
 }
 

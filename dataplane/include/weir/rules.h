@@ -146,6 +146,7 @@ struct weir_rule_ask {
 	uint16_t vlan;		 /**< outer VLAN; 0: none */
 	uint8_t app;		 /**< application; 0: not known yet */
 	bool again; /**< of a flow that was let in before: no limit is charged, none is over */
+	bool later; /**< a fragment but the first: has no ports, type or flags that could match */
 };
 
 /** All there is to compile. */
