@@ -42,6 +42,7 @@ from scapy.layers.inet6 import (
     fragment6,
 )
 from scapy.layers.l2 import Ether
+from scapy.layers.sctp import SCTP, SCTPChunkInit, SCTPChunkInitAck
 from scapy.packet import Packet, Raw
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
@@ -75,6 +76,26 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firewall]:
 def hosts(real: Firewall) -> Firewall:
     real.policy([OUT])
     return real
+
+
+@BOTH
+def test_a_rule_lets_in_a_port_of_sctp(fw: Firewall, six: bool) -> None:
+    """Ports of SCTP are those of its header, and a flow is of its ports.
+
+    Steps: let in port 9 of SCTP; send INIT to it and to port 10; answer both.
+    Check: the first and its answer pass as they were, the others are dropped by the policy.
+    """
+    fw.policy([rule("s", proto="sctp", dport="9")])
+    ends = (LEFT6, RIGHT6) if six else (LEFT, RIGHT)
+    ip = IPv6 if six else IP
+    there, back = (Ether(src=m[0], dst=m[1]) for m in (fw.macs(), fw.macs(False)))
+    for port, passed in ((9, 1), (10, 0)):
+        go = ip(src=ends[0], dst=ends[1]) / SCTP(sport=5000, dport=port, tag=0) / SCTPChunkInit()
+        got = fw.sent(there / go, want=passed)
+        assert [bytes(p[SCTP]) for p in got] == [bytes(go[SCTP])] * passed
+        reply = ip(src=ends[1], dst=ends[0]) / SCTP(sport=port, dport=5000) / SCTPChunkInitAck()
+        assert len(fw.sent(back / reply, False, want=passed)) == passed
+    fw.app.expect_drops({"rule": 2})
 
 
 @pytest.mark.parametrize("server", [LEFT, LEFT6, FAR, FAR6])

@@ -17,6 +17,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_icmp.h>
 #include <rte_prefetch.h>
+#include <rte_sctp.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
 #include <weir/csum.h>
@@ -262,6 +263,8 @@ static enum weir_drop check_l4(struct rte_mbuf *m)
 		need = sizeof(struct rte_tcp_hdr);
 	else if (meta->proto == IPPROTO_UDP)
 		need = sizeof(struct rte_udp_hdr);
+	else if (meta->proto == IPPROTO_SCTP)
+		need = sizeof(struct rte_sctp_hdr);
 	else if (meta->proto == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		need = sizeof(struct rte_icmp_hdr);
 	else

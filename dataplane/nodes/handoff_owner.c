@@ -9,7 +9,8 @@
  * - ICMP queries have their identifier for a port; an ICMP error belongs where the packet that it
  *   quotes does.
  * - Other protocols have nothing that could be chosen. Where flows are tracked, and so may be
- *   translated, all flows of such a protocol are one worker's.
+ *   translated, all flows of such a protocol are one worker's; of SCTP, whose ports stay as they
+ *   are (its checksum is over all of the packet), all between the same two ports.
  * - Fragments do not show their ports: they go by their addresses, and the whole packet that
  *   20_defrag makes of them goes on to the owner of its flow. Those that the kernel sends are not
  *   put together: the first, which has the ports, goes to the owner of its flow.
@@ -114,9 +115,11 @@ static inline bool look_ip(struct look *k, bool v4, bool quoted)
 	return v4 ? look_ip4(k, quoted) : look_ip6(k, quoted);
 }
 
+/* Whether a port may be chosen. */
 static bool has_ports(const struct weir_tuple *t)
 {
-	return t->proto == IPPROTO_TCP || t->proto == IPPROTO_UDP || (t->sport | t->dport) != 0;
+	return t->proto == IPPROTO_TCP || t->proto == IPPROTO_UDP ||
+	       (t->proto != IPPROTO_SCTP && (t->sport | t->dport) != 0);
 }
 
 static inline uint64_t hash_of(const struct weir_siphash_key *key, const struct weir_tuple *t,

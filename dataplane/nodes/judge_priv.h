@@ -144,7 +144,7 @@ static inline void ask_of(const struct weir_policy *policy, struct rte_mbuf *m,
 	tuple_ports(&ask->tuple, l4(m));
 	if (meta->proto == IPPROTO_TCP) {
 		ask->tcp_flags = ((const struct rte_tcp_hdr *)l4(m))->tcp_flags;
-	} else if (meta->proto != IPPROTO_UDP) {
+	} else if (meta->proto != IPPROTO_UDP && meta->proto != IPPROTO_SCTP) {
 		const struct icmp_head *icmp = l4(m);
 
 		ask->icmp_type = icmp->type;

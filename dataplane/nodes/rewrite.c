@@ -305,7 +305,8 @@ bool quote_find(struct rte_mbuf *m, struct quote *q)
 	if (q->was.proto == (v4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		return false;
 	if (q->was.proto == IPPROTO_TCP || q->was.proto == IPPROTO_UDP ||
-	    q->was.proto == IPPROTO_ICMP || q->was.proto == IPPROTO_ICMPV6)
+	    q->was.proto == IPPROTO_SCTP || q->was.proto == IPPROTO_ICMP ||
+	    q->was.proto == IPPROTO_ICMPV6)
 		return q->end >= q->l4_off + QUOTED_LEAST;
 	return true;
 }

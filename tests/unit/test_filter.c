@@ -79,6 +79,20 @@ static void test_tcp_may_begin_in_its_middle(void)
 	end(filter);
 }
 
+static void test_sctp_has_ports(void)
+{
+	struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 9), other;
+	void *filter =
+		begin(STATELESS("  rules: [{name: s, proto: sctp, dport: 9, action: accept}]\n"));
+
+	go.proto = IPPROTO_SCTP;
+	other = go;
+	other.dport = 10;
+	expect(filter, LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	expect(filter, LAN, &other, WEIR_DROP, WEIR_DROP_RULE);
+	end(filter);
+}
+
 /* Judge a packet as the second half of a datagram. */
 static void expect_later(void *filter, const struct toy_ip *p, enum weir_verdict verdict)
 {
@@ -375,7 +389,7 @@ static void test_without_a_tracker_or_memory_there_is_no_node(void)
 }
 
 WEIR_TESTS("node/filter", TEST(an_answer_needs_a_rule_as_the_question_does),
-	   TEST(tcp_may_begin_in_its_middle),
+	   TEST(tcp_may_begin_in_its_middle), TEST(sctp_has_ports),
 	   TEST(later_fragments_match_no_rule_on_headers_that_they_lack),
 	   TEST(ways_and_sources_are_checked_before_rules),
 	   TEST(a_burst_of_all_kinds_is_judged_one_by_one),

@@ -78,6 +78,33 @@ static void test_a_forwarded_port_answers_as_who_was_asked(void)
 	toy_end();
 }
 
+/* Its checksum is over all of the packet and no address: its ports may not change. */
+static void test_sctp_is_translated_by_its_addresses_alone(void)
+{
+	struct toy_ip go = toy_udp("10.0.0.2", 1000, "8.8.8.8", 9), back, other;
+	static const uint8_t head[12] = {1000 >> 8, 1000 & 255, 0, 9, 1, 0, 0, 0, 2, 0, 0, 0};
+	struct toy_mbuf t;
+
+	go.proto = IPPROTO_SCTP;
+	back = other = go;
+	back.src = go.dst;
+	back.dst = "192.0.2.1";
+	back.sport = 9;
+	back.dport = 1000;
+	other.src = "10.0.0.3";
+	toy_begin(MASQUERADE);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_NEXT);
+	CU_ASSERT_EQUAL(memcmp(t.buf + t.m.data_off + 26, toy_addr("192.0.2.1").bytes, 4), 0);
+	CU_ASSERT_EQUAL(memcmp(t.buf + t.m.data_off + 34, head, sizeof(head)), 0);
+	toy_expect(LAN, &other, WEIR_DROP, WEIR_DROP_NAT_FULL);
+	other.sport = 1001;
+	toy_expect(LAN, &other, WEIR_NEXT, WEIR_DROP_NONE);
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, WAN, &back)), WEIR_NEXT);
+	CU_ASSERT_EQUAL(memcmp(t.buf + t.m.data_off + 30, toy_addr("10.0.0.2").bytes, 4), 0);
+	CU_ASSERT_EQUAL(toy_flows(), 2);
+	toy_end();
+}
+
 static void test_what_is_not_translated_passes_untouched(void)
 {
 	const struct toy_ip go = toy_udp("8.8.8.8", 9, "10.0.0.2", 80);
@@ -398,6 +425,7 @@ static void test_without_a_tracker_or_memory_there_is_no_node(void)
 
 WEIR_TESTS("node/nat", TEST(a_masqueraded_flow_leaves_and_comes_back_right),
 	   TEST(a_forwarded_port_answers_as_who_was_asked),
+	   TEST(sctp_is_translated_by_its_addresses_alone),
 	   TEST(what_is_not_translated_passes_untouched),
 	   TEST(a_dscp_is_set_on_each_packet_in_both_families),
 	   TEST(a_ttl_that_runs_out_is_rejected_before_translation),

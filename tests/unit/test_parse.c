@@ -385,14 +385,35 @@ static void test_icmp_has_eight_bytes_at_least(void)
 	DROPPED(&f, L4_HEADER);
 }
 
+static void test_sctp_has_twelve_bytes_at_least(void)
+{
+	struct frame f;
+	uint8_t *ip;
+
+	ip = frame_udp4(&f);
+	ip[9] = 132;
+	put16(ip + 2, 32);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP4 | WEIR_META_L4);
+	ip = frame_udp4(&f);
+	ip[9] = 132;
+	put16(ip + 2, 31);
+	DROPPED(&f, L4_HEADER);
+	frame_ip6(&f, 132, 12);
+	GOES_ON(&f);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP6 | WEIR_META_L4);
+	frame_ip6(&f, 132, 11);
+	DROPPED(&f, L4_HEADER);
+}
+
 static void test_other_transports_are_not_looked_into(void)
 {
 	struct frame f;
 
-	frame_udp4(&f)[9] = 132;
+	frame_udp4(&f)[9] = 33; /* DCCP */
 	GOES_ON(&f);
 	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP4);
-	CU_ASSERT_EQUAL(f.t.meta.proto, 132);
+	CU_ASSERT_EQUAL(f.t.meta.proto, 33);
 	frame_ip6(&f, 50, 0);
 	GOES_ON(&f);
 	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP6);
@@ -561,8 +582,8 @@ WEIR_TESTS("node/parse", TEST(plain_udp_and_tcp_are_found_with_all_offsets),
 	   TEST(each_bit_of_an_ipv4_header_is_under_its_checksum),
 	   TEST(the_port_may_vouch_for_the_checksum), TEST(impossible_ipv4_addresses_are_dropped),
 	   TEST(who_has_no_address_yet_may_speak_to_all), TEST(lies_of_udp_and_tcp_are_dropped),
-	   TEST(icmp_has_eight_bytes_at_least), TEST(other_transports_are_not_looked_into),
-	   TEST(ipv4_options_move_the_transport_header),
+	   TEST(icmp_has_eight_bytes_at_least), TEST(sctp_has_twelve_bytes_at_least),
+	   TEST(other_transports_are_not_looked_into), TEST(ipv4_options_move_the_transport_header),
 	   TEST(fragments_are_marked_and_later_ones_have_no_transport),
 	   TEST(a_fragment_that_would_overwrite_tcps_flags_is_dropped),
 	   TEST(a_first_fragment_holds_the_whole_transport_header),

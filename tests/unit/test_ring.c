@@ -172,6 +172,29 @@ static void test_queries_are_owned_by_their_identifier(void)
 	tear_down();
 }
 
+/* Translation changes none of its ports, and cannot choose where replies come to. */
+static void test_flows_of_sctp_have_their_owner_by_their_ports(void)
+{
+	static char tracker;
+	unsigned owned[WORKERS] = {0};
+
+	set_up();
+	for (uint16_t w = 0; w < WORKERS; w++)
+		shard[w].tracker = (void *)&tracker;
+	for (uint32_t n = 0; n < 200; n++) {
+		const struct weir_tuple t = tuple_for(n % 2 ? 4 : 6, IPPROTO_SCTP, n);
+		struct weir_tuple back = weir_tuple_reverse(&t);
+		const uint16_t owner = handoff_owner_of(&ends[0], &t);
+
+		back.dst[1]++;
+		CU_ASSERT_EQUAL(owner_of_frame(&t, 0, &t.sport, 4), owner);
+		CU_ASSERT_EQUAL(owner_of_frame(&back, 0, &back.sport, 4), owner);
+		owned[owner]++;
+	}
+	CU_ASSERT(owned[0] > 40 && owned[1] > 40 && owned[2] > 40);
+	tear_down();
+}
+
 static void test_an_error_has_the_owner_of_the_packet_that_it_quotes(void)
 {
 	set_up();
@@ -450,6 +473,7 @@ static void test_a_lone_worker_passes_everything_on(void)
 
 WEIR_TESTS("nodes/ring", TEST(both_directions_of_a_flow_have_one_owner),
 	   TEST(a_tuple_has_the_owner_of_its_packets), TEST(queries_are_owned_by_their_identifier),
+	   TEST(flows_of_sctp_have_their_owner_by_their_ports),
 	   TEST(an_error_has_the_owner_of_the_packet_that_it_quotes),
 	   TEST(an_error_about_a_first_fragment_has_the_owner_of_its_flow),
 	   TEST(fragments_of_a_datagram_have_one_owner),

@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <rte_icmp.h>
 #include <rte_ip.h>
+#include <rte_sctp.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ struct toy_ip {
 	uint8_t icmp_type;
 	uint8_t ttl; /* 0: 64 */
 	uint8_t dscp;
-	const void *data; /* behind the header: 20 bytes of TCP, 8 of others */
+	const void *data; /* behind the header: 20 bytes of TCP, 12 of SCTP, 8 of others */
 	uint16_t data_bytes;
 };
 
@@ -239,7 +240,10 @@ static inline void toy_end(void)
 
 static inline uint16_t toy_l4_bytes(const struct toy_ip *p)
 {
-	return (uint16_t)((p->proto == IPPROTO_TCP ? 20 : 8) + p->data_bytes);
+	return (uint16_t)((p->proto == IPPROTO_TCP    ? 20
+			   : p->proto == IPPROTO_SCTP ? 12
+						      : 8) +
+			  p->data_bytes);
 }
 
 static inline void toy_l4(const struct toy_ip *p, uint8_t *at)
@@ -261,6 +265,12 @@ static inline void toy_l4(const struct toy_ip *p, uint8_t *at)
 		*udp = (struct rte_udp_hdr){.src_port = rte_cpu_to_be_16(p->sport),
 					    .dst_port = rte_cpu_to_be_16(p->dport),
 					    .dgram_len = rte_cpu_to_be_16(toy_l4_bytes(p))};
+	} else if (p->proto == IPPROTO_SCTP) {
+		*(struct rte_sctp_hdr *)at =
+			(struct rte_sctp_hdr){.src_port = rte_cpu_to_be_16(p->sport),
+					      .dst_port = rte_cpu_to_be_16(p->dport),
+					      .tag = 1,
+					      .cksum = 2};
 	} else {
 		at[0] = p->icmp_type;
 		at[4] = (uint8_t)(p->sport >> 8);
@@ -317,6 +327,8 @@ static inline uint16_t toy_ip_bytes(const struct toy_ip *p, uint8_t *at)
 		ip->hdr_checksum = rte_ipv4_cksum(ip);
 	}
 	toy_l4(p, body);
+	if (p->proto == IPPROTO_SCTP)
+		return (uint16_t)(body - at + n); /* no checksum that covers addresses */
 	sum = toy_l4_sum(p, at, body, six);
 	memcpy(toy_sum_at(p->proto, body), &sum, sizeof(sum));
 	return (uint16_t)(body - at + n);

@@ -33,7 +33,8 @@ enum weir_meta_flag {
 	WEIR_META_LEARN =
 		1 << 7, /**< a copy of ARP or ND from another worker: learn, never answer */
 	WEIR_META_TRACED = 1 << 8, /**< followed by weirctl trace */
-	WEIR_META_L4 = 1 << 9,	   /**< l4_off and proto are a TCP, UDP or ICMP header, all there */
+	WEIR_META_L4 =
+		1 << 9, /**< l4_off and proto are a TCP, UDP, SCTP or ICMP header, all there */
 	WEIR_META_DEFRAGGED = 1 << 10, /**< put together from fragments by 20_defrag */
 	WEIR_META_KNOWN = 1 << 11,     /**< 30_conntrack: of a flow that rules need not judge */
 	WEIR_META_RELATED = 1 << 12,   /**< 30_conntrack: an ICMP error about the flow's packets */
