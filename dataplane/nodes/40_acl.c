@@ -34,6 +34,7 @@
 #include <weir/tracker.h>
 
 #include "judge_priv.h"
+#include "route_priv.h"
 #include "synproxy_priv.h"
 #include "tables/tracker_priv.h"
 
@@ -292,8 +293,15 @@ static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy
 	if (c->f == NULL)
 		return WEIR_NEXT;
 	if (c->draft) {
-		const enum weir_drop why = check_limits(n, policy, c, ask->from);
+		enum weir_drop why = check_forwarded(c->m);
 
+		/* No flow begins with what 60_route would not send on. */
+		if (why == WEIR_DROP_NONE && unlikely(ttl_is_over(c->m))) {
+			give_up(n, c);
+			return weir_say_reject(c->m, WEIR_DROP_TTL);
+		}
+		if (why == WEIR_DROP_NONE)
+			why = check_limits(n, policy, c, ask->from);
 		if (why != WEIR_DROP_NONE)
 			return turn_away(n, c, why);
 		if (unlikely(c->cookie == SYN_COOKIE_GOOD) &&

@@ -335,19 +335,6 @@ static inline enum weir_verdict route_one4(struct weir_shard *s, const struct we
 	return likely(route_plain4(l3, m, number)) ? WEIR_OUT : route_odd4(s, l3, m, number);
 }
 
-/* Sources that stay on their link (RFC 4291 2.5.2, 2.5.6): WEIR_DROP_NONE if it is another one. */
-static inline enum weir_drop link_source6(const struct rte_ipv6_hdr *ip)
-{
-	uint64_t src[2];
-
-	memcpy(src, ip6_src(ip), sizeof(src));
-	if (unlikely((src[0] & RTE_BE64(0xffc0000000000000)) == RTE_BE64(0xfe80000000000000)))
-		return WEIR_DROP_LINK_LOCAL;
-	if (unlikely((src[0] | src[1]) == 0))
-		return WEIR_DROP_IP_SOURCE;
-	return WEIR_DROP_NONE;
-}
-
 /*
  * Longer than the link, or than what every path of IPv6 takes if its sender, who speaks IPv4,
  * cannot be told of a shorter one (RFC 7915 section 4). What came in fragments may leave so.

@@ -48,6 +48,27 @@ static inline bool is_this_network(const struct rte_ipv4_hdr *ip)
 	return (ip->src_addr & RTE_BE32(0xff000000)) == 0;
 }
 
+/* Sources that stay on their link (RFC 4291 2.5.2, 2.5.6): WEIR_DROP_NONE if it is another one. */
+static inline enum weir_drop link_source6(const struct rte_ipv6_hdr *ip)
+{
+	uint64_t src[2];
+
+	memcpy(src, ip6_src(ip), sizeof(src));
+	if (unlikely((src[0] & RTE_BE64(0xffc0000000000000)) == RTE_BE64(0xfe80000000000000)))
+		return WEIR_DROP_LINK_LOCAL;
+	if (unlikely((src[0] | src[1]) == 0))
+		return WEIR_DROP_IP_SOURCE;
+	return WEIR_DROP_NONE;
+}
+
+/* Why a source says that a packet cannot be forwarded; WEIR_DROP_NONE: it can. */
+static inline enum weir_drop check_forwarded(struct rte_mbuf *m)
+{
+	if (!(weir_meta(m)->flags & WEIR_META_IP4))
+		return link_source6(ip6(m));
+	return is_this_network(ip4(m)) ? WEIR_DROP_IP_SOURCE : WEIR_DROP_NONE;
+}
+
 /*
  * Pass an IPv4 packet on to a neighbour: OUT, with its TTL one lower. False: there is more to say
  * about it than that, or against it; then nothing has changed.

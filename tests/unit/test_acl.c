@@ -191,6 +191,28 @@ static void test_what_is_for_us_is_judged_by_itself_and_leaves_no_flow(void)
 	toy_end();
 }
 
+static void test_no_flow_begins_with_what_will_not_be_sent_on(void)
+{
+	struct toy_ip go = toy_udp("10.0.0.2", 1, "8.8.8.8", 2);
+	struct toy_ip go6 = toy_udp("2001:db8:1::2", 1, "2001:db8:2::2", 2);
+	const struct toy_ip link = toy_udp("fe80::2", 1, "2001:db8:2::2", 2);
+
+	toy_begin(RULES("    - {name: r, from: lan, action: accept}\n"));
+	go.ttl = go6.ttl = 1;
+	toy_expect(LAN, &go, WEIR_REJECT, WEIR_DROP_TTL);
+	toy_expect(LAN, &go6, WEIR_REJECT, WEIR_DROP_TTL);
+	toy_expect(LAN, &link, WEIR_DROP, WEIR_DROP_LINK_LOCAL);
+	CU_ASSERT_EQUAL(toy_flows(), 0);
+	CU_ASSERT_EQUAL(toy_stats()->created, 0);
+	go.ttl = 2;
+	toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	go.ttl = 1; /* whoever is refused is not told that we are here */
+	toy_expect(WAN, &go, WEIR_DROP, WEIR_DROP_FLOW_ZONE);
+	go.sport = 9;
+	toy_expect(WAN, &go, WEIR_DROP, WEIR_DROP_RULE);
+	toy_end();
+}
+
 static void test_an_interface_in_no_zone_is_not_served(void)
 {
 	const struct toy_ip go = toy_udp("10.0.0.2", 1, "8.8.8.8", 2);
@@ -388,6 +410,7 @@ WEIR_TESTS("node/acl", TEST(the_first_rule_that_matches_decides),
 	   TEST(what_cannot_begin_a_flow_is_invalid),
 	   TEST(with_loose_tracking_tcp_may_begin_in_its_middle),
 	   TEST(what_is_for_us_is_judged_by_itself_and_leaves_no_flow),
+	   TEST(no_flow_begins_with_what_will_not_be_sent_on),
 	   TEST(an_interface_in_no_zone_is_not_served),
 	   TEST(a_flow_that_a_new_policy_forbids_ends_at_its_next_packet),
 	   TEST(a_flow_that_ends_in_a_burst_takes_its_other_packets_along),

@@ -153,6 +153,12 @@ static void test_a_ttl_that_runs_out_is_rejected_before_translation(void)
 	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_REJECT);
 	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_TTL);
 	expect_ip4(&t, "10.0.0.2", 1000, "8.8.8.8", 53);
+	CU_ASSERT_EQUAL(toy_flows(), 0);
+	go.ttl = 2;
+	toy_expect(LAN, &go, WEIR_NEXT, WEIR_DROP_NONE);
+	go.ttl = 1; /* of a flow that there is */
+	CU_ASSERT_EQUAL(toy_walk(toy_come(&t, LAN, &go)), WEIR_REJECT);
+	expect_ip4(&t, "10.0.0.2", 1000, "8.8.8.8", 53);
 	toy_end();
 }
 
