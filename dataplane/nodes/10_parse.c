@@ -5,7 +5,8 @@
  *
  * Takes:  frames from 00 to 02, with meta.port_in and cleared flags.
  * Says:   NEXT for IPv4, IPv6 and ARP with meta filled in; DROP for what lies about its length, has
- *         addresses that cannot be, or is for somebody else; PUNT for other protocols.
+ *         addresses that cannot be, is routed by its source, or is for somebody else; PUNT for
+ *         other protocols.
  * Holds:  nothing. Reads the interfaces of the generation; without a layer 3 it checks no MAC.
  *
  * TCP and UDP without tags, options and fragments take the straight way through parse_one() and,
@@ -47,6 +48,12 @@
 #define FOUND                                                                    \
 	(WEIR_META_IP4 | WEIR_META_IP6 | WEIR_META_FRAG | WEIR_META_FRAG_LATER | \
 	 WEIR_META_OPTIONS | WEIR_META_L2_GROUP | WEIR_META_L4)
+
+/* Options of IPv4 (RFC 791 section 3.1). */
+#define IP4_OPTION_END	0
+#define IP4_OPTION_NOP	1
+#define IP4_OPTION_LSRR 131
+#define IP4_OPTION_SSRR 137
 
 #define IP4_FRAGMENT RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
 
@@ -292,6 +299,23 @@ static bool note_fragment(struct weir_meta *meta, uint32_t offset_bytes, bool mo
 	return offset_bytes + bytes <= UINT16_MAX;
 }
 
+/* RFC 791 section 3.1; source routes are refused, as RFC 7126 section 4.3 has it. */
+static enum weir_drop check_options(const uint8_t *at, const uint8_t *end)
+{
+	while (at < end && *at != IP4_OPTION_END) {
+		if (*at == IP4_OPTION_NOP) {
+			at++;
+			continue;
+		}
+		if (end - at < 2 || at[1] < 2 || at[1] > end - at)
+			return WEIR_DROP_IP_OPTION;
+		if (*at == IP4_OPTION_LSRR || *at == IP4_OPTION_SSRR)
+			return WEIR_DROP_SOURCE_ROUTE;
+		at += at[1];
+	}
+	return WEIR_DROP_NONE;
+}
+
 static enum weir_drop parse_ip4(struct rte_mbuf *m)
 {
 	struct weir_meta *meta = weir_meta(m);
@@ -307,6 +331,8 @@ static enum weir_drop parse_ip4(struct rte_mbuf *m)
 	    !packet_pull(m, (uint32_t)meta->l3_off + header_bytes))
 		return WEIR_DROP_IP4_HEADER;
 	bad = check_ip4(m, ip, meta->l3_off, header_bytes);
+	if (bad == WEIR_DROP_NONE)
+		bad = check_options((const uint8_t *)(ip + 1), (const uint8_t *)ip + header_bytes);
 	if (bad != WEIR_DROP_NONE)
 		return bad;
 	meta->flags |= WEIR_META_IP4;
@@ -340,6 +366,12 @@ static inline enum weir_drop check_addresses6(const struct rte_ipv6_hdr *ip)
 	if (unlikely(!to_group && (src[0] | src[1]) == 0))
 		return WEIR_DROP_IP_SOURCE;
 	return WEIR_DROP_NONE;
+}
+
+/* A routing header of type 0 that is not used up (RFC 5095). */
+static bool is_source_route(const uint8_t *routing)
+{
+	return routing[2] == 0 && routing[3] != 0;
 }
 
 /* One extension header at l4_off: its length in bytes; 0: it may not stand here; proto moves on. */
@@ -379,9 +411,10 @@ static enum weir_drop walk_extensions(struct rte_mbuf *m)
 	bool fragmented = false;
 
 	for (unsigned n = 0; n <= EXT_HEADERS; n++) {
+		const uint8_t kind = meta->proto;
 		uint32_t bytes;
 
-		switch (meta->proto) {
+		switch (kind) {
 		case EXT_FRAGMENT:
 			if (fragmented)
 				return WEIR_DROP_IP6_EXT;
@@ -399,6 +432,8 @@ static enum weir_drop walk_extensions(struct rte_mbuf *m)
 		if (bytes == 0 || meta->l4_off + bytes - begin > EXT_BYTES ||
 		    !packet_pull(m, meta->l4_off + bytes))
 			return WEIR_DROP_IP6_EXT;
+		if (kind == EXT_ROUTING && is_source_route(l4(m)))
+			return WEIR_DROP_SOURCE_ROUTE;
 		meta->l4_off = (uint16_t)(meta->l4_off + bytes);
 		if (meta->flags & WEIR_META_FRAG_LATER)
 			return WEIR_DROP_NONE;

@@ -439,6 +439,44 @@ static void test_ipv4_options_move_the_transport_header(void)
 	DROPPED(&f, IP4_CSUM);
 }
 
+/* A UDP packet with four bytes of options more for each four of these. */
+static void frame_options(struct frame *f, const uint8_t *options, unsigned n)
+{
+	uint8_t *ip = frame_udp4(f);
+
+	memmove(ip + 20 + n, ip + 20, 24);
+	memcpy(ip + 20, options, n);
+	ip[0] = (uint8_t)(0x45 + n / 4);
+	put16(ip + 2, 20 + n + 24);
+	f->len = (uint16_t)(f->len + n);
+}
+
+static void test_source_routes_and_lies_of_ipv4_options_are_dropped(void)
+{
+	static const uint8_t lsrr[8] = {131, 7, 4, 10, 0, 2, 2, 0};
+	static const uint8_t ssrr[8] = {1, 137, 7, 4, 10, 0, 2, 2};
+	static const uint8_t after_end[8] = {148, 4,   0, 0,
+					     0,	  131, 0, 0}; /* RFC 2113, then padding */
+	static const uint8_t empty[4] = {68, 0, 0, 0}, one[4] = {68, 1, 0, 0}, far[4] = {68, 5};
+	static const uint8_t cut[4] = {1, 1, 1, 68};
+	struct frame f;
+
+	frame_options(&f, lsrr, 8);
+	DROPPED(&f, SOURCE_ROUTE);
+	frame_options(&f, ssrr, 8);
+	DROPPED(&f, SOURCE_ROUTE);
+	frame_options(&f, empty, 4);
+	DROPPED(&f, IP_OPTION);
+	frame_options(&f, one, 4);
+	DROPPED(&f, IP_OPTION);
+	frame_options(&f, far, 4);
+	DROPPED(&f, IP_OPTION);
+	frame_options(&f, cut, 4);
+	DROPPED(&f, IP_OPTION);
+	frame_options(&f, after_end, 8);
+	GOES_ON(&f);
+}
+
 static void test_fragments_are_marked_and_later_ones_have_no_transport(void)
 {
 	struct frame f;
@@ -584,6 +622,7 @@ WEIR_TESTS("node/parse", TEST(plain_udp_and_tcp_are_found_with_all_offsets),
 	   TEST(who_has_no_address_yet_may_speak_to_all), TEST(lies_of_udp_and_tcp_are_dropped),
 	   TEST(icmp_has_eight_bytes_at_least), TEST(sctp_has_twelve_bytes_at_least),
 	   TEST(other_transports_are_not_looked_into), TEST(ipv4_options_move_the_transport_header),
+	   TEST(source_routes_and_lies_of_ipv4_options_are_dropped),
 	   TEST(fragments_are_marked_and_later_ones_have_no_transport),
 	   TEST(a_fragment_that_would_overwrite_tcps_flags_is_dropped),
 	   TEST(a_first_fragment_holds_the_whole_transport_header),

@@ -84,6 +84,18 @@ static void test_an_authentication_header_counts_in_words_of_four(void)
 	CU_ASSERT_EQUAL(f.t.meta.l4_off, IP6 + 24);
 }
 
+static void test_a_routing_header_of_type_0_must_be_used_up(void)
+{
+	static const uint8_t kinds[] = {60, 43};
+	struct frame f;
+	uint8_t *ext = frame_chain(&f, kinds, 2);
+
+	ext[8 + 3] = 1;
+	DROPPED(&f, SOURCE_ROUTE);
+	ext[8 + 2] = 2; /* of mobile hosts (RFC 6275) */
+	GOES_ON(&f);
+}
+
 static void test_hop_by_hop_options_stand_first_or_not_at_all(void)
 {
 	static const uint8_t kinds[] = {60, 0};
@@ -164,6 +176,7 @@ static void test_ipv6_fragments_are_marked(void)
 WEIR_TESTS("node/parse6", TEST(lies_of_an_ipv6_header_are_dropped),
 	   TEST(impossible_ipv6_addresses_are_dropped), TEST(ipv6_extension_headers_are_walked),
 	   TEST(an_authentication_header_counts_in_words_of_four),
+	   TEST(a_routing_header_of_type_0_must_be_used_up),
 	   TEST(hop_by_hop_options_stand_first_or_not_at_all),
 	   TEST(extension_headers_are_bounded_in_number_and_length),
 	   TEST(too_long_a_chain_is_dropped_though_it_is_all_there),
