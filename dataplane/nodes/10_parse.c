@@ -39,7 +39,6 @@
 #define EXT_HOP_BY_HOP	0
 #define EXT_ROUTING	43
 #define EXT_FRAGMENT	44
-#define EXT_AH		51
 #define EXT_DESTINATION 60
 
 #define ETHER_TYPE_QINQ_OLD 0x9100
@@ -387,9 +386,7 @@ static uint32_t take_extension(struct rte_mbuf *m, bool first)
 	ext = l4(m);
 	if (kind == EXT_HOP_BY_HOP)
 		meta->flags |= WEIR_META_OPTIONS;
-	if (kind == EXT_AH)
-		bytes = (ext[1] + 2u) * 4;
-	else if (kind != EXT_FRAGMENT)
+	if (kind != EXT_FRAGMENT)
 		bytes = (ext[1] + 1u) * 8;
 	if (bytes > l4_there(m) || (kind == EXT_HOP_BY_HOP && !first))
 		return 0;
@@ -422,10 +419,9 @@ static enum weir_drop walk_extensions(struct rte_mbuf *m)
 			break;
 		case EXT_HOP_BY_HOP:
 		case EXT_ROUTING:
-		case EXT_AH:
 		case EXT_DESTINATION:
 			break;
-		default: /* transport, ESP, no next header, or what we do not know */
+		default: /* transport, AH as in IPv4, ESP, no next header, or what we do not know */
 			return WEIR_DROP_NONE;
 		}
 		bytes = take_extension(m, n == 0);

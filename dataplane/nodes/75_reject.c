@@ -211,8 +211,6 @@ static uint32_t next_header_at(struct rte_mbuf *m)
 		at = next;
 		if (kind == IPPROTO_FRAGMENT)
 			next += 8;
-		else if (kind == IPPROTO_AH)
-			next += (ip[next + 1] + 2u) * 4;
 		else
 			next += (ip[next + 1] + 1u) * 8;
 	}

@@ -63,9 +63,6 @@ static bool look_extension(struct look *k, bool quoted)
 	case IPPROTO_DSTOPTS:
 		bytes = (k->at[1] + 1u) * 8;
 		break;
-	case IPPROTO_AH:
-		bytes = (k->at[1] + 2u) * 4;
-		break;
 	case IPPROTO_FRAGMENT:
 		k->piece = k->at[2] != 0 || (k->at[3] & (quoted ? 0xf8 : 0xf9)) != 0;
 		if (k->piece)

@@ -189,19 +189,16 @@ bool ip6_walk(const uint8_t *ip, uint32_t there, struct ip6_walk *w)
 		const uint8_t *ext = ip + w->bytes;
 		uint32_t bytes = 8;
 
+		w->has_ah = w->proto == IPPROTO_AH;
 		if (w->proto != IPPROTO_HOPOPTS && w->proto != IPPROTO_ROUTING &&
-		    w->proto != IPPROTO_FRAGMENT && w->proto != IPPROTO_AH &&
-		    w->proto != IPPROTO_DSTOPTS)
+		    w->proto != IPPROTO_FRAGMENT && w->proto != IPPROTO_DSTOPTS)
 			return true;
 		if (w->bytes + bytes > there)
 			return false;
 		if (w->proto == IPPROTO_FRAGMENT)
 			w->frag = ext;
-		else if (w->proto == IPPROTO_AH)
-			bytes = (ext[1] + 2u) * 4;
 		else
 			bytes = (ext[1] + 1u) * 8;
-		w->has_ah = w->has_ah || w->proto == IPPROTO_AH;
 		w->routed = w->routed || (w->proto == IPPROTO_ROUTING && ext[3] != 0);
 		w->proto = ext[0];
 		w->bytes += bytes;

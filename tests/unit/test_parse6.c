@@ -71,17 +71,16 @@ static void test_ipv6_extension_headers_are_walked(void)
 	CU_ASSERT_EQUAL(f.t.meta.l4_off, IP6 + 32);
 }
 
-static void test_an_authentication_header_counts_in_words_of_four(void)
+static void test_an_authentication_header_ends_the_walk(void)
 {
-	static const uint8_t kinds[] = {51, 60, 60};
+	static const uint8_t kinds[] = {60, 51, 60};
 	struct frame f;
-	uint8_t *ext = frame_chain(&f, kinds, 3);
 
-	ext[1] = 4; /* 24 bytes: over the two that follow */
-	ext[0] = 17;
+	frame_chain(&f, kinds, 3); /* as in IPv4, where rules see protocol 51 */
 	GOES_ON(&f);
-	CU_ASSERT_EQUAL(f.t.meta.proto, 17);
-	CU_ASSERT_EQUAL(f.t.meta.l4_off, IP6 + 24);
+	CU_ASSERT_EQUAL(f.t.meta.flags, WEIR_META_IP6);
+	CU_ASSERT_EQUAL(f.t.meta.proto, 51);
+	CU_ASSERT_EQUAL(f.t.meta.l4_off, IP6 + 8);
 }
 
 static void test_a_routing_header_of_type_0_must_be_used_up(void)
@@ -175,7 +174,7 @@ static void test_ipv6_fragments_are_marked(void)
 
 WEIR_TESTS("node/parse6", TEST(lies_of_an_ipv6_header_are_dropped),
 	   TEST(impossible_ipv6_addresses_are_dropped), TEST(ipv6_extension_headers_are_walked),
-	   TEST(an_authentication_header_counts_in_words_of_four),
+	   TEST(an_authentication_header_ends_the_walk),
 	   TEST(a_routing_header_of_type_0_must_be_used_up),
 	   TEST(hop_by_hop_options_stand_first_or_not_at_all),
 	   TEST(extension_headers_are_bounded_in_number_and_length),
