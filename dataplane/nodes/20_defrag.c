@@ -16,8 +16,8 @@
  * rte_ip_frag keeps them. What it does, and what is added here:
  * - Fragments must meet end to end and add up to the length that the last one says, so a datagram
  *   with an overlap or a fragment that came twice is never completed: all of it is FRAG_BAD, as
- *   RFC 5722 wants it. So is one of more than RTE_LIBRTE_IP_FRAG_MAX_FRAG (8 in Debian) fragments:
- *   11,840 bytes over Ethernet.
+ *   RFC 5722 wants it. One of more than RTE_LIBRTE_IP_FRAG_MAX_FRAG (8 in Debian) fragments, which
+ *   is 11,840 bytes over Ethernet, is FRAG_MANY.
  * - It does not tell why it gave a packet up; see fate_of().
  * - It deletes what is too old only when it needs the room: the timer does it in time.
  * - It checks neither that all but the last are multiples of 8 bytes, nor where an IPv6 fragment
@@ -124,15 +124,47 @@ static bool is_in_chain(const struct rte_mbuf *chain, const struct rte_mbuf *m)
 	return chain != NULL;
 }
 
+/* Whether it is neither the first nor the last fragment of its datagram. */
+static bool is_inner(struct rte_mbuf *m)
+{
+	uint16_t frag;
+
+	if (weir_meta(m)->flags & WEIR_META_IP4) {
+		frag = rte_be_to_cpu_16(ip4(m)->fragment_offset);
+		return (frag & RTE_IPV4_HDR_MF_FLAG) && (frag & RTE_IPV4_HDR_OFFSET_MASK);
+	}
+	frag = rte_be_to_cpu_16(fragment_header(m)->frag_data);
+	return (frag & RTE_IPV6_EHDR_MF_MASK) && (frag & RTE_IPV6_EHDR_FO_MASK);
+}
+
+static uint32_t id_of(struct rte_mbuf *m)
+{
+	return weir_meta(m)->flags & WEIR_META_IP4 ? ip4(m)->packet_id : fragment_header(m)->id;
+}
+
+/* Whether the table had no place for one more of m's datagram: two are for the first and last. */
+static bool is_one_too_many(const struct defrag_node *n, struct rte_mbuf *m)
+{
+	uint32_t inner = 0;
+
+	if (!is_inner(m))
+		return false;
+	for (uint32_t i = 0; i < n->dead.cnt; i++)
+		inner += is_inner(n->dead.row[i]) && id_of(n->dead.row[i]) == id_of(m);
+	return inner > RTE_LIBRTE_IP_FRAG_MAX_FRAG - 2;
+}
+
 /*
  * Why the table gave packets up while it was given @p m. If m is not among them they were too old
- * and made room. If m is all there is, it found no room. Else m's datagram was wrong.
+ * and made room. If m is all there is, it found no room. Else m's datagram was wrong, or too many.
  */
-static enum weir_drop fate_of(const struct defrag_node *n, const struct rte_mbuf *m)
+static enum weir_drop fate_of(const struct defrag_node *n, struct rte_mbuf *m)
 {
 	for (uint32_t i = 0; i < n->dead.cnt; i++)
 		if (is_in_chain(n->dead.row[i], m))
-			return n->dead.cnt == 1 ? WEIR_DROP_FRAG_FULL : WEIR_DROP_FRAG_BAD;
+			return n->dead.cnt == 1	       ? WEIR_DROP_FRAG_FULL
+			       : is_one_too_many(n, m) ? WEIR_DROP_FRAG_MANY
+						       : WEIR_DROP_FRAG_BAD;
 	return WEIR_DROP_FRAG_TIMEOUT;
 }
 
