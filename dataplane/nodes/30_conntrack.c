@@ -211,8 +211,8 @@ static __rte_noinline enum weir_verdict error_one(struct conntrack_node *n, stru
 	if (ref == WEIR_NO_FLOW)
 		return WEIR_NEXT; /* it may be about a packet of ours */
 	f = weir_flow_at(n->tracker->flows, ref >> 1);
-	if (f->gen != policy->number && f->gen != WEIR_JUDGE_AGAIN)
-		return weir_say_drop(m, WEIR_DROP_FLOW_INVALID);
+	/* Whatever policy has let the flow in: without errors it would hang (RFC 1191, RFC 8201).
+	 */
 	why = check_error(policy, l3, m, f->zone[ref & 1], &quoted);
 	if (why != WEIR_DROP_NONE)
 		return weir_say_drop(m, why);
