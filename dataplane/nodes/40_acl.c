@@ -219,25 +219,34 @@ static enum weir_drop begin(struct acl_node *n, const struct weir_policy *policy
 	return answer ? WEIR_DROP_FLOW_INVALID : WEIR_DROP_NONE;
 }
 
-/* Sources, where the zone has something against some. Cases that stay close ranks; how many. */
+/* Why a packet cannot come from where it says. @hop leads back there. */
+static enum weir_drop check_source_of(const struct weir_policy *policy, const struct weir_l3 *l3,
+				      const struct acl_case *c, const struct weir_rule_ask *ask,
+				      uint64_t hop)
+{
+	const enum weir_drop why = check_source(policy, l3, ask, hop);
+
+	if (why != WEIR_DROP_NONE || ask->from == WEIR_ZONE_SELF || (c->f != NULL && !c->draft))
+		return why;
+	return is_no_source(l3, hop) || is_to_itself(c->m) ? WEIR_DROP_IP_SOURCE : WEIR_DROP_NONE;
+}
+
+/* Sources that cannot be, or that the zone has something against. Cases that stay close ranks; how
+ * many. */
 static uint32_t check_sources(struct acl_node *n, const struct weir_burst *b,
 			      const struct weir_policy *policy, uint32_t cases)
 {
 	const struct weir_l3 *l3 = b->pass->gen->l3;
 	uint32_t left = 0;
-	bool any = false;
 
 	for (uint32_t i = 0; i < cases; i++) {
-		any |= asks_sources(policy, n->ask[i].from);
 		n->addr[i] = n->ask[i].tuple.src;
 		n->family[i] = n->ask[i].tuple.family;
 	}
-	if (!any)
-		return cases;
 	look_up_hops(l3, n->addr, n->family, cases, n->hop);
 	for (uint32_t i = 0; i < cases; i++) {
 		struct acl_case *c = &n->cases[i];
-		const enum weir_drop why = check_source(policy, l3, &n->ask[i], n->hop[i]);
+		const enum weir_drop why = check_source_of(policy, l3, c, &n->ask[i], n->hop[i]);
 
 		if (why != WEIR_DROP_NONE) {
 			b->verdict[c->at] = (uint8_t)turn_away(n, c, why);

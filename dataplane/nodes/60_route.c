@@ -170,6 +170,8 @@ static __rte_noinline enum weir_verdict route_other(const struct weir_l3 *l3, st
 		return weir_say_drop(m, WEIR_DROP_L2_GROUP_FWD);
 	switch (kind) {
 	case WEIR_HOP_LOCAL:
+		if (!(flags & WEIR_META_OURS) && is_to_itself(m))
+			return weir_say_drop(m, WEIR_DROP_IP_SOURCE);
 		return WEIR_LOCAL;
 	case WEIR_HOP_LINK_LOCAL:
 		return route_link_local(l3, m);
@@ -318,7 +320,7 @@ static __rte_noinline enum weir_verdict route_odd4(struct weir_shard *s, const s
 	if (!(flags & WEIR_META_OURS)) {
 		if (flags & WEIR_META_L2_GROUP)
 			return weir_say_drop(m, WEIR_DROP_L2_GROUP_FWD);
-		if (is_this_network(ip))
+		if (is_this_network(ip) || is_to_itself(m))
 			return weir_say_drop(m, WEIR_DROP_IP_SOURCE);
 		if (ip->time_to_live <= 1)
 			return weir_say_reject(m, WEIR_DROP_TTL);

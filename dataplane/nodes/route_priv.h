@@ -61,6 +61,21 @@ static inline enum weir_drop link_source6(const struct rte_ipv6_hdr *ip)
 	return WEIR_DROP_NONE;
 }
 
+/* Whether a next hop leads to ourselves or to all of a link: nobody else has such an address. */
+static inline bool is_no_source(const struct weir_l3 *l3, uint64_t way_back)
+{
+	return l3->hops[way_back].kind == WEIR_HOP_LOCAL ||
+	       l3->hops[way_back].kind == WEIR_HOP_BROADCAST;
+}
+
+/* From and to one address, as in a LAND attack. */
+static inline bool is_to_itself(struct rte_mbuf *m)
+{
+	if (weir_meta(m)->flags & WEIR_META_IP4)
+		return ip4(m)->src_addr == ip4(m)->dst_addr;
+	return memcmp(ip6_src(ip6(m)), ip6_dst(ip6(m)), 16) == 0;
+}
+
 /* Why a source says that a packet cannot be forwarded; WEIR_DROP_NONE: it can. */
 static inline enum weir_drop check_forwarded(struct rte_mbuf *m)
 {

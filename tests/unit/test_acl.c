@@ -90,6 +90,34 @@ static void test_a_source_of_another_zone_is_spoofed(void)
 	toy_end();
 }
 
+static void test_sources_that_nobody_else_has_begin_no_flow(void)
+{
+	static const struct {
+		const char *src, *dst;
+		enum weir_drop why;
+	} cases[] = {
+		{"8.8.8.8", "10.0.0.2", WEIR_DROP_NONE},
+		{"10.0.0.1", "10.0.0.2", WEIR_DROP_IP_SOURCE}, /* ours */
+		{"192.0.2.1", "10.0.0.2", WEIR_DROP_IP_SOURCE},
+		{"192.0.2.1", "10.0.0.1", WEIR_DROP_IP_SOURCE},
+		{"10.0.0.255", "10.0.0.2", WEIR_DROP_IP_SOURCE}, /* all of a subnet */
+		{"10.0.0.2", "10.0.0.2", WEIR_DROP_IP_SOURCE},	 /* LAND */
+		{"2001:db8:2::2", "2001:db8:1::2", WEIR_DROP_NONE},
+		{"2001:db8:1::1", "2001:db8:1::2", WEIR_DROP_IP_SOURCE},
+		{"2001:db8:1::2", "2001:db8:1::2", WEIR_DROP_IP_SOURCE},
+	};
+
+	toy_begin(RULES("    - {name: all, action: accept}\n"));
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		const struct toy_ip p = toy_udp(cases[i].src, 5, cases[i].dst, 5);
+
+		toy_expect(WAN, &p, cases[i].why == WEIR_DROP_NONE ? WEIR_NEXT : WEIR_DROP,
+			   cases[i].why);
+	}
+	CU_ASSERT_EQUAL(toy_flows(), 2);
+	toy_end();
+}
+
 static void test_a_zone_may_refuse_sources_that_the_internet_does_not_have(void)
 {
 	const struct toy_ip private = toy_udp("172.20.0.9", 1, "10.0.0.2", 2);
@@ -405,6 +433,7 @@ static void test_without_a_tracker_or_memory_there_is_no_node(void)
 WEIR_TESTS("node/acl", TEST(the_first_rule_that_matches_decides),
 	   TEST(a_flow_carries_what_its_rule_says), TEST(where_no_way_leads_no_rule_is_asked),
 	   TEST(a_source_of_another_zone_is_spoofed),
+	   TEST(sources_that_nobody_else_has_begin_no_flow),
 	   TEST(a_zone_may_refuse_sources_that_the_internet_does_not_have),
 	   TEST(answers_from_bogons_pass), TEST(zones_limit_their_flows),
 	   TEST(what_cannot_begin_a_flow_is_invalid),

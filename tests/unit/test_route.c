@@ -239,6 +239,23 @@ static void test_link_local_addresses_stay_on_their_link(void)
 	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_IP_SOURCE);
 }
 
+static void test_what_says_that_we_have_sent_it_to_ourselves_is_dropped(void)
+{
+	struct toy_mbuf t;
+	struct rte_ipv4_hdr *ip = toy4(&t, 64, 100);
+	struct rte_ipv6_hdr *ip6_hdr;
+
+	ip->src_addr = ip->dst_addr;
+	CU_ASSERT_EQUAL(judge4(&t, LOCAL), WEIR_DROP);
+	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_IP_SOURCE);
+	t.meta.flags |= WEIR_META_OURS;
+	CU_ASSERT_EQUAL(judge4(&t, LOCAL), WEIR_LOCAL);
+	ip6_hdr = toy6(&t, 64, 60);
+	memcpy(ip6_src(ip6_hdr), ip6_dst(ip6_hdr), 16);
+	CU_ASSERT_EQUAL(judge6(&t, LOCAL), WEIR_DROP);
+	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_IP_SOURCE);
+}
+
 static void test_too_long_packets_are_told_the_mtu(void)
 {
 	struct toy_mbuf t;
@@ -503,7 +520,9 @@ WEIR_TESTS("node/route", TEST(forwarding_lowers_ttl_and_keeps_the_checksum_right
 	   TEST(a_ttl_that_runs_out_is_rejected_but_not_for_ourselves),
 	   TEST(each_kind_of_route_has_its_verdict), TEST(groups_are_heard_where_they_are_meant),
 	   TEST(a_frame_to_all_with_a_packet_to_one_is_dropped),
-	   TEST(link_local_addresses_stay_on_their_link), TEST(too_long_packets_are_told_the_mtu),
+	   TEST(link_local_addresses_stay_on_their_link),
+	   TEST(what_says_that_we_have_sent_it_to_ourselves_is_dropped),
+	   TEST(too_long_packets_are_told_the_mtu),
 	   TEST(flows_spread_over_a_group_and_stay_on_their_member),
 	   TEST(fragments_of_a_flow_take_one_member),
 	   TEST(long_ipv4_is_fragmented_and_nothing_is_lost),
