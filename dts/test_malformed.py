@@ -15,7 +15,7 @@ from weir.router import LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Routed, between_s
 from weir.sut import DROPS
 from weir.wait import until
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption
 from scapy.layers.inet6 import (
     ICMPv6EchoRequest,
     ICMPv6ND_NA,
@@ -106,6 +106,22 @@ LIES: dict[str, tuple[str, Make]] = {
     "an IPv4 header that does not sum up": (
         "ip4_csum",
         lambda n: ether(n) / ip4(chksum=0x1234) / BODY,
+    ),
+    "a source route of IPv4": (
+        "source_route",
+        lambda n: ether(n) / ip4(options=[IPOption(b"\x83\x07\x04\x0a\x00\x02\x02")]) / BODY,
+    ),
+    "a source route of IPv6": (
+        "source_route",
+        lambda n: ether(n, 0x86DD) / ip6() / IPv6ExtHdrRouting(addresses=["2001:db8:9::1"]) / BODY,
+    ),
+    "an IPv4 option of no length": (
+        "ip_option",
+        lambda n: ether(n) / ip4(options=[IPOption(b"\x44\x00\x00\x00")]) / BODY,
+    ),
+    "a fragment over flags of TCP": (
+        "frag_bad",
+        lambda n: ether(n) / ip4(frag=1, proto=6) / (b"x" * 26),
     ),
     "IPv6 with version 4": ("ip6_header", lambda n: ether(n, 0x86DD) / ip6(version=4) / BODY),
     "IPv6 longer than the frame": ("ip6_header", lambda n: ether(n, 0x86DD) / ip6(plen=99) / BODY),
