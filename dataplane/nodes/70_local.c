@@ -127,7 +127,7 @@ static enum weir_verdict not_ours(struct rte_mbuf *m, const struct weir_l3 *l3)
 
 static bool is_for_stack(const struct local_node *n, struct rte_mbuf *m)
 {
-	return n->shard->local != NULL &&
+	return n->shard->local != NULL && weir_meta(m)->proto != IPPROTO_SCTP &&
 	       (weir_meta(m)->flags & (WEIR_META_L4 | WEIR_META_L2_GROUP)) == WEIR_META_L4;
 }
 

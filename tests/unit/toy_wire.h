@@ -90,7 +90,7 @@ static inline uint32_t wire_header_bytes(uint8_t proto)
 {
 	if (proto == IPPROTO_TCP)
 		return 20;
-	return proto == IPPROTO_DCCP ? 12 : 8;
+	return proto == IPPROTO_DCCP || proto == IPPROTO_SCTP ? 12 : 8;
 }
 
 /* The transport: header, and a payload that is random or, of an ICMP error, given. */
