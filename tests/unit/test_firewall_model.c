@@ -399,15 +399,14 @@ static void send_more(const struct slow *s)
 	bring(&t, from, flags, (back ? 5000 : 1000) + (flags == ACK), back ? 1001 : 5001);
 }
 
-/* An error about a packet of a flow, either way. */
+/* An error about a packet of a flow, either way. It passes whatever policy has let the flow in. */
 static void send_error_of(const struct slow *s)
 {
-	const bool back = any(2) == 0, old = s->policy != policies_made;
+	const bool back = any(2) == 0;
 	const struct weir_tuple left = back ? weir_tuple_reverse(&s->in) : s->out;
 	const struct weir_tuple came = back ? weir_tuple_reverse(&s->out) : s->in;
 
-	send_error(&left, &came, back ? s->from : s->to, old ? WEIR_DROP : WEIR_NEXT,
-		   old ? WEIR_DROP_FLOW_INVALID : WEIR_DROP_NONE);
+	send_error(&left, &came, back ? s->from : s->to, WEIR_NEXT, WEIR_DROP_NONE);
 }
 
 /* An error about a packet that there never was. */
