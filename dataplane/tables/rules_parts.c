@@ -26,7 +26,7 @@
 /* What the entries of a context may weigh: building it takes some 140 MiB then. One of which an
  * address is any is merged into many others. Of fewer entries, which leave less behind, twice that.
  */
-#define WEIGHT4	      27000
+#define WEIGHT4	      22000
 #define WEIGHT6	      6500
 #define FEWER	      16384
 #define WEIGHT_NARROW 2
