@@ -122,6 +122,10 @@ static int fill_rule(struct fw_build *b, const struct weir_nat_rule_conf *c, uns
 	rc = check_keys(b, c, allowed == SOURCE_KINDS, why);
 	if (rc == 0)
 		rc = fw_zones(b, line, "from", &c->from, &r->from_zones, why);
+	if (rc == 0 && (r->from_zones >> WEIR_ZONE_SELF & 1))
+		rc = weir_conf_fail(why, b->file, line,
+				    "nat rule %s: from is self, whose packets are not translated",
+				    c->name);
 	if (rc == 0)
 		rc = fw_zones(b, line, "to", &c->to_zones, &r->to_zones, why);
 	if (rc == 0)

@@ -158,7 +158,7 @@ static inline void fuzz_frames(const uint8_t *data, size_t size,
 
 		data += 3;
 		size -= 3;
-		len = (uint16_t)RTE_MIN(RTE_MIN(len, FUZZ_FRAME_MAX), size);
+		len = (uint16_t)RTE_MIN((size_t)RTE_MIN(len, FUZZ_FRAME_MAX), size);
 		must(m != NULL, "no buffer of the wire is lost");
 		memcpy(rte_pktmbuf_append(m, len), data, len);
 		feed(head, m);

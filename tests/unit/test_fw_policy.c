@@ -210,6 +210,8 @@ static const struct {
 	 "fw.yaml:4: translation rule n: it needs a pool of addresses"},
 	{DNAT "    - {name: n, to: lan, action: dnat, forward: 10.0.0.1}",
 	 "fw.yaml:4: nat rule n: to is for nat.source, for where a flow goes is not known before"},
+	{NAT "    - {name: n, from: [lan, self], action: masquerade}",
+	 "fw.yaml:4: nat rule n: from is self, whose packets are not translated"},
 	{DNAT "    - {name: n, action: dnat, forward: 10.0.0.1, pool: 192.0.2.9/32}",
 	 "fw.yaml:4: nat rule n: pool needs action: snat, cgnat, one_to_one, npt or nat64"},
 	{DNAT "    - {name: n, action: dnat, forward: 10.0.0.1, inside: 10.0.0.0/24}",
