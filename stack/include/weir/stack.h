@@ -12,9 +12,12 @@
 
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <weir/addr.h>
 #include <weir/must_check.h>
 #include <weir/siphash.h>
+#include <weir/tuple.h>
 
 struct weir_stack;
 
@@ -28,29 +31,92 @@ struct weir_stack;
  */
 typedef void weir_stack_output_fn(void *ctx, struct rte_mbuf **pkts, uint16_t n);
 
-/** What a stack is made of. */
+/** How a destination is reached. */
+struct weir_way {
+	struct weir_addr from; /**< the address of ours to send from (RFC 6724) */
+	uint16_t mtu_bytes;    /**< of the link that it leaves by */
+};
+
+/**
+ * Says how to reach @p to. Called for connections that we begin, and for those that we accept.
+ * @return false: there is no way.
+ */
+typedef bool weir_stack_way_fn(void *ctx, const struct weir_addr *to, struct weir_way *out);
+
+/**
+ * Whether packets from @p peer and its port to our address and port come to this stack and not to
+ * another worker's.
+ */
+typedef bool weir_stack_owns_fn(void *ctx, const struct weir_tuple *in);
+
+/** What a stack is made of. What is 0 has the default that is named. */
 struct weir_stack_conf {
 	struct rte_mempool *pool; /**< buffers for headers, with struct weir_meta behind each mbuf;
 				     borrowed */
-	uint32_t sockets;	  /**< sockets at most, 1 to WEIR_STACK_SOCKETS_MAX */
-	uint32_t socket_pkts;	  /**< datagrams that wait in one socket at most, at least 1 */
+	uint32_t sockets;     /**< UDP sockets and listeners at most, 1 to WEIR_STACK_SOCKETS_MAX */
+	uint32_t socket_pkts; /**< datagrams that wait in one socket at most, at least 1 */
+	uint32_t connections; /**< TCP connections at most; 0: none */
+	uint32_t active;      /**< of these, with bytes on their way at once; 0: all */
+	uint32_t half_open;   /**< connections that begin at most; more get SYN cookies;
+				 0: a quarter of the connections, at least 64 */
+	uint32_t time_wait;   /**< connections in TIME-WAIT at most, the oldest goes;
+				 0: as many as connections */
+	uint32_t sndbuf_bytes;	/**< queued in a connection to be sent at most; 0: 256 KiB */
+	uint32_t rcvbuf_bytes;	/**< a connection's largest receive window; 0: 1 MiB */
+	uint64_t memory_bytes;	/**< received and queued in all connections at most; 0: half of
+				   the pool's buffers */
+	const char *congestion; /**< cubic, newreno, bbr or dctcp; NULL: cubic */
+	bool ecn;		/**< ask for ECN (RFC 3168) when connecting; it is always granted */
+	uint64_t now_ns;	/**< the time to begin with */
 	struct weir_siphash_key secret; /**< random: keys what peers may choose */
 	weir_stack_output_fn *output;	/**< where packets go */
-	void *ctx;			/**< its first argument */
+	weir_stack_way_fn *way;	  /**< NULL: nothing is reached but who has reached us, and all
+				     links have 1,500 bytes */
+	weir_stack_owns_fn *owns; /**< NULL: all packets come here */
+	void *ctx;		  /**< the functions' first argument */
 };
 
 /** Sockets of a stack at most. */
 #define WEIR_STACK_SOCKETS_MAX (UINT32_C(1) << 20)
+/** Connections of a stack at most. */
+#define WEIR_STACK_CONNECTIONS_MAX (UINT32_C(15) << 20)
 
 /** What a stack has counted. Written by its thread, read by any with relaxed loads. */
 struct weir_stack_stats {
-	uint64_t udp_in;	/**< datagrams that sockets were given */
-	uint64_t udp_in_bytes;	/**< payload of these */
-	uint64_t udp_out;	/**< datagrams sent */
-	uint64_t udp_out_bytes; /**< payload of these */
-	uint64_t udp_full;	/**< dropped: the socket's queue was full */
-	uint64_t udp_bad;	/**< dropped: a length that the packet does not have (RFC 768) */
-	uint64_t no_mbuf;	/**< not sent for want of a buffer */
+	uint64_t udp_in;	  /**< datagrams that sockets were given */
+	uint64_t udp_in_bytes;	  /**< payload of these */
+	uint64_t udp_out;	  /**< datagrams sent */
+	uint64_t udp_out_bytes;	  /**< payload of these */
+	uint64_t udp_full;	  /**< dropped: the socket's queue was full */
+	uint64_t udp_bad;	  /**< dropped: a length that the packet does not have (RFC 768) */
+	uint64_t no_mbuf;	  /**< not sent for want of a buffer */
+	uint64_t tcp_in;	  /**< segments that came */
+	uint64_t tcp_in_bytes;	  /**< payload that was taken from these, in order */
+	uint64_t tcp_out;	  /**< segments sent */
+	uint64_t tcp_out_bytes;	  /**< payload of these */
+	uint64_t tcp_resent;	  /**< segments sent again */
+	uint64_t tcp_rto;	  /**< retransmission timers that ran out */
+	uint64_t tcp_probes;	  /**< tail loss probes (RFC 8985) */
+	uint64_t tcp_undone;	  /**< recoveries that were not needed */
+	uint64_t tcp_disordered;  /**< segments that came out of order */
+	uint64_t tcp_opened;	  /**< connections that we began */
+	uint64_t tcp_accepted;	  /**< connections that peers began and finished */
+	uint64_t tcp_connections; /**< connections now, a gauge */
+	uint64_t tcp_half_open;	  /**< half-open ones now, a gauge */
+	uint64_t tcp_time_wait;	  /**< in TIME-WAIT now, a gauge */
+	uint64_t tcp_resets_in;	  /**< connections that the peer reset */
+	uint64_t tcp_resets_out;  /**< resets sent */
+	uint64_t tcp_timed_out;	  /**< connections that ended because the peer was silent */
+	uint64_t tcp_cookies_out; /**< SYN cookies sent */
+	uint64_t tcp_cookies_in;  /**< connections made from a cookie */
+	uint64_t tcp_bad;	  /**< dropped: no TCP header, or options that are none */
+	uint64_t tcp_unwanted;	  /**< dropped: outside of the window (an ACK is the answer) */
+	uint64_t tcp_paws;	  /**< dropped: an old timestamp (RFC 7323) */
+	uint64_t tcp_challenges;  /**< challenge ACKs sent (RFC 5961) */
+	uint64_t tcp_backlog;	  /**< dropped: as many wait to be accepted as may */
+	uint64_t tcp_full;	  /**< dropped: no place for another connection */
+	uint64_t tcp_memory;	  /**< dropped: a limit of bytes was reached */
+	uint64_t tcp_nobody;	  /**< segments for no connection, answered by a reset */
 };
 
 /** Make a stack; all its memory is taken here. @return 0 or -EINVAL or -ENOMEM. */
@@ -68,8 +134,8 @@ WEIR_MUST_CHECK uint16_t weir_stack_input(struct weir_stack *s, struct rte_mbuf 
 					  uint64_t now_ns);
 
 /**
- * Send what is due: gives it to the output function.
- * @return when it is to be called again at the latest, UINT64_MAX: not before the next input or
+ * Run timers, and send what is due: gives it to the output function.
+ * @return when it is to be called again at the latest; UINT64_MAX: not before the next input or
  *         call of a socket.
  */
 uint64_t weir_stack_poll(struct weir_stack *s, uint64_t now_ns);

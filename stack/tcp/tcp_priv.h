@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * TCP: what its files share. Sequence numbers are in host order and compared by seq_*(); times are
+ * in nanoseconds of the caller's clock, round-trip times in microseconds.
+ *
+ * A connection's state is in three places: struct conn (192 bytes, as long as it lives), conn_count
+ * (32 bytes, what it has counted) and struct work (while bytes are on their way, and some time
+ * after). Half-open connections and those in TIME-WAIT are 64 bytes. All are found by the table.
+ */
+
+#include "stack_priv.h"
+
+#include <assert.h>
+#include <weir/wheel.h>
+
+/* ---- sequence numbers (RFC 9293 section 3.4) ---- */
+
+static inline bool seq_lt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+static inline bool seq_le(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) <= 0;
+}
+
+static inline uint32_t seq_max(uint32_t a, uint32_t b)
+{
+	return seq_lt(a, b) ? b : a;
+}
+
+/* ---- who speaks with whom ---- */
+
+/* First in struct conn, half_open and time_wait, so that the table compares them alike. */
+struct ends {
+	uint8_t ours[16], peer[16];   /* network order; IPv4: the first four bytes, the rest 0 */
+	uint16_t our_port, peer_port; /* network order */
+};
+
+/* ---- options (tcp_opt.c) ---- */
+
+#define OPT_BYTES_MOST 40
+#define SACK_BLOCKS    4
+
+struct seq_range {
+	uint32_t from, to; /* to is the first after it */
+};
+
+enum opt_flag {
+	OPT_MSS = 1 << 0,
+	OPT_SCALE = 1 << 1,
+	OPT_SACK_OK = 1 << 2,
+	OPT_STAMP = 1 << 3,
+	OPT_FASTOPEN = 1 << 4, /* with a cookie, or without: a request for one */
+	OPT_USER_TIMEOUT = 1 << 5,
+};
+
+/* What a segment's options say. */
+struct tcp_opts {
+	uint8_t flags; /* enum opt_flag: which of these were there */
+	uint8_t scale; /* at most 14 */
+	uint8_t sacks; /* how many */
+	uint8_t cookie_bytes;
+	uint16_t mss;
+	uint16_t user_timeout; /* as on the wire: a bit for minutes, and 15 of value (RFC 5482) */
+	uint32_t stamp, echo;
+	struct seq_range sack[SACK_BLOCKS];
+	uint8_t cookie[16];
+};
+
+/* @bytes are all that stand behind the first 20. False: a length that cannot be. */
+bool tcp_opts_read(const uint8_t *p, uint32_t bytes, bool syn, struct tcp_opts *out);
+/* Writes what flags and sacks say, padded to words; SACK blocks that have room. @return bytes. */
+uint32_t tcp_opts_write(uint8_t p[OPT_BYTES_MOST], const struct tcp_opts *opts, bool syn);
+
+/* ---- a segment that came ---- */
+
+enum tcp_flag {
+	TCP_FIN = 1,
+	TCP_SYN = 2,
+	TCP_RST = 4,
+	TCP_PSH = 8,
+	TCP_ACK = 16,
+	TCP_URG = 32,
+	TCP_ECE = 64,
+	TCP_CWR = 128
+};
+
+struct segment {
+	struct rte_mbuf *m; /* from its IP header on; NULL once somebody has taken it */
+	uint32_t seq, ack;
+	uint32_t bytes; /* of payload */
+	uint32_t wnd;	/* as on the wire, not scaled */
+	uint16_t off;	/* where the payload begins in m */
+	uint8_t flags;	/* enum tcp_flag */
+	uint8_t family; /* 4 or 6 */
+	bool ce;	/* the packet was marked: congestion experienced (RFC 3168) */
+	uint32_t hash;
+	struct ends ends;
+	struct tcp_opts opts;
+};
+
+/* ---- a packet in a queue: lies over struct weir_meta while the mbuf is the stack's ---- */
+
+enum seg_flag {
+	SEG_SACKED = 1 << 0,	  /* the peer has it, out of order */
+	SEG_LOST = 1 << 1,	  /* is to be sent again */
+	SEG_RESENT = 1 << 2,	  /* was sent more than once */
+	SEG_FIN = 1 << 3,	  /* ends the stream after its bytes; takes a sequence number */
+	SEG_SYN = 1 << 4,	  /* begins it; takes a sequence number and has no bytes */
+	SEG_PSH = 1 << 5,	  /* ends what one call gave */
+	SEG_APP_LIMITED = 1 << 6, /* sent when the application had no more (rate samples) */
+};
+
+struct seg {
+	struct rte_mbuf *next;
+	uint32_t seq, end;	/* end - seq is the bytes, and one more with FIN or SYN */
+	uint64_t sent_ns;	/* last time; 0: not yet */
+	uint64_t delivered;	/* of the connection in bytes when it was sent (BBR draft, 4.1) */
+	uint64_t delivered_ns;	/* and when that was */
+	uint64_t first_sent_ns; /* when the flight that it belongs to began */
+	uint16_t flags;		/* enum seg_flag */
+	uint16_t sent_count;
+};
+static_assert(sizeof(struct seg) <= sizeof(struct weir_meta), "lies over it");
+
+static inline struct seg *seg_of(struct rte_mbuf *m)
+{
+	return (struct seg *)weir_meta(m);
+}
+
+struct seg_queue {
+	struct rte_mbuf *head, *tail;
+	uint32_t bytes; /* of payload */
+	uint32_t n;
+};
+
+static inline void seg_put(struct seg_queue *q, struct rte_mbuf *m)
+{
+	seg_of(m)->next = NULL;
+	if (q->head == NULL)
+		q->head = m;
+	else
+		seg_of(q->tail)->next = m;
+	q->tail = m;
+	q->bytes += m->pkt_len;
+	q->n++;
+}
+
+static inline struct rte_mbuf *seg_take(struct seg_queue *q)
+{
+	struct rte_mbuf *m = q->head;
+
+	if (m != NULL) {
+		q->head = seg_of(m)->next;
+		q->bytes -= m->pkt_len;
+		q->n--;
+	}
+	return m;
+}
+
+/* ---- congestion control (cc.c, cc_*.c): no clock, no connection, only what ACKs said ---- */
+
+struct cc_ack {
+	uint64_t now_ns;
+	uint64_t delivered;	      /* bytes of this connection that have arrived, in all */
+	uint64_t sent_delivered;      /* what that was when the newest segment acked was sent */
+	uint64_t rate_bytes_s;	      /* delivery rate of the sample; 0: none */
+	uint32_t acked_bytes;	      /* newly acked or SACKed */
+	uint32_t lost_bytes;	      /* newly found lost */
+	uint32_t flight_bytes;	      /* on their way after this ACK */
+	uint32_t flight_before_bytes; /* and before it */
+	uint32_t rtt_us;	      /* of this ACK; 0: none */
+	uint32_t srtt_us, min_rtt_us;
+	uint32_t marked_bytes; /* of acked_bytes, those that the peer said were marked CE */
+	uint32_t una, nxt;     /* SND.UNA after it, SND.NXT: to tell rounds apart */
+	bool app_limited;      /* the sample was taken while the application had no more */
+	bool cwnd_limited;     /* the window was all used since the last ACK */
+	bool in_recovery;      /* fast recovery or after a timeout */
+};
+
+#define CC_PRIV_BYTES 160
+
+struct cc {
+	const struct cc_ops *ops;
+	uint32_t cwnd_bytes;
+	uint32_t ssthresh_bytes; /* UINT32_MAX: none yet */
+	uint32_t mss;
+	uint32_t prior_cwnd_bytes, prior_ssthresh_bytes; /* for undo */
+	uint64_t pacing_bytes_s;			 /* 0: not paced */
+	uint64_t priv[CC_PRIV_BYTES / 8];
+};
+
+struct cc_ops {
+	const char *name;
+	bool ecn; /* wants ECT on its packets and an exact account of marks (DCTCP) */
+	void (*init)(struct cc *c, uint64_t now_ns);
+	/* Every ACK that says something new, in recovery too: sets cwnd and pacing. PRR sets cwnd
+	   while in recovery unless the algorithm does itself (own_recovery). */
+	void (*on_ack)(struct cc *c, const struct cc_ack *a);
+	/* Recovery begins by loss or by a mark: saves prior_*, sets ssthresh. */
+	void (*on_loss)(struct cc *c, uint32_t flight_bytes, bool ecn, uint64_t now_ns);
+	void (*on_timeout)(struct cc *c, uint32_t flight_bytes, uint64_t now_ns);
+	void (*on_recovered)(struct cc *c, uint64_t now_ns);
+	void (*undo)(struct cc *c, uint64_t now_ns); /* it was no loss */
+	/* Begins to send after rest (RFC 5681 section 4.1, RFC 9438 section 4.2). */
+	void (*on_restart)(struct cc *c, uint64_t rest_ns, uint32_t rto_us, uint64_t now_ns);
+	bool own_recovery;
+};
+
+/* cubic, newreno, bbr, dctcp; NULL: no such. */
+const struct cc_ops *cc_find(const char *name, size_t bytes);
+/* The initial window (RFC 6928), no threshold. */
+void cc_begin(struct cc *c, const struct cc_ops *ops, uint32_t mss, uint64_t now_ns);
+
+/* ---- work: while bytes are on their way ---- */
+
+enum recovery {
+	REC_OPEN,    /* all is in order */
+	REC_FAST,    /* fast recovery: PRR (RFC 6937), RACK says what is lost */
+	REC_TIMEOUT, /* after a retransmission timeout */
+	REC_CWR,     /* the window is cut for a mark (ECN) */
+};
+
+/* What decides what is lost (tcp_loss.c). RFC 8985's names. */
+struct loss {
+	uint64_t rack_sent_ns; /* RACK.xmit_ts: when the newest delivered segment was sent */
+	uint32_t rack_end;     /* RACK.end_seq */
+	uint32_t rack_rtt_us;  /* RACK.rtt */
+	uint32_t reo_wnd_mult; /* RACK.reo_wnd_mult */
+	uint32_t reo_wnd_persist;
+	uint32_t dsack_round; /* SND.NXT when a DSACK was last heeded; with has_dsack_round */
+	uint32_t fack;	      /* the highest sequence number SACKed */
+	uint32_t recover;     /* SND.NXT when recovery began */
+	uint32_t tlp_end;     /* TLP.end_seq; with tlp_out */
+	uint32_t prr_delivered, prr_out, recover_fs; /* RFC 6937 */
+	uint32_t undo_una;			     /* SND.UNA when recovery began */
+	uint32_t undo_resent; /* retransmissions that no DSACK has answered */
+	uint32_t frto_high;   /* SND.NXT at the timeout (RFC 5682) */
+	uint8_t state;	      /* enum recovery */
+	uint8_t dup_acks;     /* only without SACK (RFC 6582, 3042) */
+	uint8_t frto;	      /* the step of RFC 5682, 0: not in it */
+	bool tlp_out, tlp_is_resend, has_dsack_round, reordering_seen, can_undo;
+};
+
+struct work {
+	struct cc cc;
+	struct loss loss;
+	/* Sending: flight is SND.UNA to SND.NXT by sequence number, unsent what follows it. */
+	struct seg_queue flight, unsent;
+	uint32_t sacked_bytes, lost_bytes, resent_bytes; /* of the flight */
+	uint64_t delivered, delivered_ns, first_sent_ns; /* rate samples */
+	uint64_t app_limited; /* delivered must pass this until samples count again; 0: they do */
+	uint64_t
+		rtx_at_ns; /* RTO, TLP or RACK's reordering timer, or a zero-window probe; 0: off */
+	uint64_t ack_at_ns;  /* a delayed ACK; 0: none */
+	uint64_t pace_at_ns; /* nothing is sent before */
+	uint8_t rtx_kind;    /* enum rtx_kind */
+	bool cwnd_limited;
+	/* Receiving. */
+	struct seg_queue ready; /* in order, not read yet */
+	struct seg_queue early; /* out of order: by sequence number, without overlaps */
+	struct seq_range newest[SACK_BLOCKS]; /* of early: where something came last, first */
+	struct seq_range dsack;		      /* to be told once; from == to: none */
+	uint8_t n_newest;
+	/* Auto-tuning of the receive window. */
+	uint32_t tune_copied, tune_seq;
+	uint64_t tune_at_ns;
+	uint32_t free; /* next free one */
+};
+
+enum rtx_kind { RTX_NONE, RTX_RTO, RTX_TLP, RTX_REORDER, RTX_PROBE };
+
+/* ---- a connection ---- */
+
+enum tcp_state { /* RFC 9293 section 3.3.2; SYN-RECEIVED is half_open, TIME-WAIT time_wait */
+		 TCPS_CLOSED,
+		 TCPS_LISTEN,
+		 TCPS_SYN_SENT,
+		 TCPS_SYN_RECEIVED, /* here only by a simultaneous open */
+		 TCPS_ESTABLISHED,
+		 TCPS_FIN_WAIT_1,
+		 TCPS_FIN_WAIT_2,
+		 TCPS_CLOSE_WAIT,
+		 TCPS_CLOSING,
+		 TCPS_LAST_ACK,
+};
+
+enum conn_flag {
+	CONN_STAMPS = 1 << 0,  /* both use timestamps */
+	CONN_SACK = 1 << 1,    /* the peer takes SACK */
+	CONN_SCALE = 1 << 2,   /* both scale windows */
+	CONN_ECN = 1 << 3,     /* both use ECN */
+	CONN_CWR_DUE = 1 << 4, /* tell the peer that we have cut the window */
+	CONN_ECE_DUE = 1 << 5, /* tell the peer of marks until it says CWR */
+	CONN_NODELAY = 1 << 6,
+	CONN_CORK = 1 << 7,
+	CONN_KEEPALIVE = 1 << 8,
+	CONN_ACK_NOW = 1 << 9, /* an ACK is due with the next poll */
+	CONN_DIRTY = 1 << 10,  /* is in the list of those with something to send */
+	CONN_READY = 1 << 11,  /* is in the list of events */
+	CONN_ORPHAN = 1 << 12, /* the user has closed it */
+	CONN_SHUT_RD = 1 << 13,
+	CONN_FIN_QUEUED = 1 << 14,    /* the user has ended our direction */
+	CONN_FIN_IN = 1 << 15,	      /* the peer has ended its, and all before it was received */
+	CONN_LINGER = 1 << 16,	      /* SO_LINGER with 0: close resets */
+	CONN_QUICKACK = 1 << 17,      /* acknowledge at once */
+	CONN_FROM_LISTENER = 1 << 18, /* waits to be accepted */
+	CONN_LEVEL = 1 << 19,	      /* events by level */
+	CONN_BOUND = 1 << 20,	      /* has an end of ours */
+	CONN_FULL_OUT = 1 << 21, /* a send was refused for want of room: tell when there is some */
+	CONN_V6 = 1 << 22,	 /* its addresses are IPv6 */
+	CONN_V4MAPPED_OK = 1 << 23,   /* a listener at all addresses of both families */
+	CONN_CE = 1 << 24,	      /* DCTCP: the last segment's mark */
+	CONN_SYN_FIN_ACKED = 1 << 25, /* our FIN has been acknowledged */
+};
+
+struct conn {
+	struct ends ends;
+	uint8_t state;		     /* enum tcp_state */
+	uint8_t generation;	     /* 1 to 255, of its handle */
+	uint8_t scale_out, scale_in; /* shift of the peer's window, and of ours */
+	/* Sequence numbers, RFC 9293 section 3.3.1. */
+	uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
+	uint32_t snd_wnd_most; /* the largest window that the peer has offered */
+	uint32_t rcv_nxt;
+	uint32_t rcv_adv;   /* the right edge that we have offered */
+	uint32_t rcv_acked; /* RCV.NXT as last sent: Last.ACK.sent of RFC 7323 */
+	uint32_t flags;	    /* enum conn_flag */
+	uint32_t work;	    /* index, NONE while nothing is on its way; a listener: its own */
+	uint32_t ts_recent, ts_recent_s; /* and when that came, in seconds of our clock */
+	uint32_t ts_offset;		 /* random (RFC 7323 section 5.4) */
+	uint16_t mss_out;		 /* payload of a segment at most, options not counted */
+	uint16_t mss_in;		 /* as we have announced it */
+	uint32_t srtt_us, rttvar_us, min_rtt_us; /* RFC 6298; srtt 0: nothing measured */
+	uint32_t ssthresh;			 /* kept over rest */
+	uint32_t rcvbuf;			 /* our window now, grows up to its limit */
+	uint8_t backoff;			 /* retransmission timeouts in a row */
+	uint8_t probes;				 /* keepalive or window probes without an answer */
+	uint8_t error;				 /* errno, told once */
+	uint8_t ready;				 /* enum weir_ready that was not told yet */
+	uint32_t opts;				 /* index of its settings (sockopt.c) */
+	uint32_t next_dirty;			 /* in lists */
+	uint32_t next_ready;
+	void *user;
+	uint64_t quiet_ns;	 /* when the peer was last heard */
+	uint64_t due_ns;	 /* when the timer has to do something; UINT64_MAX: never */
+	struct weir_timer timer; /* armed for due_ns or before: it is lazy */
+};
+static_assert(sizeof(struct conn) <= 208, "an idle connection costs at most 256 bytes in all");
+
+struct conn_count {
+	uint64_t in_bytes, out_bytes; /* received in order, acknowledged */
+	uint32_t in_segs, out_segs, resent_segs;
+	uint32_t began_s; /* when, in seconds of the stack's clock */
+};
+
+/* ---- RTT (tcp_rtt.c): RFC 6298 with Linux's bounds ---- */
+
+#define RTO_MIN_US   200000u
+#define RTO_MAX_US   120000000u
+#define RTO_FIRST_US 1000000u
+
+/* A measured round trip, not of a segment that was sent twice unless by timestamps (Karn). */
+void rtt_sample(struct conn *c, uint32_t rtt_us);
+/* With back-off. */
+uint32_t rto_us(const struct conn *c);
+
+/* ---- the queue of sending (tcp_snd.c) and what is lost (tcp_loss.c) ---- */
+
+/* Put the application's bytes behind the unsent. Takes @m, a packet of any number of segments. */
+void snd_append(struct work *w, struct rte_mbuf *m);
+
+/*
+ * Cut the next segment of at most @most bytes from the unsent, move it to the flight and give it
+ * its sequence number. Buffers are divided by reference.
+ * @return NULL: nothing is unsent, or no buffer.
+ */
+struct rte_mbuf *snd_carve(struct weir_stack *s, struct conn *c, struct work *w, uint32_t most);
+
+/*
+ * The first segment of the flight that is lost and not sent again yet, cut to @most bytes; NULL:
+ * none. It is LOST until snd_sent().
+ */
+struct rte_mbuf *snd_lost(struct weir_stack *s, struct work *w, uint32_t most);
+
+/* A segment of the flight was sent, for the first time or again. */
+void snd_sent(struct conn *c, struct work *w, struct rte_mbuf *m, uint64_t now_ns);
+
+/* Bytes that are thought to be on their way: pipe of RFC 6675, RACK's way. */
+uint32_t snd_flight_bytes(const struct work *w);
+
+/* What an ACK did. */
+struct acked {
+	uint32_t bytes;	 /* of payload that left the flight */
+	bool fin, syn;	 /* what else did */
+	bool is_new;	 /* SND.UNA has moved, or something was newly SACKed */
+	uint32_t rtt_us; /* 0: none measured */
+};
+
+/*
+ * An acceptable ACK (SND.UNA <= SEG.ACK <= SND.NXT) of a connection whose SND.WND is updated
+ * already; @una_before is SND.UNA before it. Removes what is acknowledged, marks what is SACKed,
+ * finds what is lost (RACK), drives recovery (PRR, F-RTO, undo by DSACK or timestamps; without SACK
+ * NewReno), samples rate and round trip, tells congestion control, sets w->rtx_at_ns anew.
+ * Moves c->snd_una.
+ */
+void loss_on_ack(struct weir_stack *s, struct conn *c, struct work *w, const struct segment *seg,
+		 struct acked *out);
+
+/* w->rtx_at_ns has come, and the kind is RTX_RTO, _TLP or _REORDER: marks what is to be sent. */
+void loss_on_timer(struct weir_stack *s, struct conn *c, struct work *w, uint64_t now_ns);
+
+/* Something was sent: set w->rtx_at_ns anew. RTX_PROBE is left alone. */
+void loss_arm(struct conn *c, struct work *w, uint64_t now_ns);
+
+/* How many bytes may be sent now as congestion control and PRR have it; tells a probe (TLP), too.
+ */
+uint32_t loss_room(const struct conn *c, const struct work *w);
+
+/* The path is known to be narrower: segments of the flight longer than @mss are lost (RFC 1191). */
+void loss_on_mss(struct conn *c, struct work *w, uint32_t mss);
+
+/* ---- the queue of receiving (tcp_rcv.c) ---- */
+
+/* What became of a segment's bytes. */
+enum rcv_what {
+	RCV_NOTHING,  /* nothing new: a duplicate (told by a DSACK), or no room */
+	RCV_IN_ORDER, /* RCV.NXT has moved */
+	RCV_EARLY,    /* a hole is before it */
+};
+
+/*
+ * Take a segment's bytes, all of which are inside the window by now. Takes seg->m, always. @fin:
+ * the peer ends after them. Moves c->rcv_nxt, sets CONN_FIN_IN when all before the FIN is there.
+ */
+enum rcv_what rcv_take(struct weir_stack *s, struct conn *c, struct work *w, struct segment *seg);
+
+/* SACK blocks to tell, a DSACK first and once (RFC 2883), then newest first (RFC 2018). */
+uint8_t rcv_sacks(struct work *w, struct seq_range out[SACK_BLOCKS], uint8_t most);
+
+/* The application has taken @bytes at @now_ns: the window may have to grow (auto-tuning). */
+void rcv_tune(struct weir_stack *s, struct conn *c, struct work *w, uint32_t bytes,
+	      uint64_t now_ns);
+
+/* ---- the table (tcp_table.c): hash to what lies there, a miss of one line in the common case ----
+ */
+
+enum ref_kind { REF_NONE, REF_CONN, REF_HALF_OPEN, REF_TIME_WAIT };
+#define REF_KIND_BITS	 2
+#define REF(kind, index) ((uint32_t)(index) << REF_KIND_BITS | (kind))
+
+struct tcp_table;
+
+int tcp_table_create(uint32_t most, struct tcp_table **out);
+void tcp_table_free(struct tcp_table *t);
+void tcp_table_prefetch(const struct tcp_table *t, uint32_t hash);
+/*
+ * The refs of a hash, one after the other: the caller compares ends. *@at is 0 at first.
+ * @return 0: no more.
+ */
+uint32_t tcp_table_next(const struct tcp_table *t, uint32_t hash, uint32_t *at);
+/* False: as many as may be are in it. */
+bool tcp_table_add(struct tcp_table *t, uint32_t hash, uint32_t ref);
+/* It is in there. */
+void tcp_table_remove(struct tcp_table *t, uint32_t hash, uint32_t ref);
+/* It is in there, as @old. */
+void tcp_table_replace(struct tcp_table *t, uint32_t hash, uint32_t old, uint32_t ref);
+
+/* ---- numbers that nobody guesses (tcp_secret.c) ---- */
+
+uint32_t ends_hash(const struct weir_siphash_key *key, const struct ends *e);
+/* RFC 6528: 4 us a step. */
+uint32_t tcp_isn(const struct weir_siphash_key *key, const struct ends *e, uint64_t now_ns);
+uint32_t tcp_ts_offset(const struct weir_siphash_key *key, const struct ends *e);
+
+/* What a SYN cookie keeps: MSS (rounded down) and, in the timestamp, scale, SACK and ECN. */
+struct cookie {
+	uint16_t mss;
+	uint8_t scale; /* of the peer; 15: none */
+	bool sack, ecn;
+};
+
+/* Our ISN that is a cookie (RFC 4987 section 3.6), valid for one to two minutes. */
+uint32_t cookie_make(const struct weir_siphash_key *key, const struct ends *e, uint32_t peer_isn,
+		     const struct cookie *c, uint64_t now_ns);
+/* The lowest bits of our timestamp, so that it still grows: what cookie_read_stamp() gives. */
+uint32_t cookie_stamp(uint32_t stamp, const struct cookie *c);
+/* @ack is our ISN + 1, @seq the peer's ISN + 1. False: it is none of ours, or old. Sets mss. */
+bool cookie_read(const struct weir_siphash_key *key, const struct ends *e, uint32_t seq,
+		 uint32_t ack, uint64_t now_ns, struct cookie *out);
+/* Sets the rest from the echo of our stamp. */
+void cookie_read_stamp(uint32_t echo, struct cookie *out);
+/* RFC 7413's of a peer's address, 8 bytes. */
+uint64_t fastopen_cookie(const struct weir_siphash_key *key, const struct ends *e);
