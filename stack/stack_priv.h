@@ -37,6 +37,10 @@ struct weir_stack {
 	uint32_t bucket_mask;
 	uint32_t *buckets;
 	struct sock *socks;
+	uint64_t now_ns;     /* of the last input or poll */
+	uint64_t held_bytes; /* received and queued in all connections */
+	struct tcp *tcp;     /* NULL: no connections */
+	struct settings_table *settings;
 };
 
 static inline struct rte_mbuf **pkt_link(struct rte_mbuf *m)

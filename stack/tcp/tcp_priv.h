@@ -331,10 +331,10 @@ struct conn {
 	uint32_t rcv_acked; /* RCV.NXT as last sent: Last.ACK.sent of RFC 7323 */
 	uint32_t flags;	    /* enum conn_flag */
 	uint32_t work;	    /* index, NONE while nothing is on its way; a listener: its own */
-	uint32_t ts_recent, ts_recent_s; /* and when that came, in seconds of our clock */
-	uint32_t ts_offset;		 /* random (RFC 7323 section 5.4) */
-	uint16_t mss_out;		 /* payload of a segment at most, options not counted */
-	uint16_t mss_in;		 /* as we have announced it */
+	uint32_t ts_recent;
+	uint32_t ts_offset; /* random (RFC 7323 section 5.4) */
+	uint16_t mss_out;   /* payload of a segment at most, options not counted */
+	uint16_t mss_in;    /* as we have announced it */
 	uint32_t srtt_us, rttvar_us, min_rtt_us; /* RFC 6298; srtt 0: nothing measured */
 	uint32_t ssthresh;			 /* kept over rest */
 	uint32_t rcvbuf;			 /* our window now, grows up to its limit */
@@ -345,18 +345,23 @@ struct conn {
 	uint32_t opts;				 /* index of its settings (sockopt.c) */
 	uint32_t next_dirty;			 /* in lists */
 	uint32_t next_ready;
+	uint32_t heard_tick; /* when the peer was last heard, tick_of() */
 	void *user;
-	uint64_t quiet_ns;	 /* when the peer was last heard */
+	struct weir_stack *stack;
 	uint64_t due_ns;	 /* when the timer has to do something; UINT64_MAX: never */
 	struct weir_timer timer; /* armed for due_ns or before: it is lazy */
 };
-static_assert(sizeof(struct conn) <= 208, "an idle connection costs at most 256 bytes in all");
+static_assert(sizeof(struct conn) == 3 * RTE_CACHE_LINE_SIZE, "three lines a connection");
 
 struct conn_count {
 	uint64_t in_bytes, out_bytes; /* received in order, acknowledged */
 	uint32_t in_segs, out_segs, resent_segs;
-	uint32_t began_s; /* when, in seconds of the stack's clock */
+	uint32_t began_tick; /* when, tick_of() */
+	uint32_t data_tick;  /* when bytes came last */
+	uint32_t acked_tick; /* when bytes of ours were acknowledged last, or sent after rest */
 };
+static_assert(sizeof(struct conn) + sizeof(struct conn_count) + 20 <= 256,
+	      "an idle connection costs at most 256 bytes in all, with its place in the table");
 
 /* ---- RTT (tcp_rtt.c): RFC 6298 with Linux's bounds ---- */
 
@@ -496,3 +501,228 @@ bool cookie_read(const struct weir_siphash_key *key, const struct ends *e, uint3
 void cookie_read_stamp(uint32_t echo, struct cookie *out);
 /* RFC 7413's of a peer's address, 8 bytes. */
 uint64_t fastopen_cookie(const struct weir_siphash_key *key, const struct ends *e);
+
+/* ---- what is small: half-open connections, and those in TIME-WAIT (tcp_slab.c) ---- */
+
+#define NONE SOCK_NONE
+
+/* A millisecond and a bit: the clock of timestamps (RFC 7323 section 5.4) and of rest. */
+static inline uint32_t tick_of(uint64_t now_ns)
+{
+	return (uint32_t)(now_ns >> 20);
+}
+
+#define TICKS_S 954u
+
+struct link {
+	uint32_t next, prev;
+};
+
+struct list {
+	uint32_t head, tail;
+};
+
+enum half_open_flag { HALF_STAMPS = 1, HALF_SACK = 2, HALF_ECN = 4, HALF_V6 = 8 };
+#define NO_SCALE 15
+
+struct half_open {
+	struct ends ends;
+	struct link link;
+	uint32_t iss, irs, ts_recent;
+	uint32_t listener : 24, flags : 4, scale : 4; /* enum half_open_flag; NO_SCALE: none */
+	uint16_t mss;
+	uint16_t due : 13, retries : 3;
+};
+
+struct time_wait {
+	struct ends ends;
+	struct link link;
+	uint32_t snd_nxt, rcv_nxt, ts_recent, ts_offset;
+	uint16_t wnd;
+	uint16_t due : 14, stamps : 1, v6 : 1;
+};
+
+union small {
+	struct {
+		struct ends ends;
+		struct link link;
+	};
+	struct half_open half_open;
+	struct time_wait time_wait;
+};
+static_assert(sizeof(union small) == 64, "one line each");
+
+struct slab {
+	union small *at;
+	uint32_t most, used, free;
+};
+
+int slab_create(struct slab *l, uint32_t most);
+/* NONE: all are used. */
+uint32_t slab_take(struct slab *l);
+void slab_give(struct slab *l, uint32_t i);
+void list_put(struct slab *l, struct list *list, uint32_t i);
+void list_remove(struct slab *l, struct list *list, uint32_t i);
+
+/* ---- who listens (tcp_listen.c) ---- */
+
+/* A port that is bound; a listener once somebody listens. */
+struct port {
+	struct weir_endpoint at;
+	uint32_t conn; /* whose */
+	uint32_t next; /* in its bucket, or of the free ones */
+	uint32_t backlog, n_waiting;
+	struct list waiting; /* connections to accept, by next_ready */
+	bool is_drained;
+};
+
+#define PORT_BUCKETS 1024
+
+#define SYN_RETRIES 5
+
+struct tcp {
+	struct conn *conns;
+	struct conn_count *counts;
+	struct work *works;
+	struct port *ports;
+	struct slab half_open, time_wait;
+	struct tcp_table *table;
+	struct weir_wheel *wheel;
+	uint32_t conn_free, work_free, port_free;
+	uint32_t dirty_head, dirty_tail;   /* conns by next_dirty */
+	uint32_t port_next;		   /* RFC 6056 */
+	uint64_t small_due_ns;		   /* when the first of the lists below is due */
+	struct list syns[SYN_RETRIES + 1]; /* half-open ones by how often they were answered */
+	struct list waits;
+	uint32_t port_buckets[PORT_BUCKETS];
+	struct weir_siphash_key isn_key;
+	uint8_t scale_in; /* of all our windows */
+};
+
+static inline uint32_t conn_index(const struct conn *c)
+{
+	return (uint32_t)(c - c->stack->tcp->conns);
+}
+
+static inline struct conn_count *count_of(const struct conn *c)
+{
+	return &c->stack->tcp->counts[conn_index(c)];
+}
+
+/* NULL: nothing is on its way. Not for a listener. */
+static inline struct work *work_of(const struct conn *c)
+{
+	return c->work == NONE ? NULL : &c->stack->tcp->works[c->work];
+}
+
+/* ---- tcp.c: the doors ---- */
+
+int tcp_create(struct weir_stack *s);
+void tcp_free(struct weir_stack *s);
+/* Segments for us: takes them all. */
+void tcp_input(struct weir_stack *s, struct rte_mbuf **pkts, uint16_t n);
+/* Timers, and what is to be sent. @return when it is due again. */
+uint64_t tcp_poll(struct weir_stack *s);
+
+/* ---- tcp_conn.c: birth and death ---- */
+
+/* With no ends, CLOSED. NULL: there are as many as may be. */
+struct conn *conn_new(struct weir_stack *s);
+/* The connection is over: @error is told, 0: in order. Whose user has closed it is freed. */
+void conn_end(struct conn *c, int error);
+/* Its place is another's from now on. Not in the table any more. */
+void conn_free(struct conn *c);
+/* Known by its ends from now on. False: the table is full. */
+bool conn_add(struct conn *c, uint32_t hash);
+/* What is on its way, made if there was nothing; NULL: as many are as may be. */
+struct work *work_get(struct conn *c);
+void work_put(struct conn *c);
+/* From FIN-WAIT-2 or CLOSING to TIME-WAIT: the connection ends, 64 bytes remain. */
+void conn_wait(struct conn *c);
+/* A reset leaves, and it is over. */
+void conn_abort(struct conn *c, int error);
+/* Something is to be sent with the next poll. */
+void conn_dirty(struct conn *c);
+/* The user is to be told. @bits: enum weir_ready. */
+void conn_ready(struct conn *c, uint32_t bits);
+/* What it is ready for now. */
+uint32_t conn_level(const struct conn *c);
+/* The user has no more to send: FIN follows. */
+void conn_finish(struct conn *c);
+/* SND.WND bytes from what a header says. */
+static inline uint32_t conn_wnd(const struct conn *c, const struct segment *seg)
+{
+	return seg->wnd << (seg->flags & TCP_SYN ? 0 : c->scale_out);
+}
+
+/* ---- tcp_input.c: SEGMENT ARRIVES ---- */
+
+void conn_input(struct conn *c, struct segment *seg);
+
+/* ---- tcp_listen.c: LISTEN and SYN-RECEIVED, cookies ---- */
+
+struct port *port_find(struct weir_stack *s, const struct ends *e, bool v6);
+/* A segment for a listener and no connection. @iss: to begin with, 0: any. */
+void listen_input(struct weir_stack *s, struct port *p, struct segment *seg, uint32_t iss);
+void half_open_input(struct weir_stack *s, uint32_t i, struct segment *seg);
+void half_open_end(struct weir_stack *s, uint32_t i);
+int port_bind(struct conn *c, const struct weir_endpoint *at);
+void port_free(struct conn *c);
+struct port *port_of(const struct conn *c); /* NULL: not bound */
+int conn_listen(struct conn *c, uint32_t backlog);
+/* -EAGAIN: none waits. */
+int conn_accept(struct conn *listener, struct conn **out);
+
+/* ---- tcp_wait.c: TIME-WAIT ---- */
+
+void wait_input(struct weir_stack *s, uint32_t i, struct segment *seg);
+void wait_end(struct weir_stack *s, uint32_t i);
+
+/* ---- tcp_timer.c ---- */
+
+/* The timer is to fire at @c's next deadline at the latest. */
+void conn_arm(struct conn *c);
+void conn_fire(struct weir_timer *t, uint64_t now_ns);
+/* Half-open ones and TIME-WAIT. @return when the next is due. */
+uint64_t small_run(struct weir_stack *s);
+
+/* ---- tcp_output.c ---- */
+
+/* Send what may be sent now: what is lost, what is new, an ACK. */
+void conn_output(struct conn *c);
+/* One segment without bytes: ACK, a probe of the window or of life. False: no buffer. */
+bool conn_send_bare(struct conn *c, uint32_t seq, uint8_t flags);
+/* One without a connection. */
+void tcp_reply(struct weir_stack *s, const struct ends *e, bool v6, uint32_t seq, uint32_t ack,
+	       uint8_t flags, uint16_t wnd, const struct tcp_opts *opts);
+/* RFC 9293 section 3.10.7.1: the answer to a segment that belongs to nobody. */
+void tcp_reset(struct weir_stack *s, const struct segment *seg);
+/* The window that we offer now, in bytes. */
+uint32_t conn_window(const struct conn *c);
+/* What our SYN says. */
+struct tcp_opts syn_opts(struct weir_stack *s, const struct conn *c);
+/* Payload of a segment at most on the way to the peer. */
+uint16_t way_mss(struct weir_stack *s, const struct ends *e, bool v6);
+
+/* ---- tcp_connect.c ---- */
+
+int conn_connect(struct conn *c, const struct weir_endpoint *to);
+
+/* ---- ../socket/sockopt.c: settings that connections share ---- */
+
+struct settings {
+	uint64_t deadline_ns[WEIR_DEADLINES];
+	const struct cc_ops *cc;
+	uint32_t sndbuf, rcvbuf; /* rcvbuf 0: tuned */
+	uint32_t user_timeout_ms, keep_idle_s, keep_interval_s, linger2_s, defer_s;
+	uint16_t maxseg;
+	uint8_t keep_count, syn_count, tos;
+	bool v6_only, reuse;
+};
+
+const struct settings *settings_of(const struct conn *c);
+int settings_create(struct weir_stack *s);
+void settings_free(struct weir_stack *s);
+/* What a connection had; of a listener's child: what the listener has. */
+void settings_drop(struct conn *c);
+void settings_inherit(struct conn *c, const struct conn *from);
