@@ -132,7 +132,7 @@ def _kernel() -> Iterator[Line]:
         for one in _neighbours(left, right):
             to = (one["address"], "lladdr", one["mac"], "dev", one["dev"], "nud", "permanent")
             sut.run("ip", "neigh", "replace", *to)
-        sut.run("nft", "-f", "-", stdin=RULES)
+        sut.run("nft", "-f", "-", stdin=f"flush ruleset; {RULES}")
         yield Line(left, wan, lan, right)
 
 

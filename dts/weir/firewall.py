@@ -127,9 +127,8 @@ class Firewall(Routed):
 
 
 def is_ip(packet: Packet) -> bool:
-    """No ARP, no neighbour discovery, no group management."""
-    kind = packet.summary()
-    return packet.type in (0x0800, 0x86DD) and "ICMPv6ND" not in kind and "MLReport" not in kind
+    """No ARP, no neighbour discovery."""
+    return packet.type in (0x0800, 0x86DD) and "ICMPv6ND" not in packet.summary()
 
 
 @contextmanager
