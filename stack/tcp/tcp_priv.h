@@ -124,6 +124,8 @@ struct seg {
 	uint64_t first_sent_ns; /* when the flight that it belongs to began */
 	uint16_t flags;		/* enum seg_flag */
 	uint16_t sent_count;
+	uint32_t sent_flight_bytes; /* on their way when it was sent last, its own with them */
+	uint32_t sent_lost_bytes;   /* work.lost_all_bytes at that time */
 };
 static_assert(sizeof(struct seg) <= sizeof(struct weir_meta), "lies over it");
 
@@ -168,6 +170,8 @@ struct cc_ack {
 	uint64_t now_ns;
 	uint64_t delivered;	      /* bytes of this connection that have arrived, in all */
 	uint64_t sent_delivered;      /* what that was when the newest segment acked was sent */
+	uint32_t sent_flight_bytes;   /* seg.sent_flight_bytes of that one */
+	uint32_t lost_since_bytes;    /* found lost since that one was sent */
 	uint64_t rate_bytes_s;	      /* delivery rate of the sample; 0: none */
 	uint32_t acked_bytes;	      /* newly acked or SACKed */
 	uint32_t lost_bytes;	      /* newly found lost */
@@ -179,10 +183,22 @@ struct cc_ack {
 	uint32_t una, nxt;     /* SND.UNA after it, SND.NXT: to tell rounds apart */
 	bool app_limited;      /* the sample was taken while the application had no more */
 	bool cwnd_limited;     /* the window was all used since the last ACK */
-	bool in_recovery;      /* fast recovery or after a timeout */
+	bool in_recovery;      /* fast recovery, after a timeout or after a mark */
+	bool no_sack;	       /* the peer takes no SACK: one loss is found in a round at most */
 };
 
-#define CC_PRIV_BYTES 160
+/* A segment that was found lost. */
+struct cc_lost {
+	uint64_t now_ns;
+	uint64_t delivered;	    /* as in cc_ack */
+	uint32_t bytes;		    /* of it */
+	uint32_t sent_flight_bytes; /* seg.sent_flight_bytes of it */
+	uint32_t lost_since_bytes;  /* found lost since it was sent, its own with them */
+	bool app_limited;	    /* it was sent with SEG_APP_LIMITED */
+	bool no_sack;
+};
+
+#define CC_PRIV_BYTES 256
 
 struct cc {
 	const struct cc_ops *ops;
@@ -199,22 +215,34 @@ struct cc_ops {
 	bool ecn; /* wants ECT on its packets and an exact account of marks (DCTCP) */
 	void (*init)(struct cc *c, uint64_t now_ns);
 	/* Every ACK that says something new, in recovery too: sets cwnd and pacing. PRR sets cwnd
-	   while in recovery unless the algorithm does itself (own_recovery). */
+	   in REC_FAST and REC_CWR unless the algorithm does itself (own_recovery); in REC_TIMEOUT
+	   the algorithm does, by slow start. */
 	void (*on_ack)(struct cc *c, const struct cc_ack *a);
-	/* Recovery begins by loss or by a mark: saves prior_*, sets ssthresh. */
+	/* Each segment found lost, before on_ack() of the same ACK. NULL: not wanted. */
+	void (*on_lost)(struct cc *c, const struct cc_lost *l);
+	/* Recovery begins by loss or by a mark: saves prior_*, sets ssthresh. @flight_bytes here
+	   and below is RFC 5681's FlightSize: SND.UNA to SND.NXT, what was SACKed or found lost
+	   with it. */
 	void (*on_loss)(struct cc *c, uint32_t flight_bytes, bool ecn, uint64_t now_ns);
+	/* Every retransmission timeout: sets cwnd to a segment; the first of several sets ssthresh,
+	   unless recovery has. */
 	void (*on_timeout)(struct cc *c, uint32_t flight_bytes, uint64_t now_ns);
+	/* Recovery of any kind is over: cwnd is ssthresh after PRR. */
 	void (*on_recovered)(struct cc *c, uint64_t now_ns);
-	void (*undo)(struct cc *c, uint64_t now_ns); /* it was no loss */
-	/* Begins to send after rest (RFC 5681 section 4.1, RFC 9438 section 4.2). */
+	/* It was no loss: ends recovery, too. */
+	void (*undo)(struct cc *c, uint64_t now_ns);
+	/* Something is sent and nothing was on its way, for @rest_ns. RFC 5681 section 4.1, RFC
+	   9438 section 4.2. */
 	void (*on_restart)(struct cc *c, uint64_t rest_ns, uint32_t rto_us, uint64_t now_ns);
 	bool own_recovery;
 };
 
-/* cubic, newreno, bbr, dctcp; NULL: no such. */
+/* cubic, newreno (or reno), bbr, dctcp, with or without a NUL inside @bytes; NULL: no such. */
 const struct cc_ops *cc_find(const char *name, size_t bytes);
 /* The initial window (RFC 6928), no threshold. */
 void cc_begin(struct cc *c, const struct cc_ops *ops, uint32_t mss, uint64_t now_ns);
+/* Another algorithm from now on: window and threshold stay (TCP_CONGESTION). */
+void cc_switch(struct cc *c, const struct cc_ops *ops, uint64_t now_ns);
 
 /* ---- work: while bytes are on their way ---- */
 
@@ -252,6 +280,7 @@ struct work {
 	/* Sending: flight is SND.UNA to SND.NXT by sequence number, unsent what follows it. */
 	struct seg_queue flight, unsent;
 	uint32_t sacked_bytes, lost_bytes, resent_bytes; /* of the flight */
+	uint32_t lost_all_bytes;			 /* found lost since it began, wraps */
 	uint64_t delivered, delivered_ns, first_sent_ns; /* rate samples */
 	uint64_t app_limited; /* delivered must pass this until samples count again; 0: they do */
 	uint64_t
