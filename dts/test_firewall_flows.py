@@ -109,8 +109,7 @@ def test_connections_go_out_and_their_replies_come_in(
     """
     (tmp_path / "file").write_bytes(packets.payload(300_000))
     name = f"[{server}]" if ":" in server else server
-    assert hosts.far is not None
-    with peers.http_server(hosts.far if server in (FAR, FAR6) else hosts.outside, tmp_path):
+    with peers.http_server(hosts.server(server), tmp_path):
         got = peers.curl(hosts.inside, f"http://{name}:8080/file")
     assert got == packets.payload(300_000)
     assert peers.ping(hosts.inside, server).received == 3
@@ -344,7 +343,6 @@ def test_a_narrow_link_on_the_way_is_found_out(hosts: Firewall, server: str) -> 
     Steps: send 400 kB by TCP to a host behind a link with an MTU of 1280.
     Check: all arrives; the sender's kernel has learned the MTU, which only the error tells it.
     """
-    assert hosts.far is not None
     data = packets.payload(400_000)
     with connected(hosts.inside, hosts.far, server, 7008) as (client, accepted):
         sender = threading.Thread(target=client.sendall, args=(data,), daemon=True)

@@ -32,7 +32,6 @@ from weir.firewall import (
     seen_from,
     steered,
 )
-from weir.netns import Netns
 from weir.router import LAN, LAN6, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Config
 from weir.wait import until
 
@@ -96,8 +95,7 @@ def test_masquerade_gives_clients_the_address_of_the_way_out(
     """
     translated(fw, [masquerade()])
     outer, ours = (WAN6, RIGHT6) if ":" in server else (WAN, RIGHT)
-    assert fw.far is not None
-    there = fw.far if server == FAR else fw.outside
+    there = fw.server(server)
     assert seen_from(there, fw.inside, server, 7101)[0] == outer
     assert asked(there, fw.inside, ours, server, 7102, sport=4567) == (outer, 4567)
     (tmp_path / "file").write_bytes(packets.payload(100_000))
@@ -261,8 +259,7 @@ def test_ip6_clients_reach_ip4_servers(fw: Firewall, tmp_path: Path, server: str
     Check: the file and the answers, small and in fragments; the server sees wan's IPv4 address.
     """
     translated(fw, [], [NAT64_RULE], [OUT])
-    assert fw.far is not None
-    there = fw.far if server == FAR else fw.outside
+    there = fw.server(server)
     address = f"{NAT64}{server}"
     (tmp_path / "file").write_bytes(packets.payload(200_000))
     with peers.http_server(there, tmp_path):
@@ -331,7 +328,6 @@ def test_a_narrow_link_is_found_out_through_translation(fw: Firewall, address: s
     """
     translated(fw, [masquerade()], [NAT64_RULE])
     fw.inside.run("ip", "route", "flush", "cache")
-    assert fw.far is not None
     data = packets.payload(400_000)
     with listening(fw.far, FAR, 7140) as listener, dialled(fw.inside, address, 7140) as client:
         accepted, _ = listener.accept()
@@ -357,7 +353,6 @@ def test_npt_gives_private_ip6_a_prefix(fw: Firewall) -> None:
     out = rule("out", "npt", from_="lan", to="wan", **pair)
     back = rule("back", "npt", from_="wan", **pair)
     translated(fw, [out], [back], [ALL])
-    assert fw.far is not None
     address, port = asked(fw.far, fw.inside, ULA, FAR6, 7150, sport=888)
     assert ip_address(address) in ip_network("2001:db8:99::/48") and port == 888
     fw.outside.run("ip", "route", "replace", "2001:db8:99::/48", "via", WAN6)
@@ -436,7 +431,6 @@ def test_a_mapping_is_the_same_for_all_peers_if_asked_for(fw: Firewall) -> None:
     Check: both saw one port; the third one's packet arrives inside, where rules allow it.
     """
     translated(fw, [masquerade(endpoint_independent=True, ports="20000-20999")], [], [OUT, IN])
-    assert fw.far is not None
     with listening(fw.inside, RIGHT, 5060, socket.SOCK_DGRAM) as phone:
         seen = []
         for there, address in ((fw.outside, LEFT), (fw.far, FAR)):

@@ -23,8 +23,7 @@ from weir.firewall import (
     seen_from,
     steered,
 )
-from weir.netns import Netns
-from weir.router import LAN, LAN6, LEFT, LEFT6, WAN, WAN6, Config
+from weir.router import LEFT, LEFT6, WAN, WAN6, Config, give_ports_addresses
 from weir.wait import until
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
@@ -45,14 +44,9 @@ def started(
         "runtime": {"workers": list(range(request.param))},
     }
     with firewall_between_hosts(tmp_path_factory.mktemp("own"), config) as made:
-        host = made.line.sut
-        host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
-        for tap, addresses in (("kwan", (WAN, WAN6)), ("klan", (LAN, LAN6))):
-            host.run("sysctl", "-qw", f"net.ipv6.conf.{tap}.disable_ipv6=0")
-            host.run("ip", "address", "add", f"{addresses[0]}/24", "dev", tap)
-            host.run("ip", "address", "add", f"{addresses[1]}/64", "dev", tap, "nodad")
+        give_ports_addresses(made.line.sut)
         for gateway in (LEFT, LEFT6):
-            host.run("ip", "route", "add", "default", "via", gateway, "dev", "kwan")
+            made.line.sut.run("ip", "route", "add", "default", "via", gateway, "dev", "kwan")
         yield made
 
 
@@ -66,11 +60,6 @@ def fw(started: Firewall) -> Iterator[Firewall]:
         until(lambda end=end: end.run("ss", "-tnH").stdout == "", what="the end of connections")
 
 
-def there(fw: Firewall, server: str) -> Netns:
-    assert fw.far is not None
-    return fw.far if server in (FAR, FAR6) else fw.outside
-
-
 def own(server: str) -> str:
     return WAN6 if ":" in server else WAN
 
@@ -82,10 +71,11 @@ def test_what_the_host_begins_is_answered(fw: Firewall, server: str) -> None:
     Steps: with no rules, from the host: ping, ask by UDP and connect by TCP, many times.
     Check: all is answered; flows from self to wan, of every worker; nothing was dropped.
     """
+    host, there, ours = fw.line.sut, fw.server(server), own(server)
     for n in range(TIMES):
-        assert peers.ping(fw.line.sut, server, count=1).received == 1
-        assert asked(there(fw, server), fw.line.sut, own(server), server, 7100 + n)[0] == own(server)
-        with connected(fw.line.sut, there(fw, server), server, 7200 + n) as (client, accepted):
+        assert peers.ping(host, server, count=1).received == 1
+        assert asked(there, host, ours, server, 7100 + n)[0] == ours
+        with connected(host, there, server, 7200 + n) as (client, accepted):
             assert passes(client, accepted)
     flows = fw.flows()
     owners = {flow["worker"] for flow in flows}
@@ -146,7 +136,7 @@ def test_errors_about_what_the_host_sent_reach_it(fw: Firewall, server: str) -> 
     Check: all arrives and the kernel has learned the MTU; the port is refused.
     """
     data = packets.payload(400_000)
-    with connected(fw.line.sut, there(fw, server), server, 7400) as (client, accepted):
+    with connected(fw.line.sut, fw.server(server), server, 7400) as (client, accepted):
         client.sendall(data)
         assert read_exactly(accepted, len(data)) == data
     assert f"mtu {NARROW}" in fw.line.sut.run("ip", "route", "get", server).stdout

@@ -24,7 +24,7 @@ from weir.firewall import (
     steered,
 )
 from weir.netns import Netns
-from weir.router import LAN, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6
+from weir.router import LEFT, RIGHT, RIGHT6, WAN, WAN6
 from weir.sut import DROPS
 from weir.wait import until
 

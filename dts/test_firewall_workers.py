@@ -2,7 +2,6 @@
 """weir-firewall with two workers: what belongs to a flow reaches the worker that knows it."""
 
 import threading
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -27,10 +26,9 @@ from weir.firewall import (
     seen_from,
     steered,
 )
-from weir.router import LAN, LAN6, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Config
+from weir.router import LAN6, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Config
 
-from scapy.layers.inet import ICMP, IP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet import IP
 from scapy.layers.l2 import Ether
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
@@ -78,8 +76,7 @@ def test_replies_to_masqueraded_flows_reach_their_worker(fw: Firewall, server: s
     Check: each is answered, by flows of both workers; nothing was dropped.
     """
     fw.policy([OUT], nat={"source": [MASQUERADE]})
-    assert fw.far is not None
-    there = fw.far if server == FAR else fw.outside
+    there = fw.server(server)
     outer, ours = (WAN6, RIGHT6) if ":" in server else (WAN, RIGHT)
     for n in range(TIMES):
         assert seen_from(there, fw.inside, server, 7300 + n)[0] == outer
@@ -157,7 +154,6 @@ def test_path_mtu_is_found_over_workers(fw: Firewall, server: str) -> None:
     """
     nat64 = rule("nat64", "nat64", from_="lan", inside=f"{NAT64}/96")
     fw.policy([OUT], nat={"source": [MASQUERADE], "destination": [nat64]})
-    assert fw.far is not None
     data, at = packets.payload(200_000), FAR6 if server == FAR6 else FAR
     for n in range(4):
         fw.inside.run("ip", "route", "flush", "cache")

@@ -2,7 +2,6 @@
 """Fragments: passed on, put together, cut; and the MTU of a path, as real TCP finds it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

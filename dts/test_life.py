@@ -227,6 +227,13 @@ def test_too_few_hugepages_are_told_with_the_number_that_is_needed(app: App, lin
     assert_nothing_left(app, line)
 
 
+def run_without(capability: str, app: App, line: Line) -> subprocess.CompletedProcess[str]:
+    return line.sut.run(
+        "setpriv", f"--bounding-set=-{capability}", f"--inh-caps=-{capability}",
+        program("weir-router"), "-c", str(app.config_file), check=False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("driver", ["auto", "af_xdp", "af_packet"])
 def test_without_rights_it_says_which_ones(app: App, line: Line, driver: str) -> None:
     """Started without capabilities.
@@ -235,11 +242,7 @@ def test_without_rights_it_says_which_ones(app: App, line: Line, driver: str) ->
     Check: status 1; the capabilities by name; nothing left.
     """
     app.write({"ports": ports(wan={"driver": driver}, lan={"driver": driver})})
-    done = line.sut.run(
-        "setpriv", "--bounding-set=-all", "--inh-caps=-all",
-        program("weir-router"), "-c", str(app.config_file), check=False,
-    )  # fmt: skip
-    one_sentence(done, 1, "no permission", "CAP_NET_RAW")
+    one_sentence(run_without("all", app, line), 1, "no permission", "CAP_NET_RAW")
     assert_nothing_left(app, line)
 
 
@@ -250,11 +253,7 @@ def test_a_priority_that_it_may_not_have_is_named(app: App, line: Line) -> None:
     Check: status 1; the priority and the capability; nothing left.
     """
     app.write({"ports": ports(), "runtime": {"priority": 7}})
-    done = line.sut.run(
-        "setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice",
-        program("weir-router"), "-c", str(app.config_file), check=False,
-    )  # fmt: skip
-    one_sentence(done, 1, "real-time priority 7", "CAP_SYS_NICE")
+    one_sentence(run_without("sys_nice", app, line), 1, "real-time priority 7", "CAP_SYS_NICE")
     assert_nothing_left(app, line)
 
 

@@ -13,7 +13,7 @@ from weir.lab import Lab, Line
 from weir.router import LAN, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Routed, neighbour, routed
 from weir.tg import TrafficGenerator
 
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import UDP
 from scapy.layers.inet6 import (
     ICMPv6ND_NA,
     ICMPv6ND_NS,

@@ -15,6 +15,7 @@ from weir.lab import Lab
 from weir.netns import Netns
 from weir.router import (
     LAN,
+    LAN6,
     LEFT,
     LEFT6,
     RIGHT,
@@ -23,6 +24,7 @@ from weir.router import (
     WAN6,
     Routed,
     give_addresses,
+    give_ports_addresses,
     ports,
     routed,
 )
@@ -45,21 +47,14 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
     """
     with Lab() as lab:
         line = lab.line(ipv6=True)
-        line.sut.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
-        line.sut.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=0")
         give_addresses(line.left, (LEFT, LEFT6), (WAN, WAN6))
-        give_addresses(line.right, (RIGHT, RIGHT6), (LAN, "2001:db8:2::1"))
+        give_addresses(line.right, (RIGHT, RIGHT6), (LAN, LAN6))
         config = {
             "ports": ports(wan={"kernel": "kwan"}, lan={"kernel": "klan"}),
             "kernel_routes": True,
         }
         with routed(tmp_path_factory.mktemp("punt"), line, config) as made:
-            for tap, addresses in (
-                ("kwan", (f"{WAN}/24", f"{WAN6}/64")),
-                ("klan", (f"{LAN}/24", "2001:db8:2::1/64")),
-            ):
-                line.sut.run("ip", "address", "add", addresses[0], "dev", tap)
-                line.sut.run("ip", "address", "add", addresses[1], "dev", tap, "nodad")
+            give_ports_addresses(line.sut)
             yield made
 
 

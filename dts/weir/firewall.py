@@ -72,8 +72,13 @@ class Firewall(Routed):
 
     first: Config = field(default_factory=dict)
     """The configuration that it was started with, less what is a policy."""
-    far: Netns | None = None
+    beyond: Netns | None = None
     """Who is beyond the gate, if there is one."""
+
+    @property
+    def far(self) -> Netns:
+        assert self.beyond is not None, "between silent ends there is no gate"
+        return self.beyond
 
     @property
     def outside(self) -> Netns:
@@ -82,6 +87,10 @@ class Firewall(Routed):
     @property
     def inside(self) -> Netns:
         return self.line.right.netns
+
+    def server(self, address: str) -> Netns:
+        """Whose address it is: the far host's, or the gate's."""
+        return self.far if address in (FAR, FAR6) else self.outside
 
     def config(self, rules: list[Config], default: str = "drop", **sections: Any) -> Config:
         return self.first | {"firewall": {"default": default, "rules": rules}} | sections

@@ -16,6 +16,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
 from weir.lab import Lab, Line, Port
+from weir.netns import Netns
 from weir.sut import App, Sut
 from weir.tg import TrafficGenerator
 
@@ -104,6 +105,14 @@ def give_addresses(port: Port, addresses: tuple[str, str], gateways: tuple[str, 
     for address, gateway, bits in zip(addresses, gateways, (24, 64)):
         port.add_address(f"{address}/{bits}")
         port.netns.run("ip", "route", "add", "default", "via", gateway)
+
+
+def give_ports_addresses(host: Netns) -> None:
+    """Let the kernel beside be a host: kwan and klan, its side of the ports, have their addresses."""
+    host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
+    for tap, ip4, ip6 in (("kwan", WAN, WAN6), ("klan", LAN, LAN6)):
+        host.run("ip", "address", "add", f"{ip4}/24", "dev", tap)
+        host.run("ip", "address", "add", f"{ip6}/64", "dev", tap, "nodad")
 
 
 @contextmanager

@@ -247,6 +247,16 @@ static void test_what_weir_writes_it_reads(void)
 	CU_ASSERT_EQUAL(last.flags, WEIR_PCAPNG_INBOUND);
 }
 
+/* A simple packet block. */
+static void simple_packet(void)
+{
+	put32(3);
+	put32(20);
+	put32(4);
+	put("efgh", 4);
+	put32(20);
+}
+
 static void test_a_simple_packet_has_the_time_of_the_one_before(void)
 {
 	struct weir_pcap_packet last;
@@ -257,11 +267,7 @@ static void test_a_simple_packet_has_the_time_of_the_one_before(void)
 	section();
 	interface(1, "lan\0", 9);
 	packet(0, 77, "abcd", 0);
-	put32(3);
-	put32(20);
-	put32(4);
-	put("efgh", 4);
-	put32(20);
+	simple_packet();
 	CU_ASSERT_EQUAL(read_all(&last, &n, &why), 0);
 	CU_ASSERT_EQUAL(n, 2);
 	CU_ASSERT_EQUAL(last.time_ns, 77);
@@ -294,11 +300,7 @@ static void test_a_simple_packet_has_no_time_that_could_be_impossible(void)
 	begin(false);
 	section();
 	interface_with(14, &before_1970, 8);
-	put32(3);
-	put32(20);
-	put32(4);
-	put("efgh", 4);
-	put32(20);
+	simple_packet();
 	CU_ASSERT_EQUAL(read_all(&last, &n, &why), 0);
 	CU_ASSERT_EQUAL(n, 1);
 	CU_ASSERT_EQUAL(last.time_ns, 0);
