@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * A worker: enter a generation, read the clock, run the pipeline, run the timers, leave, rest.
+ * A worker: enter a generation, read the clock, run the pipeline, the timers and the stack, leave,
+ * rest.
  *
  * The clock is read once a pass and handed down. System calls are made only to rest and to wake a
  * worker that rests: never while packets come.
@@ -27,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <weir/error.h>
+#include <weir/local.h>
 #include <weir/tracker.h>
 
 /* The wheel's tick, a power of two: 131 us. */
@@ -55,6 +57,7 @@ struct weir_engine {
 	enum weir_poll_mode mode;
 	struct weir_engine_stats stats; /* the engine's thread writes, others read relaxed */
 	uint64_t since_tsc;		/* all before this is in stats; the engine's thread */
+	uint64_t local_due_ns;		/* what local.h's poll said last; the engine's thread */
 	atomic_bool stop;		/* any thread sets */
 	atomic_bool asleep;		/* the engine's thread writes */
 	int kick_fd;
@@ -115,6 +118,7 @@ int weir_engine_create(const struct weir_engine_conf *conf, struct weir_engine *
 	if (e == NULL)
 		return weir_why(why, -ENOMEM, "engine %s: out of memory", conf->name);
 	e->kick_fd = -1;
+	e->local_due_ns = UINT64_MAX;
 	e->gens = conf->gens;
 	e->on_burst = conf->on_burst;
 	e->ctx = conf->ctx;
@@ -177,6 +181,15 @@ static unsigned burst_pass(struct weir_engine *e, uint64_t now_ns)
 	return got;
 }
 
+/* The stack's turn: what came in this pass is behind it. */
+static inline void poll_local(struct weir_engine *e, uint64_t now_ns)
+{
+	struct weir_local *l = e->shard.local;
+
+	if (l != NULL && l->poll != NULL)
+		e->local_due_ns = l->poll(l, now_ns);
+}
+
 static inline unsigned pass(struct weir_engine *e, uint64_t now_ns)
 {
 	struct weir_pass p = {.now_ns = now_ns};
@@ -191,6 +204,7 @@ static inline unsigned pass(struct weir_engine *e, uint64_t now_ns)
 		got = burst_pass(e, now_ns);
 	weir_count(&e->stats.pkts, got);
 	got += weir_wheel_run(e->shard.wheel, now_ns, TIMERS_A_PASS);
+	poll_local(e, now_ns);
 	if (e->gens != NULL)
 		weir_gens_leave(e->gens, e->shard.worker);
 	weir_count(&e->stats.passes, 1);
@@ -208,7 +222,7 @@ uint64_t weir_engine_due_ns(const struct weir_engine *e)
 
 	if (origin_waits(e->shard.origin) || (t != NULL && weir_flow_ask_waits(t->flows)))
 		return 0;
-	return weir_wheel_next_ns(e->shard.wheel);
+	return RTE_MIN(weir_wheel_next_ns(e->shard.wheel), e->local_due_ns);
 }
 
 /* Whether all queues can wake us. Adds them to this thread's epoll set. */
@@ -305,18 +319,27 @@ static void sleep_by(struct weir_engine *e, void (*way)(struct weir_engine *, ui
 	weir_count(&e->stats.slept_ns, weir_clock_cycles_to_ns(&e->clock, e->since_tsc - begin));
 }
 
-/* Sleep until a queue, another worker or the control thread wakes us. */
+static uint64_t ended_ns(const struct weir_engine *e)
+{
+	return weir_clock_cycles_to_ns(&e->clock, e->since_tsc - e->clock.start_tsc);
+}
+
+/* Sleep until a queue, another worker or the control thread wakes us, or something is due. */
 static void block(struct weir_engine *e, uint64_t ns)
 {
-	uint64_t kicks;
+	uint64_t kicks, now_ns, due_ns;
 
 	arm(e, true);
 	atomic_store(&e->asleep, true);
 	/* What came before the interrupts were armed would not wake us: look once more. */
-	if (go_round(e) > 0)
+	if (go_round(e) > 0) {
 		e->poll = (struct weir_poll){0};
-	else if (!origin_waits(e->shard.origin) && !atomic_load(&e->stop))
-		sleep_by(e, wait_for_events, ns);
+	} else if (!atomic_load(&e->stop)) {
+		now_ns = ended_ns(e);
+		due_ns = weir_engine_due_ns(e);
+		if (due_ns > now_ns)
+			sleep_by(e, wait_for_events, RTE_MIN(ns, due_ns - now_ns));
+	}
 	atomic_store(&e->asleep, false);
 	arm(e, false);
 	if (read(e->kick_fd, &kicks, sizeof(kicks)) < 0)
@@ -325,8 +348,7 @@ static void block(struct weir_engine *e, uint64_t ns)
 
 static void rest(struct weir_engine *e, unsigned got)
 {
-	const uint64_t now_ns =
-		weir_clock_cycles_to_ns(&e->clock, e->since_tsc - e->clock.start_tsc);
+	const uint64_t now_ns = ended_ns(e);
 	const uint64_t due_ns = got > 0 ? 0 : weir_engine_due_ns(e);
 	const uint64_t begin = e->since_tsc;
 	uint64_t rest_ns;

@@ -7,8 +7,13 @@
 
 #include <weir/local.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_ip.h>
+#include <weir/gen.h>
 #include <weir/shard.h>
+
+#include "local_priv.h"
+#include "origin_priv.h"
 
 void weir_local_attach(struct weir_shard *s, struct weir_local *l)
 {
@@ -31,10 +36,39 @@ static void dress(struct rte_mbuf *m)
 	};
 }
 
+static bool has_address(const struct weir_iface *f, const uint8_t *addr)
+{
+	if (memcmp(f->link_local.bytes, addr, 16) == 0)
+		return true;
+	for (uint8_t k = 0; k < f->n_addrs; k++)
+		if (f->addr[k].addr.family == 6 && memcmp(f->addr[k].addr.bytes, addr, 16) == 0)
+			return true;
+	return false;
+}
+
+/* The destination does not say on which link it is, but the source does (RFC 4007 section 9). */
+static void choose_link(const struct weir_shard *s, struct rte_mbuf *m)
+{
+	const struct weir_l3 *l3 = local_l3(s);
+	const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv6_hdr *);
+
+	for (uint16_t i = 0; l3 != NULL && i < l3->n_ifaces; i++)
+		if (has_address(&l3->ifaces[i], ip6_src(ip))) {
+			weir_meta(m)->iface_in = i;
+			return;
+		}
+}
+
 void weir_local_send(struct weir_shard *s, struct rte_mbuf **pkts, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		dress(pkts[i]);
-		weir_origin_push(s->origin, pkts[i], WEIR_KNOWN);
+		struct rte_mbuf *m = pkts[i];
+
+		dress(m);
+		if (unlikely((weir_meta(m)->flags & WEIR_META_IP6) &&
+			     local_is_link_local(
+				     ip6_dst(rte_pktmbuf_mtod(m, struct rte_ipv6_hdr *)))))
+			choose_link(s, m);
+		origin_push_local(s->origin, m);
 	}
 }

@@ -2,7 +2,9 @@
 
 /*
  * What a worker sends itself: answers, errors, packets put together or waiting for a neighbour.
- * A ring of one pass's worth; 02_origin empties it at the start of the next pass.
+ * A ring of one pass's worth; 02_origin empties it at the start of the next pass. What a stack
+ * sends can be more than a pass takes (a window of many connections at once), and waits behind it
+ * in a row, linked by the user words of weir_meta.
  */
 
 #include "origin_priv.h"
@@ -10,6 +12,7 @@
 #include <errno.h>
 #include <rte_branch_prediction.h>
 #include <stdlib.h>
+#include <weir/local.h>
 #include <weir/shard.h>
 
 /* Most times round the pipeline (DESIGN section 2). */
@@ -20,6 +23,8 @@ struct weir_origin {
 	unsigned head; /* next to take */
 	unsigned n;
 	struct rte_mbuf *pkt[WEIR_PASS_PKTS];
+	struct rte_mbuf *local_head, *local_tail; /* of a stack */
+	unsigned n_local;
 };
 
 int origin_create(struct weir_shard *shard, struct weir_origin **out)
@@ -33,10 +38,27 @@ int origin_create(struct weir_shard *shard, struct weir_origin **out)
 	return 0;
 }
 
+static inline struct rte_mbuf **next_local(struct rte_mbuf *m)
+{
+	return (struct rte_mbuf **)&weir_meta(m)->user[0];
+}
+
+static struct rte_mbuf *take_local(struct weir_origin *o)
+{
+	struct rte_mbuf *m = o->local_head;
+
+	o->local_head = *next_local(m);
+	*next_local(m) = NULL;
+	o->n_local--;
+	return m;
+}
+
 void origin_free(struct weir_origin *o)
 {
 	if (o == NULL)
 		return;
+	while (o->n_local > 0)
+		weir_drop(o->shard, take_local(o), WEIR_DROP_STOPPING);
 	for (; o->n > 0; o->n--)
 		weir_drop(o->shard, o->pkt[o->head++ % WEIR_PASS_PKTS], WEIR_DROP_STOPPING);
 	free(o);
@@ -59,20 +81,38 @@ void weir_origin_push(struct weir_origin *o, struct rte_mbuf *m, enum weir_verdi
 	o->pkt[(o->head + o->n++) % WEIR_PASS_PKTS] = m;
 }
 
+void origin_push_local(struct weir_origin *o, struct rte_mbuf *m)
+{
+	if (unlikely(o->n_local == WEIR_LOCAL_WAIT_PKTS)) {
+		weir_drop(o->shard, m, WEIR_DROP_ORIGIN_FULL);
+		return;
+	}
+	weir_meta(m)->laps = 1;
+	weir_meta(m)->origin_verdict = WEIR_KNOWN;
+	*next_local(m) = NULL;
+	if (o->n_local++ == 0)
+		o->local_head = m;
+	else
+		*next_local(o->local_tail) = m;
+	o->local_tail = m;
+}
+
 uint16_t origin_take(struct weir_origin *o, struct rte_mbuf **pkts, uint16_t room)
 {
-	const uint16_t n = o->n < room ? (uint16_t)o->n : room;
+	uint16_t n = o->n < room ? (uint16_t)o->n : room;
 
 	for (uint16_t i = 0; i < n; i++)
 		pkts[i] = o->pkt[(o->head + i) % WEIR_PASS_PKTS];
 	o->head = (o->head + n) % WEIR_PASS_PKTS;
 	o->n -= n;
+	while (n < room && o->n_local > 0)
+		pkts[n++] = take_local(o);
 	return n;
 }
 
 bool origin_waits(const struct weir_origin *o)
 {
-	return o->n > 0;
+	return o->n + o->n_local > 0;
 }
 
 struct rte_mbuf *weir_shard_alloc(struct weir_shard *s)

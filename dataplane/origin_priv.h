@@ -13,6 +13,8 @@ struct weir_shard;
 /* Made and freed by the engine. Free drops what waits, as STOPPING. */
 int origin_create(struct weir_shard *shard, struct weir_origin **out);
 void origin_free(struct weir_origin *o);
+/* Let a packet that is dressed be KNOWN in the next pass that has room for it (local.h). */
+void origin_push_local(struct weir_origin *o, struct rte_mbuf *m);
 /* Take up to room packets; returns how many. */
 uint16_t origin_take(struct weir_origin *o, struct rte_mbuf **pkts, uint16_t room);
 /* Whether the worker must not rest. */

@@ -89,6 +89,7 @@ static bool must_spread(const struct weir_system *s)
 		return true;
 	for (uint16_t p = 0; p < s->n_ports; p++)
 		if (!(s->port[p]->caps & WEIR_PORT_RSS) || s->port[p]->rxqs != s->workers ||
+		    ((s->port[p]->caps ^ s->port[0]->caps) & WEIR_PORT_RSS_L4) ||
 		    (!any_reta && s->port[p]->reta != s->port[0]->reta))
 			return true;
 	return false;
@@ -96,8 +97,11 @@ static bool must_spread(const struct weir_system *s)
 
 static void spread_flows(struct weir_system *s)
 {
-	for (uint16_t w = 0; s->handoff != NULL && w < s->workers; w++)
+	for (uint16_t w = 0; s->handoff != NULL && w < s->workers; w++) {
 		s->handoff[w].spread = must_spread(s) ? UINT32_MAX : 0;
+		s->handoff[w].reta = s->port[0]->reta;
+		s->handoff[w].reta_ports = s->port[0]->caps & WEIR_PORT_RSS_L4;
+	}
 }
 
 static int make_rings(struct weir_system *s, struct weir_why *why)

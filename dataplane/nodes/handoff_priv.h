@@ -26,6 +26,8 @@ struct weir_handoff {
 	uint16_t worker, workers;
 	uint16_t first;			    /* whose ring the next pass begins with */
 	uint32_t spread;		    /* bit per port: its packets are spread by our hash */
+	uint16_t reta;			    /* where devices spread them: entries of their tables */
+	bool reta_ports;		    /* and whether by ports, too */
 	uint64_t woken;			    /* bit per worker: got something in this pass */
 	uint16_t tx_worker[WEIR_PORTS_MAX]; /* who sends for us where we have no queue */
 	struct weir_bucket copies;
@@ -56,3 +58,5 @@ uint16_t handoff_owner(const struct weir_handoff *h, struct rte_mbuf *m);
 uint16_t handoff_owner_sent(const struct weir_handoff *h, struct rte_mbuf *m);
 /* The worker that packets of a tuple come to, whole ones: handoff_owner() says the same of them. */
 uint16_t handoff_owner_of(const struct weir_handoff *h, const struct weir_tuple *t);
+/* The same where devices spread: both of all ports, whose tables and keys are alike. */
+uint16_t handoff_owner_by_device(const struct weir_handoff *h, const struct weir_tuple *t);

@@ -61,9 +61,20 @@ static uint32_t choose_offloads(const struct port_eth *e, const struct rte_eth_d
 	return caps;
 }
 
+/* By ports if those of TCP and UDP of both families count, so that one bit says all. */
+#define RSS_L4                                                         \
+	(RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP | \
+	 RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP)
+
+static bool has_rss_l4(const struct rte_eth_dev_info *info)
+{
+	return (info->flow_type_rss_offloads & RSS_L4) == RSS_L4;
+}
+
 static struct rte_eth_rss_conf symmetric_rss(const struct rte_eth_dev_info *info)
 {
-	const uint64_t want = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+	const uint64_t want = RTE_ETH_RSS_IP |
+			      (has_rss_l4(info) ? RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP : 0);
 
 	for (unsigned i = 0; i < sizeof(symmetric_key); i++)
 		symmetric_key[i] = i % 2 ? 0x5a : 0x6d;
@@ -84,7 +95,7 @@ static uint32_t choose_rss(struct port_eth *e, const struct rte_eth_dev_info *in
 	out->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	out->rx_adv_conf.rss_conf = rss;
 	e->port.reta = info->reta_size;
-	return WEIR_PORT_RSS;
+	return WEIR_PORT_RSS | (has_rss_l4(info) ? WEIR_PORT_RSS_L4 : 0);
 }
 
 bool port_eth_rss_holds(const struct port_eth *e)
@@ -100,6 +111,7 @@ bool port_eth_rss_holds(const struct port_eth *e)
 	have = (struct rte_eth_rss_conf){.rss_key = key, .rss_key_len = want.rss_key_len};
 	(void)rte_eth_dev_rss_hash_update(id, &want); /* some take it only when they run */
 	return rte_eth_dev_rss_hash_conf_get(id, &have) == 0 && have.rss_hf != 0 &&
+	       ((have.rss_hf ^ want.rss_hf) & RSS_L4) == 0 &&
 	       memcmp(key, symmetric_key, want.rss_key_len) == 0;
 }
 

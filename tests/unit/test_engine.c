@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <weir/engine.h>
+#include <weir/local.h>
 
 /* What another thread waits for comes within so many yields, or never. */
 #define YIELDS 200000000
@@ -196,6 +197,84 @@ static void test_one_that_was_stopped_before_takes_nothing_in(void)
 	tear_down();
 }
 
+/* A stack that wants to be called every 3 ms, and how late that was at worst. */
+struct ticker {
+	struct weir_local local;
+	atomic_uint calls, fired;
+	uint64_t due_ns;
+	_Atomic uint64_t late_ns;
+};
+
+#define TICK_NS UINT64_C(3000000)
+
+static uint64_t tick(struct weir_local *l, uint64_t now_ns)
+{
+	struct ticker *t = (struct ticker *)l;
+
+	atomic_fetch_add(&t->calls, 1);
+	if (t->due_ns == 0)
+		t->due_ns = now_ns;
+	if (now_ns >= t->due_ns) {
+		if (now_ns - t->due_ns > atomic_load(&t->late_ns))
+			atomic_store(&t->late_ns, now_ns - t->due_ns);
+		atomic_fetch_add(&t->fired, 1);
+		t->due_ns = now_ns + TICK_NS;
+	}
+	return t->due_ns;
+}
+
+static struct ticker ticker;
+
+static bool has_fired(void)
+{
+	return atomic_load(&ticker.fired) >= 30;
+}
+
+static void test_a_stack_is_called_once_in_each_pass_and_says_when_again(void)
+{
+	set_up(WEIR_POLL_BUSY);
+	ticker = (struct ticker){.local = {.poll = tick}};
+	weir_local_attach(weir_engine_shard(engine), &ticker.local);
+	CU_ASSERT_EQUAL(weir_engine_due_ns(engine), UINT64_MAX); /* not asked yet */
+	inject(1);
+	for (unsigned i = 1; i <= 5; i++) {
+		weir_engine_once(engine, i * 1000);
+		CU_ASSERT_EQUAL(atomic_load(&ticker.calls), i);
+		CU_ASSERT_EQUAL(weir_engine_due_ns(engine), 1000 + TICK_NS);
+	}
+	ticker.local.poll = NULL;
+	weir_engine_once(engine, 6000);
+	CU_ASSERT_EQUAL(atomic_load(&ticker.calls), 5);
+	tear_down();
+}
+
+static int pretend_wake_up(struct weir_port *p, uint16_t queue)
+{
+	(void)p, (void)queue;
+	return 0;
+}
+
+/* It sleeps up to a second, unless a deadline says less: thirty in a row would take half a minute.
+ */
+static void test_a_sleeping_engine_wakes_when_its_stack_is_due(void)
+{
+	struct weir_port_ops ops;
+	pthread_t thread;
+
+	set_up(WEIR_POLL_INTERRUPT);
+	ops = *port->ops;
+	ops.intr_add = pretend_wake_up;
+	port->ops = &ops;
+	ticker = (struct ticker){.local = {.poll = tick}};
+	weir_local_attach(weir_engine_shard(engine), &ticker.local);
+	begin(&thread);
+	CU_ASSERT_TRUE(comes_true(has_fired));
+	end(thread);
+	CU_ASSERT(stats().rests[WEIR_REST_BLOCK] > 0);
+	CU_ASSERT(atomic_load(&ticker.late_ns) < UINT64_C(900000000));
+	tear_down();
+}
+
 static void test_a_wrong_engine_is_refused_with_a_sentence(void)
 {
 	struct weir_why why = {""};
@@ -212,4 +291,6 @@ WEIR_TESTS("dataplane/engine", TEST(a_pass_takes_a_burst_and_counts_it_once),
 	   TEST(a_busy_engine_takes_all_and_ends_when_told), TEST(a_busy_engine_never_sleeps),
 	   TEST(without_wake_ups_interrupt_mode_naps),
 	   TEST(one_that_was_stopped_before_takes_nothing_in),
+	   TEST(a_stack_is_called_once_in_each_pass_and_says_when_again),
+	   TEST(a_sleeping_engine_wakes_when_its_stack_is_due),
 	   TEST(a_wrong_engine_is_refused_with_a_sentence))

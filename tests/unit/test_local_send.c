@@ -2,19 +2,15 @@
 
 /* What a stack sends enters the pipeline as if all stages before 60_route had seen it. */
 
+#include "../../dataplane/local_send.c"
 #include "test.h"
 #include "toy_mbuf.h"
-
-#include <rte_ip.h>
-#include <weir/local.h>
-#include <weir/shard.h>
 
 static struct rte_mbuf *pushed[4];
 static unsigned n_pushed;
 
-void weir_origin_push(struct weir_origin *o, struct rte_mbuf *m, enum weir_verdict verdict)
+void origin_push_local(struct weir_origin *o, struct rte_mbuf *m)
 {
-	CU_ASSERT_EQUAL(verdict, WEIR_KNOWN);
 	CU_ASSERT_FATAL(n_pushed < RTE_DIM(pushed));
 	pushed[n_pushed++] = m;
 }
@@ -30,6 +26,7 @@ static void test_both_families_are_routed_as_ours_with_clean_metadata(void)
 
 	memset(&four.meta, 0xff, sizeof(four.meta)); /* as it came in */
 	memset(&six.meta, 0xff, sizeof(six.meta));
+	n_pushed = 0;
 	weir_local_send(&shard, pkts, 2);
 	CU_ASSERT_EQUAL_FATAL(n_pushed, 2);
 	CU_ASSERT_PTR_EQUAL(pushed[0], pkts[0]);
@@ -46,4 +43,44 @@ static void test_both_families_are_routed_as_ours_with_clean_metadata(void)
 	CU_ASSERT_EQUAL(six.meta.hash, 0);
 }
 
-WEIR_TESTS("dataplane/local_send", TEST(both_families_are_routed_as_ours_with_clean_metadata))
+/* The link by which a packet to fe80::9 leaves that comes from fe80::@source. */
+static uint16_t link_of(struct weir_gens *gens, uint8_t source)
+{
+	struct rte_ipv6_hdr ip = {.vtc_flow = RTE_BE32(0x60000000), .proto = IPPROTO_TCP};
+	struct weir_shard shard = {.gens = gens};
+	struct toy_mbuf t;
+	struct rte_mbuf *m;
+
+	memcpy(ip6_src(&ip), (uint8_t[16]){0xfe, 0x80, [15] = source}, 16);
+	memcpy(ip6_dst(&ip), (uint8_t[16]){0xfe, 0x80, [15] = 9}, 16);
+	m = toy_mbuf(&t, &ip, sizeof(ip));
+	n_pushed = 0;
+	weir_local_send(&shard, &m, 1);
+	CU_ASSERT_EQUAL(n_pushed, 1);
+	return t.meta.iface_in;
+}
+
+static void test_a_link_local_destination_is_on_the_link_of_its_source(void)
+{
+	static const struct weir_iface ifaces[] = {
+		{.link_local = {.family = 6, .bytes = {0xfe, 0x80, [15] = 1}}},
+		{.link_local = {.family = 6, .bytes = {0xfe, 0x80, [15] = 2}},
+		 .n_addrs = 1,
+		 .addr = {{.addr = {.family = 6, .bytes = {0xfe, 0x80, [15] = 3}}, .length = 64}}},
+	};
+	static const struct weir_l3 l3 = {.ifaces = ifaces, .n_ifaces = 2};
+	struct weir_gen gen = {.l3 = &l3};
+	struct weir_gens *gens = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(weir_gens_create(1, &gens), 0);
+	CU_ASSERT_EQUAL(link_of(gens, 1), WEIR_NO_IFACE); /* nothing is configured yet */
+	weir_gens_publish(gens, &gen);
+	CU_ASSERT_EQUAL(link_of(gens, 1), 0);
+	CU_ASSERT_EQUAL(link_of(gens, 2), 1);
+	CU_ASSERT_EQUAL(link_of(gens, 3), 1);
+	CU_ASSERT_EQUAL(link_of(gens, 4), WEIR_NO_IFACE);
+	weir_gens_free(gens);
+}
+
+WEIR_TESTS("dataplane/local_send", TEST(both_families_are_routed_as_ours_with_clean_metadata),
+	   TEST(a_link_local_destination_is_on_the_link_of_its_source))

@@ -78,6 +78,40 @@ static void test_a_full_queue_is_a_named_drop_and_a_stop_frees_the_rest(void)
 	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_only_pool()), 0);
 }
 
+/* More than a pass takes: nothing is lost, all keeps its order, and a stop frees the rest. */
+static void test_what_a_stack_sends_waits_behind_the_rest_until_there_is_room(void)
+{
+	struct weir_origin *o = fresh();
+	struct rte_mbuf *m[6], *got[8];
+
+	for (unsigned i = 0; i < 6; i++) {
+		m[i] = weir_shard_alloc(&shard);
+		weir_meta(m[i])->laps = 9; /* as it came in */
+		if (i < 5)
+			origin_push_local(o, m[i]);
+	}
+	weir_meta(m[5])->laps = 0;
+	weir_origin_push(o, m[5], WEIR_NEXT);
+	CU_ASSERT_EQUAL_FATAL(origin_take(o, got, 3), 3);
+	CU_ASSERT_PTR_EQUAL(got[0], m[5]);
+	CU_ASSERT_PTR_EQUAL(got[1], m[0]);
+	CU_ASSERT_PTR_EQUAL(got[2], m[1]);
+	CU_ASSERT_EQUAL(weir_meta(got[2])->origin_verdict, WEIR_KNOWN);
+	CU_ASSERT_EQUAL(weir_meta(got[2])->laps, 1);
+	CU_ASSERT_EQUAL(weir_meta(got[2])->user[0], 0);
+	CU_ASSERT_TRUE(origin_waits(o));
+	CU_ASSERT_EQUAL_FATAL(origin_take(o, got + 3, 2), 2);
+	CU_ASSERT_PTR_EQUAL(got[4], m[3]);
+	rte_pktmbuf_free_bulk(got, 5);
+	o->n_local = WEIR_LOCAL_WAIT_PKTS;
+	origin_push_local(o, weir_shard_alloc(&shard));
+	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_ORIGIN_FULL], 1);
+	o->n_local = 1;
+	origin_free(o);
+	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_STOPPING], 1);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_only_pool()), 0);
+}
+
 static void test_an_empty_pool_is_counted(void)
 {
 	struct rte_mbuf *all[TOY_MBUFS];
@@ -104,4 +138,5 @@ static void test_create_survives_failing_allocations(void)
 WEIR_TESTS("dataplane/origin", TEST(packets_come_back_in_order_with_their_verdict),
 	   TEST(a_packet_goes_round_twice_at_most),
 	   TEST(a_full_queue_is_a_named_drop_and_a_stop_frees_the_rest),
+	   TEST(what_a_stack_sends_waits_behind_the_rest_until_there_is_room),
 	   TEST(an_empty_pool_is_counted), TEST(create_survives_failing_allocations))

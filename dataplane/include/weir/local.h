@@ -8,7 +8,11 @@
  */
 
 #include <rte_mbuf.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <weir/addr.h>
+#include <weir/must_check.h>
+#include <weir/tuple.h>
 
 struct weir_shard;
 
@@ -22,14 +26,48 @@ struct weir_local {
 	 */
 	uint16_t (*input)(struct weir_local *l, struct rte_mbuf **pkts, uint16_t n,
 			  uint64_t now_ns);
+	/**
+	 * Called once in each pass, behind the stages, whether packets came or not: run timers,
+	 * send what is due. What it sends begins the next pass, which follows at once. May be NULL.
+	 * @return when it is to be called again at the latest, on the clock of @p now_ns, so that
+	 *         the worker rests no longer; UINT64_MAX: not before the next packet.
+	 */
+	uint64_t (*poll)(struct weir_local *l, uint64_t now_ns);
 };
 
 /** Let a worker's packets go to @p l (NULL: to nobody). Before the worker runs. */
 void weir_local_attach(struct weir_shard *s, struct weir_local *l);
 
+/** Packets of weir_local_send() that wait to be routed at most. */
+#define WEIR_LOCAL_WAIT_PKTS 16384
+
 /**
  * Send packets of ours: each begins with its IP header, with room for layer 2 before it.
- * They are routed in the worker's next pass. Ownership moves; what there is no room for is counted
- * and freed. The worker's thread.
+ * They are routed in the worker's next pass, and the ones after it if they are many; those above
+ * WEIR_LOCAL_WAIT_PKTS are counted (ORIGIN_FULL) and freed. Ownership moves. To an IPv6 link-local
+ * address they leave by the interface that has their source. The worker's thread, in a pass.
  */
 void weir_local_send(struct weir_shard *s, struct rte_mbuf **pkts, uint16_t n);
+
+/** How packets of ours get somewhere. */
+struct weir_local_way {
+	struct weir_addr from; /**< the address of ours to send from */
+	uint16_t mtu_bytes;    /**< of the route: the longest IP packet */
+};
+
+/**
+ * How to reach @p to: the route of this pass's generation, and by RFC 6724 section 5 an address of
+ * the interface that it leaves by: the same one if @p to is ours, else of the same scope (rule 2),
+ * else the longest common prefix (rule 8). An interface that has none of the family borrows one of
+ * another. A link-local address is reached only where one interface alone has IPv6.
+ * @return false: no route, no source, or a group. The worker's thread, in a pass.
+ */
+WEIR_MUST_CHECK bool weir_local_way(const struct weir_shard *s, const struct weir_addr *to,
+				    struct weir_local_way *out);
+
+/**
+ * Whether packets that come in with this tuple reach this worker: by the hash of 01_ring, or by
+ * that of the devices where they spread flows (ports and not fragments, of TCP and UDP). Always
+ * true with one worker. The worker's thread.
+ */
+WEIR_MUST_CHECK bool weir_local_owns(const struct weir_shard *s, const struct weir_tuple *in);

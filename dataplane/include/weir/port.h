@@ -27,8 +27,9 @@ enum weir_port_cap {
 	WEIR_PORT_TX_SEGS = 1 << 4,	/**< sends chains of mbufs */
 	WEIR_PORT_RX_SCATTER = 1 << 5,	/**< receives frames into chains of mbufs */
 	WEIR_PORT_RSS = 1 << 6,		/**< spreads flows over its queues, both directions alike */
-	WEIR_PORT_INTR = 1 << 7, /**< a worker can sleep until a queue has packets; after start */
-	WEIR_PORT_TSO = 1 << 8,	 /**< cuts TCP segments to the size that the mbuf says */
+	WEIR_PORT_INTR = 1 << 7,   /**< a worker can sleep until a queue has packets; after start */
+	WEIR_PORT_TSO = 1 << 8,	   /**< cuts TCP segments to the size that the mbuf says */
+	WEIR_PORT_RSS_L4 = 1 << 9, /**< spreads by the ports of TCP and UDP, too; with RSS */
 };
 
 /** Counters since start. */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * How a stack's packets get somewhere, and where the answers come back to.
+ *
+ * Asked once for each connection: the pipeline itself routes every packet anew.
+ */
+
+#include <weir/local.h>
+
+#include <string.h>
+
+#include "local_priv.h"
+#include "nodes/handoff_priv.h"
+
+/* Of packets to ourselves, which leave by no link. */
+#define OWN_MTU 1500
+
+/* How far apart a source and a destination may be that suit each other (RFC 6724 section 3.1). */
+enum scope { SCOPE_LINK, SCOPE_WIDE };
+
+static enum scope scope_of(const struct weir_addr *a)
+{
+	if (a->family == 6)
+		return local_is_link_local(a->bytes) ? SCOPE_LINK : SCOPE_WIDE;
+	return a->bytes[0] == 169 && a->bytes[1] == 254 ? SCOPE_LINK : SCOPE_WIDE;
+}
+
+/* Bits that both begin with, of the source's prefix at most (RFC 6724 section 2.2). */
+static unsigned common_bits(const struct weir_prefix *source, const struct weir_addr *to)
+{
+	unsigned bits = 0;
+
+	while (bits < source->length &&
+	       !((source->addr.bytes[bits / 8] ^ to->bytes[bits / 8]) & (0x80 >> bits % 8)))
+		bits++;
+	return bits;
+}
+
+/* The best so far. */
+struct choice {
+	const struct weir_addr *addr; /* NULL: none */
+	bool same_scope;
+	unsigned bits;
+};
+
+/* RFC 6724 section 5, rules 2 and 8; what is equal stays as it was: the first address wins. */
+static void consider(struct choice *c, const struct weir_prefix *p, const struct weir_addr *to)
+{
+	const bool same_scope = scope_of(&p->addr) == scope_of(to);
+	const unsigned bits = common_bits(p, to);
+
+	if (p->addr.family != to->family)
+		return;
+	if (c->addr == NULL || (same_scope && !c->same_scope) ||
+	    (same_scope == c->same_scope && bits > c->bits))
+		*c = (struct choice){&p->addr, same_scope, bits};
+}
+
+/* An address of one interface; of all, if that one has none of the family. */
+static const struct weir_addr *choose_source(const struct weir_l3 *l3, uint16_t iface,
+					     const struct weir_addr *to)
+{
+	struct choice best = {0};
+
+	for (uint8_t k = 0; k < l3->ifaces[iface].n_addrs; k++)
+		consider(&best, &l3->ifaces[iface].addr[k], to);
+	for (uint16_t i = 0; best.addr == NULL && i < l3->n_ifaces; i++)
+		for (uint8_t k = 0; k < l3->ifaces[i].n_addrs; k++)
+			consider(&best, &l3->ifaces[i].addr[k], to);
+	return best.addr;
+}
+
+static uint16_t look_up(const struct weir_l3 *l3, const struct weir_addr *to)
+{
+	uint8_t dst6[1][16];
+	uint32_t dst4_be;
+	uint64_t hop = 0;
+
+	if (to->family == 4) {
+		memcpy(&dst4_be, to->bytes, sizeof(dst4_be));
+		rte_fib_lookup_bulk(l3->fib4, &(uint32_t){rte_be_to_cpu_32(dst4_be)}, &hop, 1);
+	} else {
+		memcpy(dst6, to->bytes, sizeof(dst6));
+		rte_fib6_lookup_bulk(l3->fib6, (void *)dst6, &hop, 1);
+	}
+	return (uint16_t)hop;
+}
+
+/* Over the one interface that has IPv6; with several, nothing says which link is meant. */
+static bool way_on_link(const struct weir_l3 *l3, struct weir_local_way *out)
+{
+	const struct weir_iface *only = NULL;
+
+	for (uint16_t i = 0; i < l3->n_ifaces; i++) {
+		if (l3->ifaces[i].link_local.family != 6)
+			continue;
+		if (only != NULL)
+			return false;
+		only = &l3->ifaces[i];
+	}
+	if (only == NULL)
+		return false;
+	*out = (struct weir_local_way){only->link_local, only->mtu};
+	return true;
+}
+
+/* Over any member of a group: packets are spread over all, so that the narrowest counts. */
+static bool way_by_hop(const struct weir_l3 *l3, uint16_t number, const struct weir_addr *to,
+		       struct weir_local_way *out)
+{
+	const struct weir_hop *hop = &l3->hops[number];
+	const bool group = hop->kind == WEIR_HOP_GROUP;
+	const uint16_t first = group ? l3->members[number][0] : number;
+	const struct weir_addr *from = choose_source(l3, l3->hops[first].iface, to);
+
+	if (from == NULL)
+		return false;
+	*out = (struct weir_local_way){*from, l3->hops[first].mtu};
+	for (uint8_t i = 1; group && i < hop->group_n; i++)
+		out->mtu_bytes = RTE_MIN(out->mtu_bytes, l3->hops[l3->members[number][i]].mtu);
+	return true;
+}
+
+bool weir_local_way(const struct weir_shard *s, const struct weir_addr *to,
+		    struct weir_local_way *out)
+{
+	const struct weir_l3 *l3 = local_l3(s);
+	uint16_t number;
+
+	if (l3 == NULL || (to->family != 4 && to->family != 6))
+		return false;
+	number = look_up(l3, to);
+	switch (l3->hops[number].kind) {
+	case WEIR_HOP_LOCAL:
+		*out = (struct weir_local_way){*to, OWN_MTU};
+		return true;
+	case WEIR_HOP_LINK_LOCAL:
+		return way_on_link(l3, out);
+	case WEIR_HOP_LINK:
+	case WEIR_HOP_GATEWAY:
+	case WEIR_HOP_GROUP:
+		return way_by_hop(l3, number, to, out);
+	default: /* refused, or not one host */
+		return false;
+	}
+}
+
+bool weir_local_owns(const struct weir_shard *s, const struct weir_tuple *in)
+{
+	const struct weir_handoff *h = s->handoff;
+
+	if (h == NULL)
+		return true;
+	return (h->spread != 0 ? handoff_owner_of(h, in) : handoff_owner_by_device(h, in)) ==
+	       h->worker;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Which address of ours a connection begins at, and whether its answers come to this worker. */
+
+#include "../../dataplane/local_way.c"
+#include "toy_rib.h"
+
+#include <rte_thash.h>
+
+static struct weir_rib *rib;
+static const struct weir_l3 *l3;
+static struct weir_gens *gens;
+static struct weir_gen gen;
+
+/* To @to by one next hop; @hop lives as long as the route. */
+static struct weir_route route(const char *to, const char *via, uint16_t iface, uint16_t mtu,
+			       struct weir_nexthop *hop)
+{
+	*hop = (struct weir_nexthop){.gateway = toy_addr(via), .iface = iface};
+	return (struct weir_route){.to = toy_prefix(to),
+				   .kind = WEIR_HOP_GATEWAY,
+				   .source = WEIR_ROUTE_STATIC,
+				   .mtu = mtu,
+				   .n_hops = 1,
+				   .hops = hop};
+}
+
+static void set_up(const struct weir_iface *ifaces, uint16_t n, const struct weir_route *routes,
+		   uint32_t n_routes)
+{
+	struct weir_why why = {""};
+
+	toy_rib_eal();
+	CU_ASSERT_EQUAL_FATAL(weir_rib_create(&toy_rib_conf, &rib, &why), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_rib_begin(rib), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_rib_set_ifaces(rib, ifaces, n, &why), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_rib_replace(rib, WEIR_ROUTE_STATIC, routes, n_routes, &why), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_rib_commit(rib, &l3, &why), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_gens_create(1, &gens), 0);
+	gen = (struct weir_gen){.l3 = l3};
+	weir_gens_publish(gens, &gen);
+}
+
+static void tear_down(void)
+{
+	weir_gens_free(gens);
+	weir_rib_release(rib, l3);
+	weir_rib_free(rib);
+}
+
+/* "address mtu" of the way to @to, or "none". */
+static const char *way_to(const char *to)
+{
+	static char text[WEIR_ADDR_TEXT + 8];
+	const struct weir_shard shard = {.gens = gens};
+	const struct weir_addr addr = toy_addr(to);
+	struct weir_local_way way;
+	char from[WEIR_ADDR_TEXT];
+
+	if (!weir_local_way(&shard, &addr, &way))
+		return "none";
+	snprintf(text, sizeof(text), "%s %u", weir_addr_format(&way.from, from), way.mtu_bytes);
+	return text;
+}
+
+static void test_a_way_is_the_routes_with_a_source_of_its_interface(void)
+{
+	struct weir_iface ifaces[2] = {
+		toy_iface("wan", 0, "192.0.2.1/24", "2001:db8:1::1/64"),
+		toy_iface("lan", 1, "10.0.0.1/24", "fd00::1/64"),
+	};
+	struct weir_nexthop hop[3];
+	const struct weir_route routes[] = {
+		route("0.0.0.0/0", "192.0.2.254", 0, 0, &hop[0]),
+		route("203.0.113.0/24", "10.0.0.254", 1, 1400, &hop[1]),
+		route("2001:db8:7::/48", "fd00::2", 1, 1280, &hop[2]),
+		{.to = toy_prefix("198.51.100.0/24"),
+		 .kind = WEIR_HOP_PROHIBIT,
+		 .source = WEIR_ROUTE_STATIC},
+	};
+
+	ifaces[1].mtu = 9000;
+	set_up(ifaces, 2, routes, 4);
+	CU_ASSERT_STRING_EQUAL(way_to("192.0.2.9"), "192.0.2.1 1500");
+	CU_ASSERT_STRING_EQUAL(way_to("10.0.0.9"), "10.0.0.1 9000");
+	CU_ASSERT_STRING_EQUAL(way_to("8.8.8.8"), "192.0.2.1 1500");
+	CU_ASSERT_STRING_EQUAL(way_to("203.0.113.5"), "10.0.0.1 1400");
+	CU_ASSERT_STRING_EQUAL(way_to("2001:db8:7::1"), "fd00::1 1280");
+	CU_ASSERT_STRING_EQUAL(way_to("192.0.2.1"), "192.0.2.1 1500"); /* ourselves */
+	CU_ASSERT_STRING_EQUAL(way_to("198.51.100.1"), "none");
+	CU_ASSERT_STRING_EQUAL(way_to("2001:db8:9::1"), "none");
+	CU_ASSERT_STRING_EQUAL(way_to("192.0.2.255"), "none");
+	CU_ASSERT_STRING_EQUAL(way_to("224.0.0.1"), "none");
+	CU_ASSERT_STRING_EQUAL(way_to("ff02::1"), "none");
+	CU_ASSERT_STRING_EQUAL(way_to("fe80::1"), "none"); /* on which of the two? */
+	tear_down();
+}
+
+/* RFC 6724 section 5, rules 1, 2 and 8. */
+static void test_of_several_addresses_the_closest_one_of_the_scope_is_the_source(void)
+{
+	struct weir_iface f = toy_iface("wan", 0, "169.254.3.1/16", NULL);
+	struct weir_nexthop hop[2];
+	const struct weir_route routes[] = {route("0.0.0.0/0", "192.0.2.254", 0, 0, &hop[0]),
+					    route("::/0", "2001:db8:1::2", 0, 0, &hop[1])};
+
+	for (const char *const *a =
+		     (const char *const[]){"192.0.2.1/24", "198.51.100.1/24", "fe80::5/64",
+					   "fd00::1/64", "2001:db8:1::1/64", "2001:db8:2::1/64",
+					   NULL};
+	     *a != NULL; a++)
+		f.addr[f.n_addrs++] = toy_prefix(*a);
+	set_up(&f, 1, routes, 2);
+	CU_ASSERT_STRING_EQUAL(way_to("192.0.2.7"), "192.0.2.1 1500");
+	CU_ASSERT_STRING_EQUAL(way_to("198.51.100.7"), "198.51.100.1 1500");
+	CU_ASSERT_STRING_EQUAL(way_to("169.254.9.9"), "169.254.3.1 1500");
+	CU_ASSERT_STRING_EQUAL(way_to("170.1.1.1"),
+			       "192.0.2.1 1500"); /* 169.254 shares more bits */
+	CU_ASSERT_STRING_EQUAL(way_to("2001:db8:2::7"), "2001:db8:2::1 1500");
+	CU_ASSERT_STRING_EQUAL(way_to("2001:db8:1::7"), "2001:db8:1::1 1500");
+	CU_ASSERT_STRING_EQUAL(way_to("fd00:1::7"), "fd00::1 1500");
+	CU_ASSERT_STRING_EQUAL(way_to("2a00::1"), "2001:db8:1::1 1500"); /* the first of equals */
+	CU_ASSERT_STRING_EQUAL(way_to("2001:db8:2::1"), "2001:db8:2::1 1500");
+	CU_ASSERT_STRING_EQUAL(way_to("fe80::9"), "fe80::ff:fe00:0 1500");
+	tear_down();
+}
+
+static void test_an_interface_without_an_address_borrows_one(void)
+{
+	const struct weir_iface ifaces[2] = {toy_iface("wan", 0, NULL, "2001:db8:1::1/64"),
+					     toy_iface("lan", 1, "10.0.0.1/24", NULL)};
+	struct weir_nexthop hop;
+	const struct weir_route r = route("0.0.0.0/0", "2001:db8:1::2", 0, 0, &hop); /* RFC 8950 */
+
+	set_up(ifaces, 2, &r, 1);
+	CU_ASSERT_STRING_EQUAL(way_to("203.0.113.1"), "10.0.0.1 1500");
+	tear_down();
+	set_up(ifaces, 1, &r, 1);
+	CU_ASSERT_STRING_EQUAL(way_to("203.0.113.1"), "none");
+	tear_down();
+}
+
+static void test_a_group_is_as_narrow_as_its_narrowest_member(void)
+{
+	struct weir_iface ifaces[2] = {toy_iface("wan", 0, "192.0.2.1/24", NULL),
+				       toy_iface("lan", 1, "10.0.0.1/24", NULL)};
+	struct weir_nexthop hop[2];
+	struct weir_route r = route("0.0.0.0/0", "192.0.2.254", 0, 0, &hop[0]);
+
+	ifaces[1].mtu = 1400;
+	hop[1] = (struct weir_nexthop){.gateway = toy_addr("10.0.0.254"), .iface = 1};
+	r.n_hops = 2;
+	set_up(ifaces, 2, &r, 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(way_to("203.0.113.1"), " 1400"));
+	tear_down();
+}
+
+static void test_without_a_configuration_there_is_no_way(void)
+{
+	const struct weir_shard shard = {0};
+	const struct weir_addr none = {0}, some = toy_addr("192.0.2.1");
+	struct weir_local_way way;
+
+	CU_ASSERT_FALSE(weir_local_way(&shard, &some, &way));
+	CU_ASSERT_FALSE(weir_local_way(&shard, &none, &way));
+}
+
+#define WORKERS 3
+
+static struct weir_tuple tuple(uint8_t family, uint8_t proto, uint16_t n)
+{
+	struct weir_tuple t = {.src = {10, 0, (uint8_t)n, 1},
+			       .dst = {10, 1, 2, (uint8_t)n},
+			       .proto = proto,
+			       .family = family,
+			       .sport = rte_cpu_to_be_16((uint16_t)(2000 + n)),
+			       .dport = rte_cpu_to_be_16(443)};
+
+	if (family == 6)
+		t.src[15] = t.dst[9] = (uint8_t)(n * 7);
+	return t;
+}
+
+static void test_a_lone_worker_owns_all(void)
+{
+	const struct weir_shard shard = {0};
+	const struct weir_tuple t = tuple(4, 6, 1);
+
+	CU_ASSERT_TRUE(weir_local_owns(&shard, &t));
+}
+
+static void test_each_tuple_has_one_owner_both_ways(void)
+{
+	struct weir_shard shard[WORKERS];
+	struct weir_handoff ends[WORKERS] = {0};
+	unsigned owned[WORKERS] = {0};
+
+	for (unsigned way = 0; way < 2; way++) {
+		for (uint16_t w = 0; w < WORKERS; w++) {
+			shard[w] = (struct weir_shard){.handoff = &ends[w], .secret = {1, 2}};
+			ends[w] = (struct weir_handoff){.worker = w,
+							.workers = WORKERS,
+							.shard = &shard[w],
+							.spread = way ? UINT32_MAX : 0,
+							.reta = 128,
+							.reta_ports = true};
+		}
+		for (uint16_t n = 0; n < 400; n++) {
+			const struct weir_tuple t = tuple(n % 2 ? 4 : 6, 6, n);
+			const struct weir_tuple back = weir_tuple_reverse(&t);
+			unsigned owners = 0;
+
+			for (unsigned w = 0; w < WORKERS; w++) {
+				owners += weir_local_owns(&shard[w], &t);
+				owned[w] += weir_local_owns(&shard[w], &t);
+				CU_ASSERT_EQUAL(weir_local_owns(&shard[w], &t),
+						weir_local_owns(&shard[w], &back));
+			}
+			CU_ASSERT_EQUAL(owners, 1);
+		}
+	}
+	CU_ASSERT(owned[0] > 150 && owned[1] > 150 && owned[2] > 150);
+}
+
+/* What a device makes of the key that all get, by DPDK's own Toeplitz hash. */
+static uint16_t by_device(const struct weir_tuple *t, bool ports)
+{
+	uint32_t words[9], n = 0;
+	uint8_t key[40];
+
+	for (unsigned i = 0; i < sizeof(key); i++)
+		key[i] = i % 2 ? 0x5a : 0x6d;
+	for (unsigned i = 0; i < (t->family == 4 ? 4u : 16u); i += 4)
+		memcpy(&words[n++], t->src + i, 4);
+	for (unsigned i = 0; i < (t->family == 4 ? 4u : 16u); i += 4)
+		memcpy(&words[n++], t->dst + i, 4);
+	if (ports)
+		memcpy(&words[n++], &t->sport, 4);
+	for (unsigned i = 0; i < n; i++)
+		words[i] = rte_be_to_cpu_32(words[i]);
+	return rte_softrss(words, n, key) % 128 % WORKERS;
+}
+
+static void test_where_devices_spread_their_hash_says_whose_a_tuple_is(void)
+{
+	struct weir_handoff h = {.workers = WORKERS, .reta = 128};
+
+	for (unsigned i = 0; i < 2; i++) {
+		h.reta_ports = i;
+		for (uint16_t n = 0; n < 500; n++) {
+			const struct weir_tuple tcp = tuple(n % 2 ? 4 : 6, IPPROTO_TCP, n);
+			const struct weir_tuple udp = tuple(n % 2 ? 4 : 6, IPPROTO_UDP, n);
+			const struct weir_tuple icmp = tuple(4, IPPROTO_ICMP, n);
+
+			CU_ASSERT_EQUAL(handoff_owner_by_device(&h, &tcp), by_device(&tcp, i));
+			CU_ASSERT_EQUAL(handoff_owner_by_device(&h, &udp), by_device(&udp, i));
+			CU_ASSERT_EQUAL(handoff_owner_by_device(&h, &icmp),
+					by_device(&icmp, false));
+		}
+	}
+}
+
+WEIR_TESTS("dataplane/local_way", TEST(a_way_is_the_routes_with_a_source_of_its_interface),
+	   TEST(of_several_addresses_the_closest_one_of_the_scope_is_the_source),
+	   TEST(an_interface_without_an_address_borrows_one),
+	   TEST(a_group_is_as_narrow_as_its_narrowest_member),
+	   TEST(without_a_configuration_there_is_no_way), TEST(a_lone_worker_owns_all),
+	   TEST(each_tuple_has_one_owner_both_ways),
+	   TEST(where_devices_spread_their_hash_says_whose_a_tuple_is))
