@@ -84,7 +84,8 @@ void weir_engine_free(struct weir_engine *e);
 void weir_engine_run(struct weir_engine *e);
 /** One pass at a given time, without resting: for tests and foreign loops. @return packets. */
 unsigned weir_engine_once(struct weir_engine *e, uint64_t now_ns);
-/** When the next timer (or the stack, local.h) is due, UINT64_MAX: none, 0: work is waiting. The engine's thread. */
+/** When the next timer (or the stack, local.h) is due, UINT64_MAX: none, 0: work is waiting. The
+ * engine's thread. */
 WEIR_MUST_CHECK uint64_t weir_engine_due_ns(const struct weir_engine *e);
 /**
  * Ask it to return from run: it ends its pass, takes nothing more from its queues, and brings what
