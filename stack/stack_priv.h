@@ -38,7 +38,7 @@ struct weir_stack {
 	uint32_t *buckets;
 	struct sock *socks;
 	uint64_t now_ns;     /* of the last input or poll */
-	uint64_t held_bytes; /* received and queued in all connections */
+	uint64_t held_bytes; /* in buffers received and queued in all connections, held_of() */
 	struct tcp *tcp;     /* NULL: no connections */
 	struct settings_table *settings;
 };
@@ -75,6 +75,13 @@ static inline void stack_count(uint64_t *counter, uint64_t n)
 {
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
+
+/* pkt.c: packets of any number of segments, cut at either end. Nobody else may hold them. */
+
+/* Free what is behind the first @bytes; it has so many. */
+void pkt_keep(struct rte_mbuf *m, uint32_t bytes);
+/* Free the first @bytes; it has so many. @return what is left, with its metadata. */
+WEIR_MUST_CHECK struct rte_mbuf *pkt_skip(struct rte_mbuf *m, uint32_t bytes);
 
 /* socket/sock.c: the sockets, by handle and by where they are bound. */
 

@@ -117,8 +117,12 @@ enum seg_flag {
 
 struct seg {
 	struct rte_mbuf *next;
-	uint32_t seq, end;	/* end - seq is the bytes, and one more with FIN or SYN */
-	uint64_t sent_ns;	/* last time; 0: not yet */
+	uint32_t seq, end; /* end - seq is the bytes, and one more with FIN or SYN */
+	union {
+		uint64_t sent_ns;	/* last time; 0: not yet */
+		struct rte_mbuf *other; /* received early: a range's first has its last, and
+					   the other way round */
+	};
 	uint64_t delivered;	/* of the connection in bytes when it was sent (BBR draft, 4.1) */
 	uint64_t delivered_ns;	/* and when that was */
 	uint64_t first_sent_ns; /* when the flight that it belongs to began */
@@ -132,6 +136,16 @@ static_assert(sizeof(struct seg) <= sizeof(struct weir_meta), "lies over it");
 static inline struct seg *seg_of(struct rte_mbuf *m)
 {
 	return (struct seg *)weir_meta(m);
+}
+
+/* What a packet that is kept costs: its buffers, however few bytes are in them. */
+static inline uint64_t held_of(const struct rte_mbuf *m)
+{
+	uint64_t bytes = 0;
+
+	for (; m != NULL; m = m->next)
+		bytes += m->buf_len;
+	return bytes;
 }
 
 struct seg_queue {
@@ -295,8 +309,9 @@ struct work {
 	struct seq_range newest[SACK_BLOCKS]; /* of early: where something came last, first */
 	struct seq_range dsack;		      /* to be told once; from == to: none */
 	uint8_t n_newest;
+	uint16_t ranges; /* of early */
 	/* Auto-tuning of the receive window. */
-	uint32_t tune_copied, tune_seq;
+	uint32_t tune_copied;
 	uint64_t tune_at_ns;
 	uint32_t free; /* next free one */
 };
@@ -468,10 +483,18 @@ enum rcv_what {
 };
 
 /*
- * Take a segment's bytes, all of which are inside the window by now. Takes seg->m, always. @fin:
- * the peer ends after them. Moves c->rcv_nxt, sets CONN_FIN_IN when all before the FIN is there.
+ * Take a segment's bytes and FIN, none of which is above the window; what is below RCV.NXT, all or
+ * some, becomes a DSACK. Takes seg->m, always. Moves c->rcv_nxt, sets CONN_FIN_IN when all before
+ * the FIN is there. Counts tcp_in_bytes, tcp_disordered and tcp_memory of the statistics.
  */
 enum rcv_what rcv_take(struct weir_stack *s, struct conn *c, struct work *w, struct segment *seg);
+
+/* The oldest packet that is ready, the caller's from now on; NULL: none. */
+struct rte_mbuf *rcv_pop(struct weir_stack *s, struct work *w);
+/* The oldest bytes, by copying. @return how many. */
+uint32_t rcv_copy(struct weir_stack *s, struct work *w, void *to, uint32_t bytes);
+/* Forget all that has come. */
+void rcv_free(struct weir_stack *s, struct work *w);
 
 /* SACK blocks to tell, a DSACK first and once (RFC 2883), then newest first (RFC 2018). */
 uint8_t rcv_sacks(struct work *w, struct seq_range out[SACK_BLOCKS], uint8_t most);
