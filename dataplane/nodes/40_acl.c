@@ -44,7 +44,7 @@ struct acl_case {
 	struct weir_flow *f; /* NULL: none */
 	uint16_t at;	     /* its place in the burst */
 	bool draft;	     /* else the flow was known to an older policy */
-	uint8_t cookie;	     /* enum syn_cookie, of a draft's first packet */
+	uint8_t cookie;	     /* enum weir_syn_cookie, of a draft's first packet */
 	uint8_t family;	     /* of dst */
 	uint8_t dst[16];     /* where it goes in the end */
 };
@@ -61,7 +61,7 @@ struct acl_node {
 	const struct weir_rules *rules; /* during a burst */
 	const struct weir_pass *pass;	/* likewise */
 	uint64_t now_ns;
-	struct syn_cookies cookies;
+	struct weir_syn_cookies cookies;
 	uint16_t begun[WEIR_ZONES_MAX]; /* drafts of the burst that were let in, by zone */
 };
 
@@ -163,20 +163,20 @@ static void check_cookie(struct acl_node *n, struct acl_case *c, struct weir_rul
 		return;
 	weir_flow_tuple(n->tracker->flows, c->f, WEIR_DIR_ORIG, &tuple);
 	c->cookie = (uint8_t)synproxy_check(&n->cookies, &tuple, c->m, segment);
-	weir_count(c->cookie == SYN_COOKIE_GOOD	   ? &stats->accepted
-		   : c->cookie == SYN_COOKIE_STALE ? &stats->stale
-						   : &stats->wrong,
+	weir_count(c->cookie == WEIR_SYN_COOKIE_GOOD	? &stats->accepted
+		   : c->cookie == WEIR_SYN_COOKIE_STALE ? &stats->stale
+							: &stats->wrong,
 		   1);
-	if (c->cookie == SYN_COOKIE_GOOD)
+	if (c->cookie == WEIR_SYN_COOKIE_GOOD)
 		ask->tcp_flags = RTE_TCP_SYN_FLAG;
 }
 
 /* Why what brings no good cookie may not pass. */
 static enum weir_drop why_not(const struct acl_case *c)
 {
-	return c->cookie == SYN_COOKIE_WRONG   ? WEIR_DROP_SYN_COOKIE_WRONG
-	       : c->cookie == SYN_COOKIE_STALE ? WEIR_DROP_SYN_COOKIE_STALE
-					       : WEIR_DROP_FLOW_INVALID;
+	return c->cookie == WEIR_SYN_COOKIE_WRONG   ? WEIR_DROP_SYN_COOKIE_WRONG
+	       : c->cookie == WEIR_SYN_COOKIE_STALE ? WEIR_DROP_SYN_COOKIE_STALE
+						    : WEIR_DROP_FLOW_INVALID;
 }
 
 static enum weir_drop begin_tcp(struct acl_node *n, const struct weir_policy *policy,
@@ -313,7 +313,7 @@ static enum weir_verdict accept_one(struct acl_node *n, const struct weir_policy
 			why = check_limits(n, policy, c, ask->from);
 		if (why != WEIR_DROP_NONE)
 			return turn_away(n, c, why);
-		if (unlikely(c->cookie == SYN_COOKIE_GOOD) &&
+		if (unlikely(c->cookie == WEIR_SYN_COOKIE_GOOD) &&
 		    !synproxy_begin(n->tracker->flows, c->f, &policy->synproxy, c->m))
 			return turn_away(n, c, WEIR_DROP_FLOW_FULL);
 		n->begun[ask->from]++;
@@ -452,9 +452,9 @@ static enum weir_verdict proxy_one(struct acl_node *n, const struct weir_policy 
 	struct weir_tuple tuple;
 
 	if (policy->synproxy.zones == 0 || ask->from == WEIR_ZONE_SELF || c->f == NULL ||
-	    !c->draft || c->f->proto != IPPROTO_TCP || c->cookie == SYN_COOKIE_GOOD)
+	    !c->draft || c->f->proto != IPPROTO_TCP || c->cookie == WEIR_SYN_COOKIE_GOOD)
 		return accept_one(n, policy, c, ask, rule);
-	if (c->cookie != SYN_COOKIE_NONE || !has_l4)
+	if (c->cookie != WEIR_SYN_COOKIE_NONE || !has_l4)
 		return turn_away(n, c, why_not(c));
 	weir_flow_tuple(n->tracker->flows, c->f, WEIR_DIR_ORIG, &tuple);
 	synproxy_answer(&n->cookies, n->shard, n->pass, &tuple, c->m);
@@ -466,7 +466,7 @@ static bool lets_in(const struct acl_case *c, const struct weir_rule *rule)
 {
 	return rule->action == WEIR_ACTION_ACCEPT ||
 	       (rule->action == WEIR_ACTION_SYNPROXY &&
-		(!c->draft || c->f->proto != IPPROTO_TCP || c->cookie == SYN_COOKIE_GOOD));
+		(!c->draft || c->f->proto != IPPROTO_TCP || c->cookie == WEIR_SYN_COOKIE_GOOD));
 }
 
 /* What the rule wants kept of the packet that it decides about. */
@@ -529,7 +529,7 @@ static void acl_process(void *self, struct weir_burst *b)
 	n->rules = policy->rules;
 	n->now_ns = b->pass->now_ns;
 	memset(n->begun, 0, sizeof(n->begun));
-	syn_cookies_tick(&n->cookies, b->pass->now_ns);
+	n->cookies = weir_syn_cookies_at(&n->shard->secret, b->pass->now_ns);
 	cases = check_ways(n, b, policy, cases);
 	cases = check_sources(n, b, policy, cases);
 	weir_rules_ask(policy->rules, n->tracker->rules, n->ask, cases,
@@ -550,7 +550,6 @@ static int acl_create(struct weir_shard *shard, void **self)
 		return -ENOMEM;
 	n->shard = shard;
 	n->tracker = shard->tracker;
-	syn_cookies_begin(&n->cookies, &shard->secret);
 	*self = n;
 	return 0;
 }

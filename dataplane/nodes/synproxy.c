@@ -50,7 +50,7 @@ static enum weir_flow_tcp learn(struct rte_mbuf *m, struct weir_flow *f, struct 
 					      .window = f->peer[WEIR_DIR_ORIG].max_window,
 					      .flags = RTE_TCP_ACK_FLAG,
 					      .wscale = -1};
-	struct syn_offer o;
+	struct weir_syn_offer o;
 
 	synproxy_read_options(m, &o);
 	x->answered = true;
@@ -58,7 +58,7 @@ static enum weir_flow_tcp learn(struct rte_mbuf *m, struct weir_flow *f, struct 
 	x->stamped = x->stamped && o.timestamps;
 	x->ts_delta = o.ts_value - x->ts_delta;
 	x->shift[WEIR_DIR_REPLY] += (int8_t)flow_plain_shift(f->wscale, WEIR_DIR_REPLY);
-	if (o.wscale != SYN_NO_WSCALE)
+	if (o.wscale != WEIR_SYN_NO_WSCALE)
 		x->shift[WEIR_DIR_ORIG] = 0;
 	return weir_flow_tcp(f, WEIR_DIR_ORIG, &ack, false, cls);
 }
@@ -174,7 +174,7 @@ static void tell_server(struct weir_shard *s, const struct weir_pass *pass, stru
 		       .tcp_flags = reset ? RTE_TCP_RST_FLAG : RTE_TCP_ACK_FLAG,
 		       .data_off = sizeof(h.tcp) / 4 << 4}};
 	uint16_t bytes = sizeof(h.tcp);
-	struct syn_offer o;
+	struct weir_syn_offer o;
 
 	if (iface == NULL)
 		return;
@@ -185,7 +185,7 @@ static void tell_server(struct weir_shard *s, const struct weir_pass *pass, stru
 	}
 	if (!reset && x->stamped) {
 		synproxy_read_options(m, &o);
-		o = (struct syn_offer){.ts_value = o.ts_echo, .ts_echo = o.ts_value};
+		o = (struct weir_syn_offer){.ts_value = o.ts_echo, .ts_echo = o.ts_value};
 		synproxy_put_stamps(h.stamps, &o);
 		bytes = sizeof(h);
 		h.tcp.data_off = sizeof(h) / 4 << 4;

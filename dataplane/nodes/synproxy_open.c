@@ -2,7 +2,7 @@
 
 /*
  * synproxy_open: the handshake with a client, and the first packet to its server. See
- * synproxy_priv.h; tables/syn_cookie.c has what is kept in which number.
+ * synproxy_priv.h; <weir/syn_cookie.h> has what is kept in which number.
  */
 
 #include "synproxy_priv.h"
@@ -14,6 +14,8 @@
 #define MSS6_DEFAULT 1220
 /* An IPv6 header is longer by so much. */
 #define MSS6_LESS 20
+
+#define NS_PER_MS 1000000
 
 #define ECN_FLAGS (RTE_TCP_ECE_FLAG | RTE_TCP_CWR_FLAG)
 
@@ -67,21 +69,21 @@ static void put32(uint8_t *at, uint32_t v)
 	put16(at + 2, (uint16_t)v);
 }
 
-void synproxy_read_options(struct rte_mbuf *m, struct syn_offer *o)
+void synproxy_read_options(struct rte_mbuf *m, struct weir_syn_offer *o)
 {
 	struct rte_tcp_hdr *tcp = l4(m);
 	uint8_t *at = (uint8_t *)(tcp + 1), *option;
 	const uint8_t *end = (uint8_t *)tcp + (tcp->data_off >> 4 << 2);
 
-	*o = (struct syn_offer){.mss = is_ip4(m) ? MSS4_DEFAULT : MSS6_DEFAULT,
-				.wscale = SYN_NO_WSCALE};
+	*o = (struct weir_syn_offer){.mss = is_ip4(m) ? MSS4_DEFAULT : MSS6_DEFAULT,
+				     .wscale = WEIR_SYN_NO_WSCALE};
 	while ((option = synproxy_option(&at, end)) != NULL) {
 		const uint8_t kind = option[0], len = option[1];
 
 		if (kind == TCPOPT_MSS && len == 4) {
 			o->mss = take16(option + 2);
 		} else if (kind == TCPOPT_WSCALE && len == 3) {
-			o->wscale = RTE_MIN(option[2], SYN_WSCALE_MAX);
+			o->wscale = RTE_MIN(option[2], WEIR_SYN_WSCALE_MAX);
 		} else if (kind == TCPOPT_SACK_OK && len == 2) {
 			o->sack = true;
 		} else if (kind == TCPOPT_STAMPS && len == TCPOPT_STAMPS_LEN) {
@@ -92,7 +94,7 @@ void synproxy_read_options(struct rte_mbuf *m, struct syn_offer *o)
 	}
 }
 
-void synproxy_put_stamps(uint8_t *at, const struct syn_offer *o)
+void synproxy_put_stamps(uint8_t *at, const struct weir_syn_offer *o)
 {
 	memset(at, TCPOPT_FILL, 2);
 	at[2] = TCPOPT_STAMPS;
@@ -109,7 +111,7 @@ uint16_t synproxy_window(uint16_t window, int shift)
 }
 
 /* The options of a SYN or SYN-ACK, in the order in which Linux has them; the header's bytes. */
-static uint16_t put_options(union head *h, const struct syn_offer *o)
+static uint16_t put_options(union head *h, const struct weir_syn_offer *o)
 {
 	uint8_t *at = (uint8_t *)(&h->tcp + 1);
 
@@ -125,7 +127,7 @@ static uint16_t put_options(union head *h, const struct syn_offer *o)
 		}
 		at += 12;
 	}
-	if (o->wscale != SYN_NO_WSCALE) {
+	if (o->wscale != WEIR_SYN_NO_WSCALE) {
 		at[0] = TCPOPT_FILL;
 		at[1] = TCPOPT_WSCALE;
 		at[2] = 3;
@@ -137,18 +139,19 @@ static uint16_t put_options(union head *h, const struct syn_offer *o)
 }
 
 /* What of a client's offer we take, and say ourselves. */
-static void agree(const struct weir_synproxy *conf, uint64_t now_ns, bool v4, struct syn_offer *o)
+static void agree(const struct weir_synproxy *conf, uint64_t now_ns, bool v4,
+		  struct weir_syn_offer *o)
 {
 	const uint32_t its = o->ts_value;
 
 	o->timestamps = o->timestamps && conf->timestamps;
 	if (!o->timestamps)
-		*o = (struct syn_offer){.wscale = SYN_NO_WSCALE};
+		*o = (struct weir_syn_offer){.wscale = WEIR_SYN_NO_WSCALE};
 	o->sack = o->sack && conf->sack;
 	o->ecn = o->ecn && conf->ecn;
-	o->ts_value = syn_stamp_make(o, now_ns);
+	o->ts_value = weir_syn_stamp_make(o, (uint32_t)(now_ns / NS_PER_MS));
 	o->ts_echo = its;
-	if (o->wscale != SYN_NO_WSCALE)
+	if (o->wscale != WEIR_SYN_NO_WSCALE)
 		o->wscale = conf->wscale;
 	o->mss = (uint16_t)(conf->mss - (v4 ? 0 : MSS6_LESS));
 }
@@ -159,13 +162,13 @@ static bool is_to_one_host(struct rte_mbuf *m, const struct weir_iface *f)
 	return is_ip4(m) ? icmp_is_host4(f, ip4(m)->src_addr) : icmp_is_host6(ip6_src(ip6(m)));
 }
 
-void synproxy_answer(const struct syn_cookies *c, struct weir_shard *s,
+void synproxy_answer(const struct weir_syn_cookies *c, struct weir_shard *s,
 		     const struct weir_pass *pass, const struct weir_tuple *t, struct rte_mbuf *m)
 {
 	const struct weir_iface *f = icmp_iface(pass->gen->l3, m);
 	const struct rte_tcp_hdr *syn = l4(m);
 	const uint32_t client_seq = rte_be_to_cpu_32(syn->sent_seq);
-	struct syn_offer o;
+	struct weir_syn_offer o;
 	union head h;
 	uint32_t cookie;
 
@@ -173,7 +176,7 @@ void synproxy_answer(const struct syn_cookies *c, struct weir_shard *s,
 		return;
 	synproxy_read_options(m, &o);
 	o.ecn = (syn->tcp_flags & ECN_FLAGS) == ECN_FLAGS;
-	cookie = syn_cookie_make(c, t, client_seq, o.mss);
+	cookie = weir_syn_cookie_make(c, t, client_seq, o.mss);
 	agree(&pass->gen->policy->synproxy, pass->now_ns, is_ip4(m), &o);
 	h.tcp = (struct rte_tcp_hdr){
 		.src_port = syn->dst_port,
@@ -187,50 +190,50 @@ void synproxy_answer(const struct syn_cookies *c, struct weir_shard *s,
 }
 
 /* What a client offered in its SYN, by the numbers that it sends back to us. */
-static void read_kept(struct rte_mbuf *m, uint32_t cookie, struct syn_offer *o)
+static void read_kept(struct rte_mbuf *m, uint32_t cookie, struct weir_syn_offer *o)
 {
 	synproxy_read_options(m, o);
-	o->mss = syn_cookie_mss(cookie);
-	o->wscale = SYN_NO_WSCALE;
+	o->mss = weir_syn_cookie_mss(cookie);
+	o->wscale = WEIR_SYN_NO_WSCALE;
 	if (o->timestamps)
-		syn_stamp_read(o->ts_echo, o);
+		weir_syn_stamp_read(o->ts_echo, o);
 }
 
-static int shift_of(const struct syn_offer *o)
+static int shift_of(const struct weir_syn_offer *o)
 {
-	return o->wscale == SYN_NO_WSCALE ? 0 : o->wscale;
+	return o->wscale == WEIR_SYN_NO_WSCALE ? 0 : o->wscale;
 }
 
-static enum syn_cookie check(const struct syn_cookies *c, const struct weir_tuple *t,
-			     const struct weir_flow_segment *seg, uint32_t *client_seq)
+static enum weir_syn_cookie check(const struct weir_syn_cookies *c, const struct weir_tuple *t,
+				  const struct weir_flow_segment *seg, uint32_t *client_seq)
 {
-	enum syn_cookie worth;
+	enum weir_syn_cookie worth;
 	uint16_t mss;
 
 	*client_seq = seg->seq - 1;
-	worth = syn_cookie_check(c, t, *client_seq, seg->ack - 1, &mss);
-	if (worth != SYN_COOKIE_WRONG || seg->payload_bytes > 1)
+	worth = weir_syn_cookie_check(c, t, *client_seq, seg->ack - 1, &mss);
+	if (worth != WEIR_SYN_COOKIE_WRONG || seg->payload_bytes > 1)
 		return worth;
 	/* A probe of the closed window stands one before what is next (RFC 9293 section 3.8.4). */
 	*client_seq = seg->seq;
-	return syn_cookie_check(c, t, *client_seq, seg->ack - 1, &mss);
+	return weir_syn_cookie_check(c, t, *client_seq, seg->ack - 1, &mss);
 }
 
-enum syn_cookie synproxy_check(const struct syn_cookies *c, const struct weir_tuple *t,
-			       struct rte_mbuf *m, struct weir_flow_segment *seg)
+enum weir_syn_cookie synproxy_check(const struct weir_syn_cookies *c, const struct weir_tuple *t,
+				    struct rte_mbuf *m, struct weir_flow_segment *seg)
 {
-	struct syn_offer o;
+	struct weir_syn_offer o;
 	uint32_t client_seq;
-	const enum syn_cookie worth = check(c, t, seg, &client_seq);
+	const enum weir_syn_cookie worth = check(c, t, seg, &client_seq);
 
-	if (worth != SYN_COOKIE_GOOD)
+	if (worth != WEIR_SYN_COOKIE_GOOD)
 		return worth;
 	read_kept(m, seg->ack - 1, &o);
 	*seg = (struct weir_flow_segment){
 		.seq = client_seq,
 		.window = synproxy_window(seg->window, shift_of(&o)),
 		.flags = RTE_TCP_SYN_FLAG,
-		.wscale = o.wscale == SYN_NO_WSCALE ? -1 : (int8_t)o.wscale,
+		.wscale = o.wscale == WEIR_SYN_NO_WSCALE ? -1 : (int8_t)o.wscale,
 	};
 	return worth;
 }
@@ -240,7 +243,7 @@ bool synproxy_begin(struct weir_flow_table *t, struct weir_flow *f,
 {
 	const struct rte_tcp_hdr *tcp = l4(m);
 	struct weir_flow_ext *x = weir_flow_extend(t, f);
-	struct syn_offer o;
+	struct weir_syn_offer o;
 
 	if (x == NULL)
 		return false;
@@ -248,7 +251,7 @@ bool synproxy_begin(struct weir_flow_table *t, struct weir_flow *f,
 	read_kept(m, x->isn, &o);
 	x->stamped = o.timestamps;
 	x->ts_delta = o.ts_echo;
-	if (o.wscale != SYN_NO_WSCALE) {
+	if (o.wscale != WEIR_SYN_NO_WSCALE) {
 		x->shift[WEIR_DIR_ORIG] = (int8_t)o.wscale;
 		x->shift[WEIR_DIR_REPLY] = (int8_t)-conf->wscale;
 	}
@@ -295,7 +298,7 @@ bool synproxy_become_syn(struct rte_mbuf *m, const struct weir_flow *f,
 			 const struct weir_flow_ext *x)
 {
 	const struct rte_tcp_hdr *tcp = l4(m);
-	struct syn_offer o;
+	struct weir_syn_offer o;
 	union head h;
 
 	read_kept(m, x->isn, &o);

@@ -25,18 +25,18 @@
 #include <weir/policy.h>
 #include <weir/shard.h>
 
-#include "tables/syn_cookie_priv.h"
 #include "tcp_answer_priv.h"
+#include <weir/syn_cookie.h>
 
 /* 40_acl, before there is a flow; synproxy_open.c. t: addresses and ports as they came. */
 
 /* Answer a SYN with a cookie. What may not be answered, or has no buffer, is not. */
-void synproxy_answer(const struct syn_cookies *c, struct weir_shard *s,
+void synproxy_answer(const struct weir_syn_cookies *c, struct weir_shard *s,
 		     const struct weir_pass *pass, const struct weir_tuple *t, struct rte_mbuf *m);
 /* The cookie that a segment without SYN and RST acknowledges. If it is GOOD, @seg becomes the SYN
  * that the segment stands for. */
-enum syn_cookie synproxy_check(const struct syn_cookies *c, const struct weir_tuple *t,
-			       struct rte_mbuf *m, struct weir_flow_segment *seg);
+enum weir_syn_cookie synproxy_check(const struct weir_syn_cookies *c, const struct weir_tuple *t,
+				    struct rte_mbuf *m, struct weir_flow_segment *seg);
 /* Make a draft one of the SYN proxy, by the first packet, whose cookie is GOOD. False: no
  * struct weir_flow_ext is free. */
 bool synproxy_begin(struct weir_flow_table *t, struct weir_flow *f,
@@ -72,9 +72,9 @@ static inline bool synproxy_waits(const struct weir_flow_table *t, const struct 
 /* The next option of a kind of its own that is whole, or NULL. *at goes on by a byte at least. */
 uint8_t *synproxy_option(uint8_t **at, const uint8_t *end);
 /* What a segment's options say. Without MSS it is the family's default. */
-void synproxy_read_options(struct rte_mbuf *m, struct syn_offer *o);
+void synproxy_read_options(struct rte_mbuf *m, struct weir_syn_offer *o);
 /* The timestamps of a segment in 12 bytes. */
-void synproxy_put_stamps(uint8_t *at, const struct syn_offer *o);
+void synproxy_put_stamps(uint8_t *at, const struct weir_syn_offer *o);
 /* A window shifted, so that what was open stays open. */
 uint16_t synproxy_window(uint16_t window, int shift);
 
