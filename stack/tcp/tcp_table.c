@@ -7,9 +7,9 @@
  * some, and every bucket that it has passed counts it: so a search ends at the first bucket that
  * nobody has passed, which is mostly the first. Nothing moves once it lies somewhere.
  *
- * There is a bucket for five entries, 13 bytes each. A search looks at WALK_BUCKETS at most, and the
- * last home has as many behind it, so that nothing wraps round. An entry that would lie farther off
- * is refused as if the table were full: as hashes are keyed, nobody brings that about. (A full
+ * There is a bucket for five entries, 13 bytes each. A search looks at WALK_BUCKETS at most, and
+ * the last home has as many behind it, so that nothing wraps round. An entry that would lie farther
+ * off is refused as if the table were full: as hashes are keyed, nobody brings that about. (A full
  * table of 20 million needs 29; with as many equal hashes as fit, it takes 448 of them.)
  */
 
@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 #define SLOTS	       7
