@@ -247,10 +247,10 @@ static int open_all(struct app_record *a, const struct weir_records_conf *conf,
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < FILES; i++)
-		if (paths[i] != NULL && paths[i][0] != '\0')
+		if (app_record_given(paths[i]))
 			rc = record_file_open(&a->file[i], paths[i],
 					      i == CAPTURE ? block_bytes : line_bytes, why);
-	if (rc == 0 && conf->ipfix.to != NULL && conf->ipfix.to[0] != '\0')
+	if (rc == 0 && app_record_given(conf->ipfix.to))
 		rc = record_export_create(&conf->ipfix, conf->updates != 0, a->options.names,
 					  a->options.n_zones, &a->export, why);
 	return rc;

@@ -91,37 +91,48 @@ const struct weir_conf_schema weir_records_schema = {
 	WEIR_CONF_HAS_AT(struct weir_records_conf),
 };
 
-static bool given(const char *text)
-{
-	return text != NULL && text[0] != '\0';
-}
+/* A file that is to be written, and the line that names it. */
+struct named_file {
+	const char *key, *path;
+	uint32_t line;
+};
 
-static int check_path(uint32_t line, const char *key, const char *path, const char *file,
-		      struct weir_why *why)
+#define FILES_MAX 4
+
+/* How many there are. */
+static unsigned files_of(const struct weir_records_conf *c, struct named_file out[FILES_MAX])
 {
-	if (!given(path) || path[0] == '/')
-		return 0;
-	return weir_conf_fail(why, file, line, "records.%s is %s, must be an absolute path", key,
-			      path);
+	const struct named_file all[FILES_MAX] = {
+		{"flows", c->flows, c->at.line},
+		{"rules", c->rules, c->at.line},
+		{"alerts", c->alerts, c->at.line},
+		{"capture.file", c->capture.file, c->capture.at.line},
+	};
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FILES_MAX; i++)
+		if (app_record_given(all[i].path))
+			out[n++] = all[i];
+	return n;
 }
 
 /* Two writers of one file would tear each other's lines, and SIGUSR1 would open it twice. */
-static int check_same(const struct weir_records_conf *c, const char *file, struct weir_why *why)
+static int check_files(const struct weir_records_conf *c, const char *file, struct weir_why *why)
 {
-	const struct {
-		const char *key, *path;
-	} files[] = {{"flows", c->flows},
-		     {"rules", c->rules},
-		     {"alerts", c->alerts},
-		     {"capture.file", c->capture.file}};
+	struct named_file f[FILES_MAX];
+	const unsigned n = files_of(c, f);
 
-	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+	for (unsigned i = 0; i < n; i++) {
+		if (f[i].path[0] != '/')
+			return weir_conf_fail(why, file, f[i].line,
+					      "records.%s is %s, must be an absolute path",
+					      f[i].key, f[i].path);
 		for (unsigned k = 0; k < i; k++)
-			if (given(files[i].path) && given(files[k].path) &&
-			    strcmp(files[i].path, files[k].path) == 0)
+			if (strcmp(f[i].path, f[k].path) == 0)
 				return weir_conf_fail(why, file, c->at.line,
 						      "records.%s and records.%s are both %s",
-						      files[k].key, files[i].key, files[i].path);
+						      f[k].key, f[i].key, f[i].path);
+	}
 	return 0;
 }
 
@@ -131,16 +142,8 @@ int app_record_check(const struct weir_records_conf *c, const char *file, struct
 	struct sockaddr_storage addr;
 	struct weir_why what;
 	unsigned len;
-	int rc = check_path(c->at.line, "flows", c->flows, file, why);
+	int rc = check_files(c, file, why);
 
-	if (rc == 0)
-		rc = check_path(c->at.line, "rules", c->rules, file, why);
-	if (rc == 0)
-		rc = check_path(c->at.line, "alerts", c->alerts, file, why);
-	if (rc == 0)
-		rc = check_path(c->capture.at.line, "capture.file", c->capture.file, file, why);
-	if (rc == 0)
-		rc = check_same(c, file, why);
 	if (rc == 0 && app_address(c->ipfix.to, &addr, &len, &what) < 0)
 		rc = weir_conf_fail(why, file, c->ipfix.at.line, "records.ipfix.to: %s", what.text);
 	if (rc == 0 && app_record_captures(c) &&
@@ -169,20 +172,15 @@ static int probe(const char *path)
 
 int app_record_probe(const struct weir_records_conf *c, const char *file, struct weir_why *why)
 {
-	const struct {
-		const char *key, *path;
-		uint32_t line;
-	} files[] = {{"flows", c->flows, c->at.line},
-		     {"rules", c->rules, c->at.line},
-		     {"alerts", c->alerts, c->at.line},
-		     {"capture.file", c->capture.file, c->capture.at.line}};
+	struct named_file f[FILES_MAX];
+	const unsigned n = files_of(c, f);
 
-	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		const int rc = given(files[i].path) ? probe(files[i].path) : 0;
+	for (unsigned i = 0; i < n; i++) {
+		const int rc = probe(f[i].path);
 
 		if (rc < 0)
-			return weir_conf_fail(why, file, files[i].line, "records.%s: %s: %s",
-					      files[i].key, files[i].path, strerror(-rc));
+			return weir_conf_fail(why, file, f[i].line, "records.%s: %s: %s", f[i].key,
+					      f[i].path, strerror(-rc));
 	}
 	return 0;
 }
@@ -212,12 +210,13 @@ const char *app_record_differs(const struct weir_records_conf *a, const struct w
 
 bool app_record_captures(const struct weir_records_conf *c)
 {
-	return given(c->capture.file);
+	return app_record_given(c->capture.file);
 }
 
 bool app_record_wanted(const struct weir_records_conf *c)
 {
-	return given(c->flows) || given(c->rules) || given(c->alerts) || given(c->ipfix.to);
+	return app_record_given(c->flows) || app_record_given(c->rules) ||
+	       app_record_given(c->alerts) || app_record_given(c->ipfix.to);
 }
 
 struct weir_record_ring_conf app_record_ring(const struct weir_records_conf *c, uint16_t worker)

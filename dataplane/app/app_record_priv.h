@@ -16,6 +16,12 @@
 #include <weir/records.h>
 #include <weir/why.h>
 
+/* Whether a path or an address of the section is there: "" is none, too. */
+static inline bool app_record_given(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
 /* ---- app_record_conf.c ---- */
 
 /* Checks beyond the schema. 0, or -EINVAL with a sentence. */

@@ -63,15 +63,10 @@ static void say_strange(const struct weir_rules *rules, const char *file, FILE *
 	}
 }
 
-static bool is_given(const char *text)
-{
-	return text != NULL && *text != '\0';
-}
-
 static void say_unrecorded(const struct weir_firewall_conf *fc, const char *file, FILE *to)
 {
 	const struct weir_records_conf *records = &fc->records;
-	const bool logs = is_given(records->rules) || is_given(records->ipfix.to);
+	const bool logs = app_record_given(records->rules) || app_record_given(records->ipfix.to);
 	const struct weir_rule_conf *r;
 
 	weir_conf_each (r, &fc->firewall.rules) {

@@ -55,11 +55,6 @@ static const char *iface_name(const struct offline_print *p, uint16_t iface)
 	return iface < gen->l3->n_ifaces ? gen->l3->ifaces[iface].name : "?";
 }
 
-static bool has_ports(uint8_t proto)
-{
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
-}
-
 /* "10.0.0.2:40000", "[2001:db8::1]:53", "10.0.0.2". */
 static void end_text(const struct weir_tuple *t, bool source, bool l4, char text[64])
 {
@@ -67,7 +62,7 @@ static void end_text(const struct weir_tuple *t, bool source, bool l4, char text
 	char addr[WEIR_ADDR_TEXT];
 
 	weir_addr_text(source ? t->src : t->dst, t->family, addr);
-	if (!l4 || !has_ports(t->proto))
+	if (!l4 || !weir_proto_has_ports(t->proto))
 		snprintf(text, 64, "%s", addr);
 	else
 		snprintf(text, 64, t->family == 6 ? "[%s]:%u" : "%s:%u", addr, port);
@@ -182,7 +177,7 @@ static void put_tuple(json_t *j, const struct weir_tuple *t, bool l4)
 
 	json_object_set_new(j, "src_ip", json_string(weir_addr_text(t->src, t->family, addr)));
 	json_object_set_new(j, "dest_ip", json_string(weir_addr_text(t->dst, t->family, addr)));
-	if (!l4 || !has_ports(t->proto))
+	if (!l4 || !weir_proto_has_ports(t->proto))
 		return;
 	json_object_set_new(j, "src_port", json_integer(ntohs(t->sport)));
 	json_object_set_new(j, "dest_port", json_integer(ntohs(t->dport)));

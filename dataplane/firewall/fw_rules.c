@@ -201,12 +201,10 @@ static int fill_rule(struct fw_build *b, const struct weir_rule_conf *c, struct 
 static int fill_variant(struct fw_build *b, const struct weir_rule_conf *c, const struct variant *v,
 			struct weir_rule *r, struct weir_why *why)
 {
-	const bool ports = v->proto == IPPROTO_TCP || v->proto == IPPROTO_UDP ||
-			   v->proto == IPPROTO_SCTP;
 	int rc = 0;
 
 	r->proto = v->proto;
-	if (v->sports->n + v->dports->n > 0 && !ports)
+	if (v->sports->n + v->dports->n > 0 && !weir_proto_has_ports(v->proto))
 		return weir_conf_fail(why, b->file, v->line,
 				      "ports need proto: tcp, udp or sctp beside them");
 	if (c->tcp_flags != NULL && v->proto != IPPROTO_TCP)

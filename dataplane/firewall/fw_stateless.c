@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "app/app_record_priv.h"
+
 static int refuse(const struct fw_build *b, uint32_t line, const char *what, struct weir_why *why)
 {
 	return weir_conf_fail(why, b->file, line,
@@ -39,11 +41,6 @@ static int check_zones(const struct fw_build *b, struct weir_why *why)
 	return 0;
 }
 
-static bool is_given(const char *path)
-{
-	return path != NULL && *path != '\0';
-}
-
 /* Keys of other sections that would never do anything. */
 static int check_sections(const struct fw_build *b, struct weir_why *why)
 {
@@ -55,9 +52,9 @@ static int check_sections(const struct fw_build *b, struct weir_why *why)
 		return refuse(b, c->conntrack.at.line, "conntrack.loose", why);
 	if (c->conntrack.timeouts.at.line != 0)
 		return refuse(b, c->conntrack.timeouts.at.line, "conntrack.timeouts", why);
-	if (is_given(c->records.flows))
+	if (app_record_given(c->records.flows))
 		return refuse(b, c->records.at.line, "records.flows", why);
-	if (is_given(c->records.alerts))
+	if (app_record_given(c->records.alerts))
 		return refuse(b, c->records.at.line, "records.alerts", why);
 	return 0;
 }

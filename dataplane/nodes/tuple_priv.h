@@ -106,7 +106,7 @@ static inline bool tuple_ports(struct weir_tuple *t, const void *l4_header)
 	uint8_t question;
 	uint16_t ident;
 
-	if (t->proto == IPPROTO_TCP || t->proto == IPPROTO_UDP || t->proto == IPPROTO_SCTP) {
+	if (weir_proto_has_ports(t->proto)) {
 		memcpy(&t->sport, l4_header, 4);
 		return true;
 	}

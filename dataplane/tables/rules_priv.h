@@ -210,7 +210,7 @@ struct rules_entries {
 /* Whether packets of a protocol have what rules can look at behind the IP header. */
 static inline bool rules_has_header(uint8_t proto, uint8_t family)
 {
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	return weir_proto_has_ports(proto) ||
 	       proto == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 

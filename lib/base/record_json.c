@@ -157,11 +157,6 @@ static void named(struct out *o, const char *member, const struct weir_record_na
 
 /* ---- parts of a record ---- */
 
-static bool has_ports(uint8_t proto)
-{
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
-}
-
 static void put_addr(struct out *o, const char *name, uint8_t family, const uint8_t raw[16])
 {
 	char line[WEIR_ADDR_TEXT];
@@ -172,7 +167,7 @@ static void put_addr(struct out *o, const char *name, uint8_t family, const uint
 static void put_source(struct out *o, const struct weir_tuple *t)
 {
 	put_addr(o, "src_ip", t->family, t->src);
-	if (has_ports(t->proto))
+	if (weir_proto_has_ports(t->proto))
 		number(o, "src_port", ntohs(t->sport));
 }
 
@@ -180,7 +175,7 @@ static void put_ends(struct out *o, const struct weir_tuple *t)
 {
 	put_source(o, t);
 	put_addr(o, "dest_ip", t->family, t->dst);
-	if (has_ports(t->proto))
+	if (weir_proto_has_ports(t->proto))
 		number(o, "dest_port", ntohs(t->dport));
 }
 

@@ -7,6 +7,7 @@
  */
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <weir/must_check.h>
@@ -27,6 +28,12 @@ struct weir_tuple {
 	uint16_t vrf;	 /**< tells overlapping address spaces apart; 0: the only one */
 };
 static_assert(sizeof(struct weir_tuple) == 40, "compared as five words");
+
+/** Whether a protocol's header begins with a source and a destination port: TCP, UDP, SCTP. */
+WEIR_MUST_CHECK static inline bool weir_proto_has_ports(uint8_t proto)
+{
+	return proto == 6 || proto == 17 || proto == 132; /* netinet/in.h is not for all users */
+}
 
 /** The other direction's tuple of an untranslated flow. */
 WEIR_MUST_CHECK static inline struct weir_tuple weir_tuple_reverse(const struct weir_tuple *t)
