@@ -5,10 +5,11 @@
  *
  * Takes:  NEXT, of which 30_conntrack and 40_acl have marked INSPECT what is to be looked at. The
  *         payload of TCP is read in the order of its numbers, datagrams one by one.
- * Says:   NEXT of what may pass, and of all that is not marked. DROP (L4_CSUM) of what is marked
- * and has a wrong checksum, for who it is for would not read it. DROP (INSPECT) or REJECT
- *         (INSPECT_RESET) of a segment in which the verdict is reached and of all of its flow that
- *         follow, and of a datagram for itself.
+ * Says:   NEXT of what may pass, and of all that is not marked;
+ *         DROP (L4_CSUM) of what is marked and has a wrong checksum, for who it is for would not
+ *         read it; DROP (FLOW_INVALID) of a flow that has ended with an earlier packet;
+ *         DROP (INSPECT) or REJECT (INSPECT_RESET) of a segment in which the verdict is reached
+ *         and of all of its flow that follow, and of a datagram for itself.
  * Holds:  nothing; states are the tracker's. A flow whose application becomes known is judged again
  *         by 40_acl at its next packet, if rules ask for applications.
  *

@@ -4,10 +4,11 @@
  * 50_nat: addresses and ports as the flow has them, and numbers of TCP behind the SYN proxy.
  *
  * Takes:  NEXT, of which 40_acl has accepted what is new.
- * Says:   NEXT of all that is as it will leave, TX if the kernel sends it; HEADROOM,
- * NAT_UNTRANSLATABLE, ICMP_QUOTE, NAT_FULL, NAT_ADDRESS and FLOW_INVALID are drops, SYNPROXY_DONE
- * is what ends here. REJECT (TTL) of what could not be forwarded, while its sender's address is
- * still in it. Holds:  nothing. Here a draft becomes a flow that lookups find.
+ * Says:   NEXT of all that is as it will leave, TX if the kernel sends it;
+ *         HEADROOM, NAT_UNTRANSLATABLE, ICMP_QUOTE, NAT_FULL, NAT_ADDRESS and FLOW_INVALID are
+ *         drops, SYNPROXY_DONE is what ends here;
+ *         REJECT (TTL) of what could not be forwarded, while its sender's address is still in it.
+ * Holds:  nothing. Here a draft becomes a flow that lookups find.
  *
  * Only what is marked REWRITE is looked at: established flows that are not translated pass. Flows
  * of our own host are never translated.
