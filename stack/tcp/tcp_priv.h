@@ -267,24 +267,39 @@ enum recovery {
 	REC_CWR,     /* the window is cut for a mark (ECN) */
 };
 
+/* F-RTO (RFC 5682). */
+enum frto_step {
+	FRTO_NONE,
+	FRTO_FIRST, /* the first segment was sent again: what is the first ACK? */
+	FRTO_NEW,   /* it was good: only new data is sent, until the next ACK */
+};
+
 /* What decides what is lost (tcp_loss.c). RFC 8985's names. */
 struct loss {
 	uint64_t rack_sent_ns; /* RACK.xmit_ts: when the newest delivered segment was sent */
+	uint64_t reorder_ns;   /* when what waits in the reordering window is lost; 0: nothing */
+	uint64_t rto_from_ns;  /* what the timeouts count from: RFC 6298 section 5 */
+	uint64_t pto_from_ns;  /* and RFC 8985 section 7.2 */
+	uint64_t resent_ns;    /* the first retransmission of this recovery; 0: none yet */
 	uint32_t rack_end;     /* RACK.end_seq */
 	uint32_t rack_rtt_us;  /* RACK.rtt */
-	uint32_t reo_wnd_mult; /* RACK.reo_wnd_mult */
+	uint32_t reo_wnd_more; /* RACK.reo_wnd_mult - 1 */
 	uint32_t reo_wnd_persist;
 	uint32_t dsack_round; /* SND.NXT when a DSACK was last heeded; with has_dsack_round */
-	uint32_t fack;	      /* the highest sequence number SACKed */
+	uint32_t fack;	      /* the highest sequence number SACKed or acknowledged */
+	uint32_t sacked_segs; /* RACK.segs_sacked */
+	uint32_t found_bytes; /* found lost, and congestion control has not heard of it */
 	uint32_t recover;     /* SND.NXT when recovery began */
 	uint32_t tlp_end;     /* TLP.end_seq; with tlp_out */
-	uint32_t prr_delivered, prr_out, recover_fs; /* RFC 6937 */
+	uint32_t prr_delivered, prr_out, recover_fs; /* RFC 9937 */
 	uint32_t undo_una;			     /* SND.UNA when recovery began */
-	uint32_t undo_resent; /* retransmissions that no DSACK has answered */
+	uint32_t undo_resent; /* bytes of retransmissions that no DSACK has answered */
 	uint32_t frto_high;   /* SND.NXT at the timeout (RFC 5682) */
+	uint32_t dup_acks;    /* only without SACK (RFC 6582, 3042) */
+	uint32_t wnd;	      /* SND.WND at the last ACK: one that changes it is no duplicate */
 	uint8_t state;	      /* enum recovery */
-	uint8_t dup_acks;     /* only without SACK (RFC 6582, 3042) */
-	uint8_t frto;	      /* the step of RFC 5682, 0: not in it */
+	uint8_t frto;	      /* enum frto_step */
+	bool tlp_due;	      /* a probe is to be sent */
 	bool tlp_out, tlp_is_resend, has_dsack_round, reordering_seen, can_undo;
 };
 
@@ -293,6 +308,7 @@ struct work {
 	struct loss loss;
 	/* Sending: flight is SND.UNA to SND.NXT by sequence number, unsent what follows it. */
 	struct seg_queue flight, unsent;
+	struct rte_mbuf *lost_from; /* no segment of the flight before it is LOST; NULL: none is */
 	uint32_t sacked_bytes, lost_bytes, resent_bytes; /* of the flight */
 	uint32_t lost_all_bytes;			 /* found lost since it began, wraps */
 	uint64_t delivered, delivered_ns, first_sent_ns; /* rate samples */
@@ -420,19 +436,24 @@ uint32_t rto_us(const struct conn *c);
 
 /* ---- the queue of sending (tcp_snd.c) and what is lost (tcp_loss.c) ---- */
 
-/* Put the application's bytes behind the unsent. Takes @m, a packet of any number of segments. */
+/*
+ * Put the application's bytes behind the unsent. Takes @m, a packet of any number of segments;
+ * seg_of(m)->flags are SEG_PSH, SEG_FIN or SEG_SYN, or none.
+ */
 void snd_append(struct work *w, struct rte_mbuf *m);
 
 /*
  * Cut the next segment of at most @most bytes from the unsent, move it to the flight and give it
- * its sequence number. Buffers are divided by reference.
+ * its sequence number: moves c->snd_nxt. Buffers are divided by reference. Until snd_sent() it is
+ * LOST: if it cannot be sent now, snd_lost() gives it again.
  * @return NULL: nothing is unsent, or no buffer.
  */
 struct rte_mbuf *snd_carve(struct weir_stack *s, struct conn *c, struct work *w, uint32_t most);
 
 /*
  * The first segment of the flight that is lost and not sent again yet, cut to @most bytes; NULL:
- * none. It is LOST until snd_sent().
+ * none, or no buffer to divide it. It is LOST until snd_sent(). What leaves has to be a clone:
+ * segments of the flight are trimmed and divided.
  */
 struct rte_mbuf *snd_lost(struct weir_stack *s, struct work *w, uint32_t most);
 
@@ -452,7 +473,7 @@ struct acked {
 
 /*
  * An acceptable ACK (SND.UNA <= SEG.ACK <= SND.NXT) of a connection whose SND.WND is updated
- * already; @una_before is SND.UNA before it. Removes what is acknowledged, marks what is SACKed,
+ * already. Removes what is acknowledged, marks what is SACKed,
  * finds what is lost (RACK), drives recovery (PRR, F-RTO, undo by DSACK or timestamps; without SACK
  * NewReno), samples rate and round trip, tells congestion control, sets w->rtx_at_ns anew.
  * Moves c->snd_una.
@@ -466,11 +487,11 @@ void loss_on_timer(struct weir_stack *s, struct conn *c, struct work *w, uint64_
 /* Something was sent: set w->rtx_at_ns anew. RTX_PROBE is left alone. */
 void loss_arm(struct conn *c, struct work *w, uint64_t now_ns);
 
-/* How many bytes may be sent now as congestion control and PRR have it; tells a probe (TLP), too.
- */
+/* How many bytes may be sent now as congestion control and PRR have it, a probe (TLP) with them. */
 uint32_t loss_room(const struct conn *c, const struct work *w);
 
-/* The path is known to be narrower: segments of the flight longer than @mss are lost (RFC 1191). */
+/* The path is known to be narrower: segments of the flight longer than @mss are lost (RFC 1191).
+   Sets the MSS of congestion control. */
 void loss_on_mss(struct conn *c, struct work *w, uint32_t mss);
 
 /* ---- the queue of receiving (tcp_rcv.c) ---- */
