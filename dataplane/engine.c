@@ -379,6 +379,7 @@ static void drain(struct weir_engine *e)
 	const uint16_t n_rxqs = e->shard.n_rxqs;
 
 	e->shard.n_rxqs = 0;
+	e->shard.draining = true;
 	for (unsigned i = 0; i < DRAIN_PASSES; i++)
 		if (go_round(e) == 0 && !origin_waits(e->shard.origin))
 			break;

@@ -64,7 +64,8 @@ bool layout_txq(uint16_t workers, uint16_t port, uint16_t worker, uint16_t n, ui
 static uint32_t held_by_tables(const struct weir_system_conf *conf)
 {
 	const uint32_t a_worker = conf->limits.neighbours + conf->limits.neighbour_queue +
-				  FRAGMENTS_WAITING * conf->limits.fragments + WEIR_PASS_PKTS;
+				  FRAGMENTS_WAITING * conf->limits.fragments + WEIR_PASS_PKTS +
+				  conf->held;
 
 	return conf->workers * (a_worker + (conf->workers - 1u) * HANDOFF_RING_PKTS);
 }

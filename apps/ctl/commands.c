@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/units.h>
 
 #define NS_PER_S 1000000000
 
@@ -497,6 +498,28 @@ static int cmd_explain(const struct cli *cli, int argc, char **argv)
 	return status;
 }
 
+bool read_pairs(json_t *args, int argc, char **argv, const char *keys, const char *numbers)
+{
+	char key[32];
+
+	for (int i = 0; i < argc; i += 2) {
+		uint64_t n;
+
+		snprintf(key, sizeof(key), " %s ", argv[i]);
+		if (i + 1 == argc || json_object_get(args, argv[i]) != NULL)
+			return false;
+		if (strstr(keys, key) != NULL)
+			json_object_set_new(args, argv[i], json_string(argv[i + 1]));
+		else if (strstr(numbers, key) != NULL &&
+			 weir_parse_uint(argv[i + 1], strlen(argv[i + 1]), &n) == 0 &&
+			 n <= UINT32_MAX)
+			json_object_set_new(args, argv[i], json_integer((json_int_t)n));
+		else
+			return false;
+	}
+	return true;
+}
+
 int cmd_other(const struct cli *cli, int argc, char **argv)
 {
 	json_t *args = words(argc, argv), *data;
@@ -548,6 +571,10 @@ const struct command commands[] = {
 	{"rules", "push", "hot drop rules: in the driver, or why not", cmd_rules},
 	{"flows", "[addr PREFIX] [proto P] [port N] [limit N]", "connections", cmd_flows},
 	{"flows", "kill all | [addr PREFIX] [proto P] [port N]", "end connections", cmd_flows},
+	{"sockets", "[addr PREFIX] [port N] [state S] [proto P] [limit N]", "as ss shows them",
+	 cmd_sockets},
+	{"sockets", "kill all | [addr PREFIX] [port N] [state S]", "reset connections",
+	 cmd_sockets},
 	{"sets", "", "sets of addresses, and how full they are", cmd_sets},
 	{"set", "list|flush NAME", "what is in a set; empty it", cmd_set},
 	{"set", "add|del NAME PREFIX|@FILE... [timeout 10m]", "change a set", cmd_set},

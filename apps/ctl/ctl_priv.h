@@ -51,10 +51,17 @@ int cmd_dpi(const struct cli *cli, int argc, char **argv);
 int cmd_sets(const struct cli *cli, int argc, char **argv);
 int cmd_set(const struct cli *cli, int argc, char **argv);
 int cmd_explain_packet(const struct cli *cli, int argc, char **argv);
+int cmd_sockets(const struct cli *cli, int argc, char **argv); /* sockets.c */
 /* Whatever the server has beyond these: words are KEY=VALUE. */
 int cmd_other(const struct cli *cli, int argc, char **argv);
 /* Say how a command is used, on stderr. Returns USAGE. */
 int usage_of(const char *name);
+
+/*
+ * Words KEY VALUE as arguments; a key must be one of @keys (with a blank on each side), numbers are
+ * those of @numbers.
+ */
+bool read_pairs(json_t *args, int argc, char **argv, const char *keys, const char *numbers);
 
 /* Reading answers: 0, "" or NULL where a member is not there. */
 int64_t num(const json_t *object, const char *key);
@@ -68,6 +75,12 @@ struct table *table_new(const char *const *heads); /* NULL ends them */
 void table_cell(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same of a part by a whole; empty if there is no whole. */
 void table_ratio(struct table *t, double part, double whole, int digits);
+/* "0.3s", "59s", "12m", "3h", "5d" */
+void table_duration(struct table *t, double s);
+/* A member that is a number: 999, 1.23M. */
+void table_number(struct table *t, const json_t *object, const char *key);
+/* So many cells with nothing in them. */
+void table_empty(struct table *t, unsigned n);
 /* Print and free. */
 void table_end(struct table *t, const struct cli *cli);
 /* An array of objects, whatever their members are. */

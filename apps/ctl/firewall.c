@@ -23,62 +23,6 @@
 /* Rules that were passed by, as shown to a person. */
 #define PASSED_MAX 50
 
-/* ---- words ---- */
-
-/* Words KEY VALUE as arguments; a key must be one of @keys, numbers are those of @numbers. */
-static bool read_pairs(json_t *args, int argc, char **argv, const char *keys, const char *numbers)
-{
-	char key[32];
-
-	for (int i = 0; i < argc; i += 2) {
-		uint64_t n;
-
-		snprintf(key, sizeof(key), " %s ", argv[i]);
-		if (i + 1 == argc || json_object_get(args, argv[i]) != NULL)
-			return false;
-		if (strstr(keys, key) != NULL)
-			json_object_set_new(args, argv[i], json_string(argv[i + 1]));
-		else if (strstr(numbers, key) != NULL &&
-			 weir_parse_uint(argv[i + 1], strlen(argv[i + 1]), &n) == 0 &&
-			 n <= UINT32_MAX)
-			json_object_set_new(args, argv[i], json_integer((json_int_t)n));
-		else
-			return false;
-	}
-	return true;
-}
-
-/* "0.3s", "59s", "12m", "3h", "5d" */
-static void duration_cell(struct table *t, double s)
-{
-	if (s < 10)
-		table_cell(t, "%.1fs", s);
-	else if (s < 100)
-		table_cell(t, "%.0fs", s);
-	else if (s < 100 * 60)
-		table_cell(t, "%.0fm", s / 60);
-	else if (s < 48 * 3600)
-		table_cell(t, "%.0fh", s / 3600);
-	else
-		table_cell(t, "%.0fd", s / 86400);
-}
-
-static void number_cell(struct table *t, const json_t *object, const char *key)
-{
-	char text[16];
-
-	if (num(object, key) < 1000)
-		table_cell(t, "%" PRId64, num(object, key));
-	else
-		table_cell(t, "%s", short_number(real(object, key), text));
-}
-
-static void empty_cells(struct table *t, unsigned n)
-{
-	while (n-- > 0)
-		table_cell(t, "%s", "");
-}
-
 /* ---- rules ---- */
 
 /* "rules push" */
@@ -141,9 +85,9 @@ int cmd_rules(const struct cli *cli, int argc, char **argv)
 		else
 			table_cell(t, "%s", "");
 		table_cell(t, "%" PRId64, num(r, "packets"));
-		number_cell(t, r, "bytes");
+		table_number(t, r, "bytes");
 		if (json_object_get(r, "idle_s") != NULL)
-			duration_cell(t, real(r, "idle_s"));
+			table_duration(t, real(r, "idle_s"));
 		else
 			table_cell(t, "%s", "never");
 	}
@@ -200,7 +144,7 @@ static void ends_cell(struct table *t, const json_t *tuple, bool icmp, const cha
 		return;
 	}
 	table_cell(t, "%s%s", before, src);
-	empty_cells(t, 8);
+	table_empty(t, 8);
 	table_cell(t, "%s> %s", *before == '\0' ? "" : "   ", dst);
 }
 
@@ -226,16 +170,16 @@ static void print_flows(const struct cli *cli, const json_t *flows)
 
 		table_cell(t, "%s", proto_name(num(f, "proto"), text));
 		table_cell(t, "%s", short_state(str(f, "state")));
-		number_cell(t, f, "packets");
-		number_cell(t, f, "bytes");
-		number_cell(t, f, "reply_packets");
-		number_cell(t, f, "reply_bytes");
-		duration_cell(t, real(f, "idle_s"));
-		duration_cell(t, real(f, "left_s"));
+		table_number(t, f, "packets");
+		table_number(t, f, "bytes");
+		table_number(t, f, "reply_packets");
+		table_number(t, f, "reply_bytes");
+		table_duration(t, real(f, "idle_s"));
+		table_duration(t, real(f, "left_s"));
 		ends_cell(t, json_object_get(f, "orig"), icmp, "");
 		if (json_object_get(f, "leaves") == NULL)
 			continue;
-		empty_cells(t, 8);
+		table_empty(t, 8);
 		ends_cell(t, json_object_get(f, "leaves"), icmp, "as ");
 	}
 	table_end(t, cli);

@@ -5,6 +5,7 @@
 #include "ctl_priv.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,4 +213,34 @@ const char *short_number(double n, char text[16])
 	else
 		snprintf(text, 16, "%.*f%c", n < 9.995 ? 2 : n < 99.95 ? 1 : 0, n, units[u]);
 	return text;
+}
+
+void table_duration(struct table *t, double s)
+{
+	if (s < 10)
+		table_cell(t, "%.1fs", s);
+	else if (s < 100)
+		table_cell(t, "%.0fs", s);
+	else if (s < 100 * 60)
+		table_cell(t, "%.0fm", s / 60);
+	else if (s < 48 * 3600)
+		table_cell(t, "%.0fh", s / 3600);
+	else
+		table_cell(t, "%.0fd", s / 86400);
+}
+
+void table_number(struct table *t, const json_t *object, const char *key)
+{
+	char text[16];
+
+	if (num(object, key) < 1000)
+		table_cell(t, "%" PRId64, num(object, key));
+	else
+		table_cell(t, "%s", short_number(real(object, key), text));
+}
+
+void table_empty(struct table *t, unsigned n)
+{
+	while (n-- > 0)
+		table_cell(t, "%s", "");
 }

@@ -296,6 +296,7 @@ int app_sys_conf(const struct weir_app *app, const void *conf, struct weir_syste
 		.hugepages = (enum weir_hugepages)c->runtime.hugepages,
 		.burst = (uint16_t)c->runtime.burst,
 		.mbufs = (uint32_t)c->runtime.mbufs,
+		.held = app->held == NULL ? 0 : app->held(conf),
 		.limits = {.neighbours = (uint32_t)l->neighbours,
 			   .neighbour_queue = (uint32_t)l->neighbour_queue,
 			   .fragments = (uint32_t)l->fragments,

@@ -29,9 +29,9 @@ const char *app_rest_name(unsigned rest)
 const char *app_cap_name(unsigned bit)
 {
 	/* In the order of enum weir_port_cap. */
-	static const char *const names[] = {"rx_csum_ip4", "rx_csum_l4", "tx_csum_ip4",
-					    "tx_csum_l4",  "tx_segs",	 "rx_scatter",
-					    "rss",	   "interrupts", "tso"};
+	static const char *const names[] = {
+		"rx_csum_ip4", "rx_csum_l4", "tx_csum_ip4", "tx_csum_l4", "tx_segs",
+		"rx_scatter",  "rss",	     "interrupts",  "tso",	  "rss_l4"};
 
 	return bit < sizeof(names) / sizeof(names[0]) ? names[bit] : NULL;
 }

@@ -213,6 +213,8 @@ struct weir_app {
 	int (*option)(void *conf, int val, const char *arg, struct weir_why *why);
 	/** Checks beyond the schema. @p file for weir_conf_fail(). Also before a reload. */
 	int (*check)(const void *conf, const char *file, struct weir_why *why);
+	/** Packet buffers that a worker's stack may hold, for the arithmetic of memory. */
+	uint32_t (*held)(const void *conf);
 	/** Complete the system's conf: callbacks, contexts. */
 	int (*prepare)(struct weir_run *run, const void *conf, struct weir_system_conf *sys,
 		       struct weir_why *why);

@@ -7,6 +7,7 @@
  */
 
 #include <rte_mbuf.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <weir/drop.h>
 #include <weir/l3.h>
@@ -81,6 +82,7 @@ struct weir_shard {
 	struct weir_gens *gens;		/**< the system's generations; NULL: none are read */
 	const struct weir_queue *rxqs;	/**< the queues that it polls */
 	uint16_t n_rxqs;		/**< how many of them; 0 while the worker drains */
+	bool draining;			/**< the last passes: what is inside comes to its end */
 	struct weir_queue txq[WEIR_PORTS_MAX]; /**< its queue of each port; port NULL: by handoff */
 	struct weir_limits limits;	       /**< sizes of its tables; constant */
 	struct weir_siphash_key secret; /**< keys every hash of what an attacker may choose */

@@ -40,6 +40,7 @@ struct weir_system_conf {
 	enum weir_hugepages hugepages; /**< as EAL was told: small pages need more memory */
 	uint16_t burst;		       /**< 0: the default */
 	uint32_t mbufs;		       /**< 0: by arithmetic */
+	uint32_t held;		       /**< buffers that a worker's stack may hold, for that */
 	struct weir_limits limits;     /**< of each worker */
 	const struct weir_tracker_conf *tracker; /**< of each worker; NULL: flows are not tracked */
 	const struct weir_system_port *ports;	 /**< number i is weir's port i */

@@ -251,6 +251,7 @@ WEIR_MUST_CHECK int weir_sock_deadline(struct weir_stack *s, weir_sock sock,
 /** A socket as a person looks at it. */
 struct weir_sock_info {
 	weir_sock sock;		   /**< its handle; WEIR_NO_SOCK: nobody has it any more */
+	void *user;		   /**< as it was given to weir_socket() or weir_accept() */
 	enum weir_sock_type type;  /**< what it speaks */
 	const char *state;	   /**< of TCP, as ss names it: ESTAB, LISTEN, TIME-WAIT, ... */
 	struct weir_endpoint ours; /**< our end */
