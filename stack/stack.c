@@ -4,13 +4,14 @@
  * A stack's beginning and end, and its two doors: input, and poll for output.
  */
 
-#include "stack_priv.h"
+#include "tcp_priv.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
 #define OUT_BURST 64
+#define IN_BURST  64
 
 int weir_stack_create(const struct weir_stack_conf *conf, struct weir_stack **out)
 {
@@ -24,7 +25,10 @@ int weir_stack_create(const struct weir_stack_conf *conf, struct weir_stack **ou
 	if (s == NULL)
 		return -ENOMEM;
 	s->conf = *conf;
+	s->now_ns = conf->now_ns;
 	rc = sock_table_create(s);
+	if (rc == 0)
+		rc = tcp_create(s);
 	if (rc < 0) {
 		weir_stack_free(s);
 		return rc;
@@ -39,6 +43,7 @@ void weir_stack_free(struct weir_stack *s)
 
 	if (s == NULL)
 		return;
+	tcp_free(s);
 	sock_table_free(s);
 	while ((m = pkt_take(&s->out)) != NULL)
 		rte_pktmbuf_free(m);
@@ -47,20 +52,36 @@ void weir_stack_free(struct weir_stack *s)
 
 uint16_t weir_stack_input(struct weir_stack *s, struct rte_mbuf **pkts, uint16_t n, uint64_t now_ns)
 {
-	uint16_t left = 0;
+	struct rte_mbuf *tcp[IN_BURST];
+	uint16_t left = 0, n_tcp = 0;
 
-	(void)now_ns; /* UDP has no timers */
-	for (uint16_t i = 0; i < n; i++)
-		if (weir_meta(pkts[i])->proto != IPPROTO_UDP || !udp_input(s, pkts[i]))
+	s->now_ns = now_ns;
+	for (uint16_t i = 0; i < n; i++) {
+		const uint8_t proto = weir_meta(pkts[i])->proto;
+
+		if (proto == IPPROTO_TCP && s->tcp != NULL) {
+			tcp[n_tcp++] = pkts[i];
+			if (n_tcp == IN_BURST) {
+				tcp_input(s, tcp, n_tcp);
+				n_tcp = 0;
+			}
+		} else if (proto != IPPROTO_UDP || !udp_input(s, pkts[i])) {
 			pkts[left++] = pkts[i];
+		}
+	}
+	if (n_tcp > 0)
+		tcp_input(s, tcp, n_tcp);
 	return left;
 }
 
 uint64_t weir_stack_poll(struct weir_stack *s, uint64_t now_ns)
 {
 	struct rte_mbuf *pkts[OUT_BURST];
+	uint64_t due_ns = UINT64_MAX;
 
-	(void)now_ns;
+	s->now_ns = now_ns;
+	if (s->tcp != NULL)
+		due_ns = tcp_poll(s);
 	while (s->out.n > 0) {
 		uint16_t n = 0;
 
@@ -68,7 +89,7 @@ uint64_t weir_stack_poll(struct weir_stack *s, uint64_t now_ns)
 			pkts[n++] = pkt_take(&s->out);
 		s->conf.output(s->conf.ctx, pkts, n);
 	}
-	return UINT64_MAX;
+	return due_ns;
 }
 
 void weir_stack_stats(const struct weir_stack *s, struct weir_stack_stats *out)

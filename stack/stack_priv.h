@@ -91,8 +91,15 @@ void sock_table_free(struct weir_stack *s);
 struct sock *sock_of(struct weir_stack *s, weir_sock sock);
 /* Who is bound to this address and port, or to the port at all addresses. */
 struct sock *sock_find(struct weir_stack *s, const struct weir_endpoint *at);
-int sock_open(struct weir_stack *s, const struct weir_endpoint *at, void *user, weir_sock *out);
+int sock_new(struct weir_stack *s, void *user, weir_sock *out);
+/* 0, or why nobody can be bound there. */
+int sock_may_bind(struct weir_stack *s, const struct weir_endpoint *at);
+int sock_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *at);
 void sock_is_ready(struct weir_stack *s, struct sock *k);
+/* Sockets and connections in one row: these behind those. */
+void sock_list_ready(struct weir_stack *s, uint32_t index);
+/* Connections that were closed before anybody asked for their events leave the list. */
+void sock_forget_closed(struct weir_stack *s);
 
 /* ip/ip_out.c */
 
@@ -103,6 +110,9 @@ void sock_is_ready(struct weir_stack *s, struct sock *k);
 void ip_send(struct weir_stack *s, struct rte_mbuf *m, const struct weir_addr *src,
 	     const struct weir_addr *dst, uint8_t proto);
 #define IP_HEADER_MOST 40
+/* The same for TCP, which finds a path's MTU (DF set). Addresses in network order. */
+void ip_send_tcp(struct weir_stack *s, struct rte_mbuf *m, const uint8_t *src, const uint8_t *dst,
+		 bool v6, uint8_t tos);
 
 /* udp/udp.c: false: it is for no socket. */
 bool udp_input(struct weir_stack *s, struct rte_mbuf *m);

@@ -9,7 +9,7 @@
  * at any.
  */
 
-#include "stack_priv.h"
+#include "tcp_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -54,6 +54,27 @@ static weir_sock handle_of(const struct weir_stack *s, const struct sock *k)
 	return (uint32_t)k->generation << SOCK_INDEX_BITS | (uint32_t)(k - s->socks);
 }
 
+weir_sock conn_handle(const struct conn *c)
+{
+	return (uint32_t)c->generation << SOCK_INDEX_BITS |
+	       (c->stack->conf.sockets + conn_index(c));
+}
+
+struct conn *conn_by(struct weir_stack *s, weir_sock sock)
+{
+	const uint32_t index = sock & ((UINT32_C(1) << SOCK_INDEX_BITS) - 1);
+	struct conn *c;
+
+	if (index < s->conf.sockets || s->tcp == NULL ||
+	    index - s->conf.sockets >= s->tcp->conn_touched)
+		return NULL;
+	c = &s->tcp->conns[index - s->conf.sockets];
+	return c->generation == sock >> SOCK_INDEX_BITS && c->state != TCPS_FREE &&
+			       !(c->flags & (CONN_ORPHAN | CONN_FROM_LISTENER))
+		       ? c
+		       : NULL;
+}
+
 struct sock *sock_of(struct weir_stack *s, weir_sock sock)
 {
 	const uint32_t index = sock & ((UINT32_C(1) << SOCK_INDEX_BITS) - 1);
@@ -96,29 +117,68 @@ struct sock *sock_find(struct weir_stack *s, const struct weir_endpoint *at)
 	return k != NULL ? k : find_at(s, &(struct weir_endpoint){.port = at->port});
 }
 
-int sock_open(struct weir_stack *s, const struct weir_endpoint *at, void *user, weir_sock *out)
+static void put_in_bucket(struct weir_stack *s, struct sock *k)
 {
-	uint32_t *bucket = bucket_of(s, at);
+	uint32_t *bucket = bucket_of(s, &k->at);
+
+	k->next = *bucket;
+	*bucket = (uint32_t)(k - s->socks);
+}
+
+int sock_new(struct weir_stack *s, void *user, weir_sock *out)
+{
 	const uint32_t index = s->free;
 	struct sock *k;
 
-	if (find_at(s, at) != NULL)
-		return -EADDRINUSE;
 	if (index == SOCK_NONE)
 		return -ENFILE;
 	k = &s->socks[index];
 	s->free = k->next;
 	*k = (struct sock){
-		.at = *at,
 		.user = user,
-		.next = *bucket,
+		.next = SOCK_NONE,
 		.next_ready = SOCK_NONE,
 		.generation = k->generation == UINT8_MAX ? 1 : (uint8_t)(k->generation + 1),
 		.open = true,
 	};
-	*bucket = index;
 	*out = handle_of(s, k);
 	return 0;
+}
+
+int sock_may_bind(struct weir_stack *s, const struct weir_endpoint *at)
+{
+	if (at->port == 0)
+		return -EINVAL;
+	return find_at(s, at) != NULL ? -EADDRINUSE : 0;
+}
+
+int sock_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *at)
+{
+	const int rc = k->at.port != 0 ? -EINVAL : sock_may_bind(s, at);
+
+	if (rc < 0)
+		return rc;
+	k->at = *at;
+	put_in_bucket(s, k);
+	return 0;
+}
+
+/* ---- the list of those that have become ready: sockets, and behind them connections ---- */
+
+static uint32_t *next_ready(struct weir_stack *s, uint32_t index)
+{
+	return index < s->conf.sockets ? &s->socks[index].next_ready
+				       : &s->tcp->conns[index - s->conf.sockets].next_ready;
+}
+
+void sock_list_ready(struct weir_stack *s, uint32_t index)
+{
+	*next_ready(s, index) = SOCK_NONE;
+	if (s->ready_head == SOCK_NONE)
+		s->ready_head = index;
+	else
+		*next_ready(s, s->ready_tail) = index;
+	s->ready_tail = index;
 }
 
 /* The list is short: edges that nobody was told of yet. */
@@ -126,7 +186,7 @@ static void forget_ready(struct weir_stack *s, uint32_t index)
 {
 	uint32_t *link = &s->ready_head, last = SOCK_NONE;
 
-	for (; *link != index; link = &s->socks[*link].next_ready)
+	for (; *link != index; link = next_ready(s, *link))
 		last = *link;
 	*link = s->socks[index].next_ready;
 	if (s->ready_tail == index)
@@ -136,17 +196,22 @@ static void forget_ready(struct weir_stack *s, uint32_t index)
 int weir_sock_close(struct weir_stack *s, weir_sock sock)
 {
 	struct sock *k = sock_of(s, sock);
+	struct conn *c = conn_by(s, sock);
 	uint32_t *link, index;
 
+	if (c != NULL)
+		conn_close(c);
 	if (k == NULL)
-		return -EBADF;
+		return c != NULL ? 0 : -EBADF;
 	index = (uint32_t)(k - s->socks);
 	forget_packets(k);
 	if (k->ready)
 		forget_ready(s, index);
-	for (link = bucket_of(s, &k->at); *link != index; link = &s->socks[*link].next)
-		;
-	*link = k->next;
+	if (k->at.port != 0) {
+		for (link = bucket_of(s, &k->at); *link != index; link = &s->socks[*link].next)
+			;
+		*link = k->next;
+	}
 	*k = (struct sock){.generation = k->generation, .next = s->free};
 	s->free = index;
 	return 0;
@@ -154,30 +219,175 @@ int weir_sock_close(struct weir_stack *s, weir_sock sock)
 
 void sock_is_ready(struct weir_stack *s, struct sock *k)
 {
-	const uint32_t index = (uint32_t)(k - s->socks);
-
 	if (k->ready)
 		return;
 	k->ready = true;
-	k->next_ready = SOCK_NONE;
-	if (s->ready_head == SOCK_NONE)
-		s->ready_head = index;
-	else
-		s->socks[s->ready_tail].next_ready = index;
-	s->ready_tail = index;
+	sock_list_ready(s, (uint32_t)(k - s->socks));
+}
+
+/* What a connection tells; 0: nothing, for it was closed meanwhile. */
+static uint32_t tell(struct conn *c)
+{
+	uint32_t bits = c->ready;
+
+	c->flags &= ~CONN_READY;
+	c->ready = 0;
+	if (c->state == TCPS_FREE) {
+		conn_free(c);
+		return 0;
+	}
+	if (c->flags & CONN_ORPHAN)
+		return 0;
+	if (c->flags & CONN_LEVEL) {
+		bits = conn_level(c) & ~(c->flags >> CONN_UNWATCHED_SHIFT);
+		conn_ready(c, bits);
+	}
+	return bits;
 }
 
 uint16_t weir_stack_events(struct weir_stack *s, struct weir_event *events, uint16_t most)
 {
+	const uint32_t last = s->ready_tail;
 	uint16_t n = 0;
+	bool more = s->ready_head != SOCK_NONE;
 
-	for (; n < most && s->ready_head != SOCK_NONE; n++) {
-		struct sock *k = &s->socks[s->ready_head];
+	while (n < most && more) {
+		const uint32_t i = s->ready_head;
+		struct weir_event *e = &events[n];
 
-		events[n] = (struct weir_event){
-			.sock = handle_of(s, k), .ready = WEIR_READY_IN, .user = k->user};
-		k->ready = false;
-		s->ready_head = k->next_ready;
+		more = i != last; /* what is put behind it now is told by the next call */
+		s->ready_head = *next_ready(s, i);
+		if (i < s->conf.sockets) {
+			struct sock *k = &s->socks[i];
+
+			k->ready = false;
+			*e = (struct weir_event){handle_of(s, k), WEIR_READY_IN, k->user};
+			n++;
+		} else {
+			struct conn *c = &s->tcp->conns[i - s->conf.sockets];
+
+			e->ready = tell(c);
+			e->sock = conn_handle(c);
+			e->user = c->user;
+			n += e->ready != 0;
+		}
 	}
 	return n;
+}
+
+void sock_forget_closed(struct weir_stack *s)
+{
+	uint32_t *link = &s->ready_head, last = SOCK_NONE;
+
+	while (*link != SOCK_NONE) {
+		const uint32_t i = *link;
+		struct conn *c = i < s->conf.sockets ? NULL : &s->tcp->conns[i - s->conf.sockets];
+
+		if (c == NULL || c->state != TCPS_FREE) {
+			last = i;
+			link = next_ready(s, i);
+			continue;
+		}
+		*link = c->next_ready;
+		c->flags &= ~CONN_READY;
+		conn_free(c);
+	}
+	s->ready_tail = last;
+}
+
+bool sock_look(const struct weir_stack *s, uint32_t index, struct weir_sock_info *out)
+{
+	const struct sock *k = &s->socks[index];
+
+	if (!k->open)
+		return false;
+	*out = (struct weir_sock_info){
+		.sock = handle_of(s, k),
+		.type = WEIR_UDP,
+		.state = "UNCONN",
+		.ours = k->at,
+		.in_bytes = k->in.n,
+	};
+	return true;
+}
+
+/* ---- what is the same for all sockets ---- */
+
+int weir_socket(struct weir_stack *s, enum weir_sock_type type, void *user, weir_sock *out)
+{
+	struct conn *c;
+
+	if (type == WEIR_UDP)
+		return sock_new(s, user, out);
+	if (type != WEIR_TCP)
+		return -EINVAL;
+	c = s->tcp == NULL ? NULL : conn_new(s);
+	if (c == NULL)
+		return -ENFILE;
+	c->user = user;
+	*out = conn_handle(c);
+	return 0;
+}
+
+int weir_bind(struct weir_stack *s, weir_sock sock, const struct weir_endpoint *at)
+{
+	struct conn *c = conn_by(s, sock);
+	struct sock *k = sock_of(s, sock);
+
+	if (c != NULL)
+		return port_bind(c, at);
+	return k == NULL ? -EBADF : sock_bind(s, k, at);
+}
+
+int weir_connect(struct weir_stack *s, weir_sock sock, const struct weir_endpoint *to)
+{
+	struct conn *c = conn_by(s, sock);
+
+	if (c == NULL)
+		return sock_of(s, sock) == NULL ? -EBADF : -EOPNOTSUPP;
+	return conn_connect(c, to);
+}
+
+int weir_getsockname(struct weir_stack *s, weir_sock sock, struct weir_endpoint *out)
+{
+	const struct conn *c = conn_by(s, sock);
+	const struct sock *k = sock_of(s, sock);
+
+	if (c == NULL && k == NULL)
+		return -EBADF;
+	*out = c != NULL ? conn_ours(c) : k->at;
+	return 0;
+}
+
+int weir_getpeername(struct weir_stack *s, weir_sock sock, struct weir_endpoint *out)
+{
+	const struct conn *c = conn_by(s, sock);
+
+	if (c == NULL)
+		return sock_of(s, sock) == NULL ? -EBADF : -ENOTCONN;
+	*out = conn_peer(c);
+	return out->port == 0 ? -ENOTCONN : 0;
+}
+
+uint32_t weir_sock_ready(struct weir_stack *s, weir_sock sock)
+{
+	const struct conn *c = conn_by(s, sock);
+	const struct sock *k = sock_of(s, sock);
+
+	if (c != NULL)
+		return conn_level(c);
+	return k != NULL && k->in.n > 0 ? WEIR_READY_IN : 0;
+}
+
+int weir_sock_watch(struct weir_stack *s, weir_sock sock, uint32_t mask, bool level)
+{
+	const uint32_t all = WEIR_READY_IN | WEIR_READY_OUT | WEIR_READY_END;
+	struct conn *c = conn_by(s, sock);
+
+	if (c == NULL)
+		return sock_of(s, sock) == NULL ? -EBADF : -EOPNOTSUPP;
+	c->flags &= ~((UINT32_C(15) << CONN_UNWATCHED_SHIFT) | CONN_LEVEL);
+	c->flags |= (~mask & all) << CONN_UNWATCHED_SHIFT | (level ? CONN_LEVEL : 0);
+	conn_ready(c, conn_level(c));
+	return 0;
 }

@@ -42,8 +42,9 @@ struct ends {
 
 /* ---- options (tcp_opt.c) ---- */
 
-#define OPT_BYTES_MOST 40
-#define SACK_BLOCKS    4
+#define OPT_BYTES_MOST	40
+#define SACK_BLOCKS	4
+#define OPT_STAMP_BYTES 12u /* of a segment with timestamps */
 
 struct seq_range {
 	uint32_t from, to; /* to is the first after it */
@@ -96,9 +97,10 @@ struct segment {
 	uint32_t wnd;	/* as on the wire, not scaled */
 	uint16_t off;	/* where the payload begins in m */
 	uint8_t flags;	/* enum tcp_flag */
-	uint8_t family; /* 4 or 6 */
-	bool ce;	/* the packet was marked: congestion experienced (RFC 3168) */
+	bool v6;
+	bool ce; /* the packet was marked: congestion experienced (RFC 3168) */
 	uint32_t hash;
+	uint32_t l4_bytes; /* header and payload */
 	struct ends ends;
 	struct tcp_opts opts;
 };
@@ -313,6 +315,8 @@ struct work {
 	uint32_t lost_all_bytes;			 /* found lost since it began, wraps */
 	uint64_t delivered, delivered_ns, first_sent_ns; /* rate samples */
 	uint64_t app_limited; /* delivered must pass this until samples count again; 0: they do */
+	uint64_t sent_ns;     /* when anything was sent last */
+	uint64_t hold_at_ns;  /* what is corked leaves then; 0: none is */
 	uint64_t
 		rtx_at_ns; /* RTO, TLP or RACK's reordering timer, or a zero-window probe; 0: off */
 	uint64_t ack_at_ns;  /* a delayed ACK; 0: none */
@@ -347,6 +351,7 @@ enum tcp_state { /* RFC 9293 section 3.3.2; SYN-RECEIVED is half_open, TIME-WAIT
 		 TCPS_CLOSE_WAIT,
 		 TCPS_CLOSING,
 		 TCPS_LAST_ACK,
+		 TCPS_FREE, /* nobody's, but a list still names it */
 };
 
 enum conn_flag {
@@ -370,12 +375,14 @@ enum conn_flag {
 	CONN_QUICKACK = 1 << 17,      /* acknowledge at once */
 	CONN_FROM_LISTENER = 1 << 18, /* waits to be accepted */
 	CONN_LEVEL = 1 << 19,	      /* events by level */
-	CONN_BOUND = 1 << 20,	      /* has an end of ours */
+	CONN_BOUND = 1 << 20,	      /* has a port of its own: work is its index there */
+	CONN_ECN_ASKED = 1 << 27,
 	CONN_FULL_OUT = 1 << 21, /* a send was refused for want of room: tell when there is some */
 	CONN_V6 = 1 << 22,	 /* its addresses are IPv6 */
-	CONN_V4MAPPED_OK = 1 << 23,   /* a listener at all addresses of both families */
-	CONN_CE = 1 << 24,	      /* DCTCP: the last segment's mark */
-	CONN_SYN_FIN_ACKED = 1 << 25, /* our FIN has been acknowledged */
+	CONN_CE = 1 << 24,	 /* DCTCP: the last segment's mark */
+	CONN_FIN_MADE = 1 << 25, /* the FIN has its place in the queue */
+	CONN_IN_TABLE = 1 << 26,
+	CONN_UNWATCHED_SHIFT = 28, /* four bits: enum weir_ready that nobody wants to hear of */
 };
 
 struct conn {
@@ -520,6 +527,12 @@ void rcv_free(struct weir_stack *s, struct work *w);
 /* SACK blocks to tell, a DSACK first and once (RFC 2883), then newest first (RFC 2018). */
 uint8_t rcv_sacks(struct work *w, struct seq_range out[SACK_BLOCKS], uint8_t most);
 
+/* How many there are to tell. */
+static inline uint32_t rcv_sacks_due(const struct work *w)
+{
+	return w->n_newest + (w->dsack.from != w->dsack.to);
+}
+
 /* The application has taken @bytes at @now_ns: the window may have to grow (auto-tuning). */
 void rcv_tune(struct weir_stack *s, struct conn *c, struct work *w, uint32_t bytes,
 	      uint64_t now_ns);
@@ -558,7 +571,7 @@ uint32_t tcp_ts_offset(const struct weir_siphash_key *key, const struct ends *e)
 /* What a SYN cookie keeps: MSS (rounded down) and, in the timestamp, scale, SACK and ECN. */
 struct cookie {
 	uint16_t mss;
-	uint8_t scale; /* of the peer; 15: none */
+	uint8_t scale; /* of the peer; NO_SCALE: none */
 	bool sack, ecn;
 };
 
@@ -627,7 +640,7 @@ static_assert(sizeof(union small) == 64, "one line each");
 
 struct slab {
 	union small *at;
-	uint32_t most, used, free;
+	uint32_t most, touched, used, free;
 };
 
 int slab_create(struct slab *l, uint32_t most);
@@ -647,9 +660,18 @@ struct port {
 	uint32_t backlog, n_waiting;
 	struct list waiting; /* connections to accept, by next_ready */
 	bool is_drained;
+	uint64_t cookies_until_ns; /* since the last one was sent */
 };
 
-#define PORT_BUCKETS 1024
+#define PORT_BUCKETS   1024
+#define COOKIE_LIFE_NS UINT64_C(128000000000) /* ACKs are taken for cookies so long */
+#define RCVBUF_FIRST   65535u
+#define MSS_LEAST      88u  /* Linux's (tcp_min_snd_mss, with room for options) */
+#define MSS4_DEFAULT   536u /* RFC 9293 section 3.7.1 */
+#define MSS6_DEFAULT   1220u
+#define MTU_DEFAULT    1500u
+#define DELAYED_ACK_NS 40000000u
+#define ECT0	       2
 
 #define SYN_RETRIES 5
 
@@ -662,13 +684,16 @@ struct tcp {
 	struct tcp_table *table;
 	struct weir_wheel *wheel;
 	uint32_t conn_free, work_free, port_free;
-	uint32_t dirty_head, dirty_tail;   /* conns by next_dirty */
-	uint32_t port_next;		   /* RFC 6056 */
-	uint64_t small_due_ns;		   /* when the first of the lists below is due */
-	struct list syns[SYN_RETRIES + 1]; /* half-open ones by how often they were answered */
+	uint32_t conn_touched, work_touched; /* those above were never used */
+	uint32_t dirty;			     /* conns by next_dirty */
+	uint32_t port_next;		     /* RFC 6056 */
+	uint64_t small_due_ns;		     /* when the first of the lists below is due */
+	struct list syns[SYN_RETRIES + 1];   /* half-open ones by how often they were answered */
 	struct list waits;
 	uint32_t port_buckets[PORT_BUCKETS];
 	struct weir_siphash_key isn_key;
+	uint64_t challenge_from_ns; /* a second of RFC 5961's limit, and what it has had */
+	uint32_t challenges;
 	uint8_t scale_in; /* of all our windows */
 };
 
@@ -682,16 +707,18 @@ static inline struct conn_count *count_of(const struct conn *c)
 	return &c->stack->tcp->counts[conn_index(c)];
 }
 
-/* NULL: nothing is on its way. Not for a listener. */
+/* NULL: nothing is on its way. */
 static inline struct work *work_of(const struct conn *c)
 {
-	return c->work == NONE ? NULL : &c->stack->tcp->works[c->work];
+	return c->work == NONE || (c->flags & CONN_BOUND) ? NULL : &c->stack->tcp->works[c->work];
 }
 
 /* ---- tcp.c: the doors ---- */
 
 int tcp_create(struct weir_stack *s);
 void tcp_free(struct weir_stack *s);
+/* What is known by these ends; 0: nothing. */
+uint32_t tcp_find(const struct tcp *t, uint32_t hash, const struct ends *e);
 /* Segments for us: takes them all. */
 void tcp_input(struct weir_stack *s, struct rte_mbuf **pkts, uint16_t n);
 /* Timers, and what is to be sent. @return when it is due again. */
@@ -720,15 +747,31 @@ void conn_dirty(struct conn *c);
 void conn_ready(struct conn *c, uint32_t bits);
 /* What it is ready for now. */
 uint32_t conn_level(const struct conn *c);
+/* Bytes that may be queued to be sent now. */
+uint32_t conn_room(const struct conn *c);
 /* The user has no more to send: FIN follows. */
 void conn_finish(struct conn *c);
 /* SND.WND bytes from what a header says. */
+static inline uint32_t stamp_rtt_us(const struct conn *c, uint32_t echo)
+{
+	const uint32_t ticks = tick_of(c->stack->now_ns) + c->ts_offset - echo;
+
+	return ticks == 0 ? 1 : (uint32_t)RTE_MIN((uint64_t)ticks * 1049, (uint64_t)RTO_MAX_US);
+}
 static inline uint32_t conn_wnd(const struct conn *c, const struct segment *seg)
 {
 	return seg->wnd << (seg->flags & TCP_SYN ? 0 : c->scale_out);
 }
 
+/* The user is gone: what is queued is sent, and FIN; or a reset, if bytes were not read. */
+void conn_close(struct conn *c);
+
 /* ---- tcp_input.c: SEGMENT ARRIVES ---- */
+
+/* Sequence numbers, windows and MSS to begin with; ours is @iss + 1 next. */
+void conn_begin(struct conn *c, uint32_t iss, uint32_t irs, uint16_t peer_mss);
+/* The handshake is done, by this segment. */
+void conn_establish(struct conn *c, const struct segment *g);
 
 void conn_input(struct conn *c, struct segment *seg);
 
@@ -738,7 +781,13 @@ struct port *port_find(struct weir_stack *s, const struct ends *e, bool v6);
 /* A segment for a listener and no connection. @iss: to begin with, 0: any. */
 void listen_input(struct weir_stack *s, struct port *p, struct segment *seg, uint32_t iss);
 void half_open_input(struct weir_stack *s, uint32_t i, struct segment *seg);
+/* It has become a connection; or is to be forgotten, and is in the table. */
 void half_open_end(struct weir_stack *s, uint32_t i);
+void half_open_forget(struct weir_stack *s, uint32_t i);
+/* Answers again those that are due, @most at once. @return when the next is. */
+uint64_t half_open_run(struct weir_stack *s, unsigned most);
+/* Nobody listens any more. */
+void conn_unlisten(struct conn *listener);
 int port_bind(struct conn *c, const struct weir_endpoint *at);
 void port_free(struct conn *c);
 struct port *port_of(const struct conn *c); /* NULL: not bound */
@@ -749,7 +798,12 @@ int conn_accept(struct conn *listener, struct conn **out);
 /* ---- tcp_wait.c: TIME-WAIT ---- */
 
 void wait_input(struct weir_stack *s, uint32_t i, struct segment *seg);
+/* Of a slab's line that is filled and in the table. */
+void wait_begin(struct weir_stack *s, uint32_t i);
+/* NONE is allowed. */
 void wait_end(struct weir_stack *s, uint32_t i);
+/* Ends those that are due, @most at once. @return when the next is. */
+uint64_t wait_run(struct weir_stack *s, unsigned most);
 
 /* ---- tcp_timer.c ---- */
 
@@ -780,6 +834,20 @@ uint16_t way_mss(struct weir_stack *s, const struct ends *e, bool v6);
 /* ---- tcp_connect.c ---- */
 
 int conn_connect(struct conn *c, const struct weir_endpoint *to);
+/* The SYN of the flight is to be sent (again). */
+void syn_again(struct conn *c);
+
+/* ---- ../socket ---- */
+
+/* NULL: it was closed, or never was one. */
+struct conn *conn_by(struct weir_stack *s, weir_sock sock);
+weir_sock conn_handle(const struct conn *c);
+struct weir_endpoint conn_ours(const struct conn *c);
+struct weir_endpoint conn_peer(const struct conn *c);
+struct tcp_info;
+void conn_info(const struct conn *c, struct tcp_info *out);
+/* A UDP socket for the table of all. False: nobody's. */
+bool sock_look(const struct weir_stack *s, uint32_t index, struct weir_sock_info *out);
 
 /* ---- ../socket/sockopt.c: settings that connections share ---- */
 

@@ -35,8 +35,14 @@ static uint64_t hash_of(const struct weir_siphash_key *key, const struct ends *e
 
 uint32_t ends_hash(const struct weir_siphash_key *key, const struct ends *e)
 {
+	struct weir_siphash_state s = weir_siphash_begin(key);
+	uint64_t word[5] = {0};
+
 	static_assert(sizeof(*e) == 36, "no padding");
-	return (uint32_t)weir_siphash13(key, e, sizeof(*e));
+	memcpy(word, e, sizeof(*e));
+	for (unsigned i = 0; i < RTE_DIM(word); i++)
+		weir_siphash13_word(&s, word[i]);
+	return (uint32_t)weir_siphash13_end(&s, sizeof(word));
 }
 
 uint32_t tcp_isn(const struct weir_siphash_key *key, const struct ends *e, uint64_t now_ns)

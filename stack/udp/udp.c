@@ -91,7 +91,11 @@ bool udp_input(struct weir_stack *s, struct rte_mbuf *m)
 
 int weir_udp_open(struct weir_stack *s, const struct weir_endpoint *at, void *user, weir_sock *out)
 {
-	return at->port == 0 ? -EINVAL : sock_open(s, at, user, out);
+	int rc = sock_may_bind(s, at);
+
+	if (rc == 0)
+		rc = sock_new(s, user, out);
+	return rc == 0 ? sock_bind(s, sock_of(s, *out), at) : rc;
 }
 
 int weir_udp_recv(struct weir_stack *s, weir_sock sock, struct weir_dgram *out)

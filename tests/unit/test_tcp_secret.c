@@ -61,7 +61,7 @@ static void test_the_hash_is_siphash_1_3_of_the_ends(void)
 	srandom(2);
 	for (unsigned i = 0; i < RUNS; i++) {
 		const struct ends e = random_ends();
-		uint8_t bytes[36];
+		uint8_t bytes[40] = {0};
 
 		memcpy(bytes, &e, sizeof(e));
 		CU_ASSERT_EQUAL(ends_hash(&key, &e),

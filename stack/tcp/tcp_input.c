@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * SEGMENT ARRIVES (RFC 9293 section 3.10.7), in the RFC's order: sequence number, RST, SYN, ACK,
+ * URG, text, FIN. What RFC 5961 and RFC 7323 changed stands where they say so.
+ *
+ * Urgent data are data (RFC 6093 section 6).
+ */
+
+#include "tcp_priv.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#define PAWS_TICKS   (24u * 86400 * TICKS_S) /* RFC 7323 section 5.5 */
+#define QUICK_SEGS   16			     /* acknowledged at once, so that the peer may grow */
+#define CHALLENGES_S 512
+
+/* What goes on after a step. */
+enum step { GO_ON, DONE };
+
+/* An ACK leaves with the next poll, unless a segment with bytes does. */
+static void ack_now(struct conn *c)
+{
+	c->flags |= CONN_ACK_NOW;
+	conn_dirty(c);
+}
+
+/*
+ * RFC 5961 section 7: no more than so many a second, for all connections; how many cannot be
+ * guessed, or a stranger could count them (CVE-2016-5696).
+ */
+static void challenge(struct conn *c)
+{
+	struct weir_stack *s = c->stack;
+	struct tcp *t = s->tcp;
+
+	if (s->now_ns - t->challenge_from_ns >= UINT64_C(1000000000)) {
+		t->challenge_from_ns = s->now_ns;
+		t->challenges = CHALLENGES_S +
+				(weir_siphash13_u64(&t->isn_key, s->now_ns) & (CHALLENGES_S - 1));
+	}
+	if (t->challenges == 0)
+		return;
+	t->challenges--;
+	stack_count(&s->stats.tcp_challenges, 1);
+	ack_now(c);
+}
+
+/* ---- birth ---- */
+
+void conn_begin(struct conn *c, uint32_t iss, uint32_t irs, uint16_t peer_mss)
+{
+	const struct settings *set = settings_of(c);
+	const uint16_t way = way_mss(c->stack, &c->ends, c->flags & CONN_V6);
+	uint32_t mss = RTE_MIN(peer_mss, way);
+
+	if (set->maxseg != 0)
+		mss = RTE_MIN(mss, set->maxseg);
+	c->mss_in = way;
+	c->mss_out = (uint16_t)RTE_MAX(mss, MSS_LEAST);
+	c->snd_una = iss;
+	c->snd_nxt = iss + 1;
+	c->rcv_nxt = irs + 1;
+	c->rcv_acked = c->rcv_nxt;
+	c->rcvbuf = set->rcvbuf != 0 ? set->rcvbuf
+				     : RTE_MIN(c->stack->conf.rcvbuf_bytes, RCVBUF_FIRST);
+	c->ts_offset = tcp_ts_offset(&c->stack->tcp->isn_key, &c->ends);
+}
+
+static void set_window(struct conn *c, const struct segment *g)
+{
+	c->snd_wnd = conn_wnd(c, g);
+	c->snd_wnd_most = RTE_MAX(c->snd_wnd_most, c->snd_wnd);
+	c->snd_wl1 = g->seq;
+	c->snd_wl2 = g->ack;
+}
+
+void conn_establish(struct conn *c, const struct segment *g)
+{
+	c->state = c->flags & CONN_FIN_QUEUED ? TCPS_FIN_WAIT_1 : TCPS_ESTABLISHED;
+	set_window(c, g);
+	if (c->flags & CONN_STAMPS && g->opts.flags & OPT_STAMP && c->srtt_us == 0)
+		rtt_sample(c, stamp_rtt_us(c, g->opts.echo));
+	conn_arm(c);
+}
+
+/* What both can (RFC 7323 section 2.2, RFC 2018 section 2, RFC 3168 section 6.1.1). */
+static void agree(struct conn *c, const struct segment *g)
+{
+	const struct tcp_opts *o = &g->opts;
+
+	if (o->flags & OPT_STAMP) {
+		c->flags |= CONN_STAMPS;
+		c->ts_recent = o->stamp;
+	}
+	if (o->flags & OPT_SACK_OK)
+		c->flags |= CONN_SACK;
+	if (o->flags & OPT_SCALE) {
+		c->flags |= CONN_SCALE;
+		c->scale_out = o->scale;
+	} else {
+		c->scale_in = 0;
+	}
+	if (c->flags & CONN_ECN_ASKED && (g->flags & (TCP_ECE | TCP_CWR)) == TCP_ECE)
+		c->flags |= CONN_ECN;
+}
+
+/* ---- SYN-SENT (section 3.10.7.3) ---- */
+
+static void syn_sent_input(struct conn *c, struct segment *g)
+{
+	const bool has_ack = g->flags & TCP_ACK;
+	struct work *w = work_of(c);
+	const uint16_t mss = g->opts.flags & OPT_MSS && g->opts.mss > 0
+				     ? g->opts.mss
+				     : (uint16_t)(g->v6 ? MSS6_DEFAULT : MSS4_DEFAULT);
+	const uint32_t iss = c->snd_nxt - 1;
+	struct acked done;
+
+	if (has_ack && g->ack != c->snd_nxt) {
+		if (!(g->flags & TCP_RST))
+			tcp_reset(c->stack, g);
+		return;
+	}
+	if (g->flags & TCP_RST) {
+		if (has_ack) {
+			stack_count(&c->stack->stats.tcp_resets_in, 1);
+			conn_end(c, ECONNREFUSED);
+		}
+		return;
+	}
+	if (!(g->flags & TCP_SYN))
+		return;
+	agree(c, g);
+	conn_begin(c, iss, g->seq, mss);
+	w->cc.mss = c->mss_out;
+	c->rcv_adv = c->rcv_nxt + RTE_MIN(c->rcvbuf, (uint32_t)UINT16_MAX);
+	g->seq++;
+	if (!has_ack) { /* both begin at once */
+		c->state = TCPS_SYN_RECEIVED;
+		set_window(c, g);
+		syn_again(c);
+		return;
+	}
+	conn_establish(c, g);
+	loss_on_ack(c->stack, c, w, g, &done);
+	cc_begin(&w->cc, settings_of(c)->cc, c->mss_out, c->stack->now_ns);
+	stack_count(&c->stack->stats.tcp_opened, 1);
+	conn_ready(c, WEIR_READY_OUT);
+	ack_now(c);
+	if (g->bytes > 0 || g->flags & TCP_FIN) {
+		g->flags &= (uint8_t)~TCP_SYN;
+		conn_input(c, g);
+	}
+}
+
+/* ---- first: sequence number, with PAWS before it ---- */
+
+/* RFC 7323 section 5.3 R1: false: it is an old duplicate. */
+static bool is_paws_right(struct conn *c, const struct segment *g)
+{
+	if (!(c->flags & CONN_STAMPS) || !(g->opts.flags & OPT_STAMP) || g->flags & TCP_RST ||
+	    !seq_lt(g->opts.stamp, c->ts_recent))
+		return true;
+	return tick_of(c->stack->now_ns) - c->heard_tick > PAWS_TICKS;
+}
+
+/* The length in sequence numbers. */
+static uint32_t seq_bytes(const struct segment *g)
+{
+	return g->bytes + !!(g->flags & TCP_SYN) + !!(g->flags & TCP_FIN);
+}
+
+/*
+ * Whether any of it is in the window, or it ends where the window begins: an ACK that crossed with
+ * others, a probe (section 3.4, as Linux reads it).
+ */
+static bool is_in_window(const struct conn *c, const struct segment *g)
+{
+	return seq_le(c->rcv_acked, g->seq + seq_bytes(g)) && seq_le(g->seq, c->rcv_adv);
+}
+
+/* What lies before and behind the window is cut off. */
+static void trim(struct conn *c, struct segment *g)
+{
+	const uint32_t end = g->seq + g->bytes;
+
+	if (seq_lt(c->rcv_adv, end)) {
+		const uint32_t more = end - c->rcv_adv;
+
+		g->bytes -= RTE_MIN(more, g->bytes);
+		g->flags &= (uint8_t)~TCP_FIN;
+	}
+}
+
+static enum step check_sequence(struct conn *c, struct segment *g)
+{
+	struct weir_stack *s = c->stack;
+
+	if (unlikely(!is_paws_right(c, g))) {
+		stack_count(&s->stats.tcp_paws, 1);
+		ack_now(c);
+		return DONE;
+	}
+	if (unlikely(!is_in_window(c, g))) {
+		stack_count(&s->stats.tcp_unwanted, 1);
+		if (!(g->flags & TCP_RST)) {
+			if (g->flags & TCP_SYN)
+				challenge(c);
+			else
+				ack_now(c);
+		}
+		return DONE;
+	}
+	/* RFC 7323 section 4.3 (2): of what is next, as we have acknowledged it. */
+	if (c->flags & CONN_STAMPS && g->opts.flags & OPT_STAMP && seq_le(g->seq, c->rcv_acked) &&
+	    !(g->flags & TCP_RST) && seq_le(c->ts_recent, g->opts.stamp))
+		c->ts_recent = g->opts.stamp;
+	c->heard_tick = tick_of(s->now_ns);
+	c->probes = 0;
+	trim(c, g);
+	return GO_ON;
+}
+
+/* ---- second and fourth: RST, SYN (RFC 5961 sections 3 and 4) ---- */
+
+static enum step check_reset(struct conn *c, const struct segment *g)
+{
+	struct weir_stack *s = c->stack;
+
+	if (g->flags & TCP_RST) {
+		if (g->seq != c->rcv_nxt) {
+			challenge(c);
+			return DONE;
+		}
+		stack_count(&s->stats.tcp_resets_in, 1);
+		conn_end(c, c->state == TCPS_SYN_RECEIVED ? ECONNREFUSED
+			    : c->state == TCPS_CLOSE_WAIT ? EPIPE
+							  : ECONNRESET);
+		return DONE;
+	}
+	if (g->flags & TCP_SYN && c->state != TCPS_SYN_RECEIVED) {
+		challenge(c);
+		return DONE;
+	}
+	return GO_ON;
+}
+
+/* ---- fifth: ACK ---- */
+
+/* Section 3.10.7.4: a newer segment, or a newer ACK, or more room. */
+static void update_window(struct conn *c, const struct segment *g)
+{
+	if (seq_lt(c->snd_wl1, g->seq) ||
+	    (c->snd_wl1 == g->seq && (seq_lt(c->snd_wl2, g->ack) ||
+				      (c->snd_wl2 == g->ack && conn_wnd(c, g) > c->snd_wnd)))) {
+		if (conn_wnd(c, g) != c->snd_wnd)
+			conn_dirty(c);
+		set_window(c, g);
+	}
+}
+
+/* Our FIN is acknowledged. */
+static enum step fin_acked(struct conn *c)
+{
+	switch (c->state) {
+	case TCPS_FIN_WAIT_1:
+		c->state = TCPS_FIN_WAIT_2;
+		conn_arm(c);
+		return GO_ON;
+	case TCPS_CLOSING:
+		conn_wait(c);
+		return DONE;
+	case TCPS_LAST_ACK:
+		conn_end(c, 0);
+		return DONE;
+	default:
+		return GO_ON;
+	}
+}
+
+static void tell_room(struct conn *c)
+{
+	if (c->flags & CONN_FULL_OUT && conn_level(c) & WEIR_READY_OUT) {
+		c->flags &= ~CONN_FULL_OUT;
+		conn_ready(c, WEIR_READY_OUT);
+	}
+}
+
+static enum step check_ack(struct conn *c, struct segment *g)
+{
+	struct work *w = work_of(c);
+	struct acked done;
+
+	if (!(g->flags & TCP_ACK))
+		return DONE;
+	if (c->state == TCPS_SYN_RECEIVED) {
+		if (g->ack != c->snd_nxt) {
+			tcp_reset(c->stack, g);
+			return DONE;
+		}
+		conn_establish(c, g);
+		stack_count(&c->stack->stats.tcp_opened, 1);
+		conn_ready(c, WEIR_READY_OUT);
+	}
+	if (seq_lt(c->snd_nxt, g->ack)) { /* of what was never sent */
+		ack_now(c);
+		return DONE;
+	}
+	if (seq_lt(g->ack, c->snd_una)) { /* old; older than any window is a guess: RFC 5961 5.2 */
+		if (seq_lt(g->ack, c->snd_una - c->snd_wnd_most)) {
+			challenge(c);
+			return DONE;
+		}
+		return GO_ON;
+	}
+	update_window(c, g);
+	if (w == NULL || w->flight.n == 0)
+		return GO_ON;
+	loss_on_ack(c->stack, c, w, g, &done);
+	if (done.bytes > 0) {
+		struct conn_count *n = count_of(c);
+
+		n->out_bytes += done.bytes;
+		c->stack->held_bytes -= done.bytes;
+		n->acked_tick = tick_of(c->stack->now_ns);
+		tell_room(c);
+	}
+	if (done.is_new || w->lost_bytes > 0 || w->unsent.n > 0)
+		conn_dirty(c);
+	return done.fin ? fin_acked(c) : GO_ON;
+}
+
+/* ---- seventh: the text ---- */
+
+/* RFC 3168 section 6.1.3: tell of marks until the peer says that it has heard. DCTCP: each. */
+static void note_marks(struct conn *c, const struct segment *g)
+{
+	if (!(c->flags & CONN_ECN))
+		return;
+	if (settings_of(c)->cc->ecn) {
+		if (g->ce != !!(c->flags & CONN_CE)) { /* RFC 8257 section 3.2 */
+			c->flags ^= CONN_CE;
+			ack_now(c);
+		}
+		c->flags = g->ce ? c->flags | CONN_ECE_DUE : c->flags & ~CONN_ECE_DUE;
+		return;
+	}
+	if (g->flags & TCP_CWR)
+		c->flags &= ~CONN_ECE_DUE;
+	if (g->ce)
+		c->flags |= CONN_ECE_DUE;
+}
+
+/* RFC 9293 section 3.8.6.3, RFC 5681 section 4.2: every second full segment, and after a while. */
+static void plan_ack(struct conn *c, struct work *w, enum rcv_what what, bool had_holes)
+{
+	struct weir_stack *s = c->stack;
+
+	if (what != RCV_IN_ORDER || had_holes || c->flags & (CONN_QUICKACK | CONN_FIN_IN) ||
+	    count_of(c)->in_segs <= QUICK_SEGS || c->rcv_nxt - c->rcv_acked > c->mss_in) {
+		ack_now(c);
+		return;
+	}
+	if (w->ack_at_ns == 0) {
+		w->ack_at_ns = s->now_ns + DELAYED_ACK_NS;
+		conn_arm(c);
+	}
+}
+
+/* Who has closed takes no more: RFC 9293 section 3.6.1, RFC 2525 section 2.17. */
+static bool is_deaf(const struct conn *c, const struct segment *g)
+{
+	return (c->flags & CONN_ORPHAN) && g->bytes > 0 && seq_lt(c->rcv_nxt, g->seq + g->bytes);
+}
+
+static enum step take_text(struct conn *c, struct segment *g)
+{
+	struct weir_stack *s = c->stack;
+	const uint32_t before = c->rcv_nxt;
+	uint32_t bytes;
+	struct work *w;
+	enum rcv_what what;
+	bool had_holes;
+
+	if (g->bytes == 0 && !(g->flags & TCP_FIN)) {
+		if (seq_lt(g->seq, c->rcv_nxt)) /* a probe of life (section 3.8.4) */
+			ack_now(c);
+		return GO_ON;
+	}
+	if (c->flags & CONN_FIN_IN) { /* nothing comes after it; it came again */
+		ack_now(c);
+		return DONE;
+	}
+	if (is_deaf(c, g)) {
+		conn_abort(c, 0);
+		return DONE;
+	}
+	w = work_get(c);
+	if (w == NULL) {
+		stack_count(&s->stats.tcp_memory, 1);
+		ack_now(c);
+		return DONE;
+	}
+	note_marks(c, g);
+	count_of(c)->in_segs++;
+	had_holes = w->early.n > 0;
+	what = rcv_take(s, c, w, g);
+	plan_ack(c, w, what, had_holes);
+	if (c->rcv_nxt == before)
+		return GO_ON;
+	bytes = c->rcv_nxt - before - !!(c->flags & CONN_FIN_IN);
+	stack_count(&s->stats.tcp_in_bytes, bytes);
+	count_of(c)->in_bytes += bytes;
+	count_of(c)->data_tick = c->heard_tick;
+	if (bytes > 0)
+		conn_ready(c, WEIR_READY_IN);
+	return GO_ON;
+}
+
+/* ---- eighth: FIN ---- */
+
+static void check_fin(struct conn *c)
+{
+	if (!(c->flags & CONN_FIN_IN))
+		return;
+	switch (c->state) {
+	case TCPS_SYN_RECEIVED:
+	case TCPS_ESTABLISHED:
+		c->state = TCPS_CLOSE_WAIT;
+		conn_ready(c, WEIR_READY_IN | WEIR_READY_END);
+		break;
+	case TCPS_FIN_WAIT_1: /* ours is not acknowledged, else it were FIN-WAIT-2 */
+		c->state = TCPS_CLOSING;
+		conn_ready(c, WEIR_READY_IN | WEIR_READY_END);
+		break;
+	case TCPS_FIN_WAIT_2:
+		conn_output(c); /* the ACK, while it is a connection */
+		conn_wait(c);
+		break;
+	default:
+		break;
+	}
+}
+
+void conn_input(struct conn *c, struct segment *g)
+{
+	if (c->state == TCPS_SYN_SENT) {
+		syn_sent_input(c, g);
+		return;
+	}
+	if (check_sequence(c, g) == DONE || check_reset(c, g) == DONE || check_ack(c, g) == DONE ||
+	    take_text(c, g) == DONE)
+		return;
+	check_fin(c);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Ports that are bound, and who listens at them: chains by port. A segment is looked for at its
+ * address first, then at any.
+ */
+
+#include "tcp_priv.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#define EPHEMERAL_FIRST 32768u
+#define EPHEMERAL_COUNT 28232u /* as Linux: 32768 to 60999 */
+
+static uint32_t *bucket_of(struct tcp *t, uint16_t port)
+{
+	return &t->port_buckets[port % PORT_BUCKETS];
+}
+
+struct port *port_of(const struct conn *c)
+{
+	return c->state <= TCPS_LISTEN && c->work != NONE && (c->flags & CONN_BOUND)
+		       ? &c->stack->tcp->ports[c->work]
+		       : NULL;
+}
+
+static bool is_listener(const struct tcp *t, const struct port *p)
+{
+	return t->conns[p->conn].state == TCPS_LISTEN;
+}
+
+/* Whether a listener at @p takes what is to this address. */
+static bool is_at(const struct weir_stack *s, const struct port *p, const struct ends *e, bool v6)
+{
+	if (p->at.addr.family == 0)
+		return v6 || !settings_of(&s->tcp->conns[p->conn])->v6_only;
+	return p->at.addr.family == (v6 ? 6 : 4) &&
+	       memcmp(p->at.addr.bytes, e->ours, sizeof(e->ours)) == 0;
+}
+
+struct port *port_find(struct weir_stack *s, const struct ends *e, bool v6)
+{
+	struct tcp *t = s->tcp;
+	const uint16_t number = ntohs(e->our_port);
+	struct port *any = NULL;
+
+	for (uint32_t i = *bucket_of(t, number); i != NONE; i = t->ports[i].next) {
+		struct port *p = &t->ports[i];
+
+		if (p->at.port != number || !is_listener(t, p) || !is_at(s, p, e, v6))
+			continue;
+		if (p->at.addr.family != 0)
+			return p;
+		any = p;
+	}
+	return any;
+}
+
+static bool is_taken(const struct weir_stack *s, const struct weir_endpoint *at)
+{
+	const struct tcp *t = s->tcp;
+
+	for (uint32_t i = t->port_buckets[at->port % PORT_BUCKETS]; i != NONE;
+	     i = t->ports[i].next) {
+		const struct weir_endpoint *has = &t->ports[i].at;
+
+		if (has->port == at->port && (has->addr.family == 0 || at->addr.family == 0 ||
+					      weir_addr_equal(&has->addr, &at->addr)))
+			return true;
+	}
+	return false;
+}
+
+/* A port of ours that nobody is bound to (RFC 6056 section 3.3.1, with a random beginning). */
+static uint16_t free_port(struct weir_stack *s, const struct weir_endpoint *at)
+{
+	struct weir_endpoint e = *at;
+
+	for (uint32_t i = 0; i < EPHEMERAL_COUNT; i++) {
+		e.port = (uint16_t)(EPHEMERAL_FIRST +
+				    weir_siphash13_u64(&s->conf.secret, s->tcp->port_next++) %
+					    EPHEMERAL_COUNT);
+		if (!is_taken(s, &e))
+			return e.port;
+	}
+	return 0;
+}
+
+int port_bind(struct conn *c, const struct weir_endpoint *at)
+{
+	struct tcp *t = c->stack->tcp;
+	const uint32_t i = t->port_free;
+	struct weir_endpoint want = *at;
+	uint32_t *bucket;
+
+	if (c->state != TCPS_CLOSED || (c->flags & CONN_BOUND))
+		return -EINVAL;
+	if (want.port == 0)
+		want.port = free_port(c->stack, at);
+	if (want.port == 0 || is_taken(c->stack, &want))
+		return -EADDRINUSE;
+	if (i == NONE)
+		return -ENFILE;
+	t->port_free = t->ports[i].next;
+	bucket = bucket_of(t, want.port);
+	t->ports[i] = (struct port){
+		.at = want, .conn = conn_index(c), .next = *bucket, .waiting = {NONE, NONE}};
+	*bucket = i;
+	c->work = i;
+	c->flags |= CONN_BOUND | (want.addr.family == 6 ? CONN_V6 : 0);
+	memcpy(c->ends.ours, want.addr.bytes, sizeof(c->ends.ours));
+	c->ends.our_port = htons(want.port);
+	return 0;
+}
+
+void port_free(struct conn *c)
+{
+	struct tcp *t = c->stack->tcp;
+	struct port *p = port_of(c);
+	const uint32_t index = c->work;
+	uint32_t *link;
+
+	if (p == NULL)
+		return;
+	for (link = bucket_of(t, p->at.port); *link != index; link = &t->ports[*link].next)
+		;
+	*link = p->next;
+	p->next = t->port_free;
+	t->port_free = index;
+	c->work = NONE;
+}
+
+int conn_listen(struct conn *c, uint32_t backlog)
+{
+	struct port *p = port_of(c);
+
+	if (p == NULL || backlog == 0)
+		return -EINVAL;
+	c->state = TCPS_LISTEN;
+	p->backlog = backlog;
+	p->is_drained = false;
+	return 0;
+}
+
+int conn_accept(struct conn *listener, struct conn **out)
+{
+	struct tcp *t = listener->stack->tcp;
+	struct port *p = port_of(listener);
+	struct conn *c;
+
+	if (p == NULL || listener->state != TCPS_LISTEN)
+		return -EINVAL;
+	if (p->waiting.head == NONE)
+		return -EAGAIN;
+	c = &t->conns[p->waiting.head];
+	p->waiting.head = c->next_ready;
+	if (p->waiting.head == NONE)
+		p->waiting.tail = NONE;
+	p->n_waiting--;
+	c->next_ready = NONE;
+	c->flags &= ~CONN_FROM_LISTENER;
+	c->ready = 0;
+	*out = c;
+	return 0;
+}
+
+/* Half-open connections of a listener that goes are forgotten, and who waits is reset. */
+void conn_unlisten(struct conn *listener)
+{
+	struct weir_stack *s = listener->stack;
+	struct tcp *t = s->tcp;
+	const uint32_t index = conn_index(listener);
+	struct conn *c;
+
+	while (conn_accept(listener, &c) == 0) {
+		c->flags |= CONN_ORPHAN;
+		if (c->state == TCPS_CLOSED)
+			conn_end(c, 0);
+		else
+			conn_abort(c, 0);
+	}
+	for (unsigned r = 0; r <= SYN_RETRIES; r++)
+		for (uint32_t i = t->syns[r].head, next; i != NONE; i = next) {
+			next = t->half_open.at[i].link.next;
+			if (t->half_open.at[i].half_open.listener == index)
+				half_open_forget(s, i);
+		}
+	port_free(listener);
+	listener->state = TCPS_CLOSED;
+}
