@@ -154,6 +154,41 @@ def test_a_rule_counts_packets_and_bytes_of_its_flows(fw: Firewall) -> None:
     assert rows == {"let": 5, "look": 1}
 
 
+def test_hundreds_of_rules_between_two_zones_count_or_have_limits(fw: Firewall) -> None:
+    """More than fit a word of 64 bits, and as many sets: a packet meets all that it matches.
+
+    Steps: 200 rules count UDP to ports from 1000, 1001, ... on, 100 what is from a set of their
+    own, 70 accept a port of their own with a limit; accept all behind. Send a flow to each of some
+    ports, and from each of some sets, and one to each limited port.
+    Check: each rule has counted what is for it, and nothing else.
+    """
+    hosts = [f"198.51.100.{n}" for n in range(100)]
+    rules = [rule(f"port{n}", "count", proto="udp", dport=f"{1000 + n}-1999") for n in range(200)]
+    rules += [rule(f"host{n}", "count", source=f"set{n}") for n in range(100)]
+    rules += [
+        rule(f"few{n}", proto="udp", dport=f"{3000 + n}", limit={"rate": "1/s", "burst": 4})
+        for n in range(70)
+    ]
+    fw.policy(
+        [*rules, ALL], sets={f"set{n}": {"addresses": [f"{hosts[n]}/32"]} for n in range(100)}
+    )
+    flows = [(LEFT, port) for port in (999, 1000, 1063, 1064, 1127, 1199, 1999, 2000)]
+    flows += [(hosts[n], 1150) for n in (0, 63, 64, 99)]
+    flows += [(LEFT, 3000 + n) for n in range(70)]
+    macs = fw.macs()
+    sent = [
+        packets.udp(macs, (src, RIGHT), sport=3100 + n, dport=port)
+        for n, (src, port) in enumerate(flows)
+    ]
+    assert len(fw.sent(sent)) == len(flows)
+    want = {f"port{n}": sum(1000 + n <= port <= 1999 for _, port in flows) for n in range(200)}
+    want |= {f"host{n}": int(n in (0, 63, 64, 99)) for n in range(100)}
+    want |= {f"few{n}": 1 for n in range(70)} | {"all": 12}
+    counts = fw.counted()
+    assert {name: counts[name] for name in want} == want
+    fw.app.expect_drops({})
+
+
 def test_rules_know_zones_and_the_firewall_itself(fw: Firewall) -> None:
     """from, to; a zone of a section, one that an interface is by itself, and self.
 

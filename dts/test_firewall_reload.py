@@ -227,6 +227,7 @@ BAD: dict[str, tuple[Config, str]] = {
     "name": ({"rules": [ALL, ALL]}, "all"),
     "key": ({"rules": [{"name": "x", "action": "drop", "dports": "1"}]}, "dports"),
     "country": ({"rules": [rule("x", source="country:DE")]}, "geo"),
+    "counting": ({"rules": [rule(f"c{n}", "count", proto="udp") for n in range(1025)]}, "rule c1024: more than 1024 rules between two zones that count or have a limit"),
 }  # fmt: skip
 
 

@@ -86,12 +86,11 @@ int rules_copy(struct weir_rules *rs, const struct weir_rule *rules, uint32_t n)
 
 static void free_list(struct rules_list *list)
 {
-	for (uint32_t i = 0; i < list->n_segments; i++)
-		rules_parts_free(&list->segments[i]);
+	rules_parts_free(&list->ends);
+	rules_passes_free(&list->passes);
 	rules_plain_free(&list->plain);
-	free(list->segments);
-	free(list->src.country_lists);
-	free(list->dst.country_lists);
+	rules_look_free(&list->src);
+	rules_look_free(&list->dst);
 }
 
 void weir_rules_free(struct weir_rules *rs)

@@ -3,10 +3,11 @@
 /*
  * Which rule decides: the data path.
  *
- * Packets of a burst are put together by their list of rules. Up to 64 of a list go through its
- * segments together: what their addresses are in is looked up once; each segment then classifies
- * those that no segment before has decided, once for each class of address lists that they are in.
- * The smallest number of a rule is the first match.
+ * Packets of a burst are put together by their list of rules. Up to 64 of a list go through it
+ * together: what their addresses are in is looked up once; rte_acl then classifies them, once for
+ * each class of address lists that they are in. Of the rules that end the search the smallest
+ * number is the first match. Of those that may not, see rules_passes.c, bits say which ones match;
+ * each packet meets them in their order.
  */
 
 #include <assert.h>
@@ -32,8 +33,9 @@ struct weir_rules_worker {
 
 	/* packets that go through a list together */
 	uint32_t n;
-	uint16_t pkt[RULES_CHUNK];   /* their places in the burst */
-	uint32_t first[RULES_CHUNK]; /* the first rule that matches in this segment, plus one */
+	uint16_t pkt[RULES_CHUNK]; /* their places in the burst */
+	uint32_t
+		first[RULES_CHUNK]; /* the first rule that ends the search, plus one; 0: none yet */
 	union rules_key key[RULES_CHUNK];
 	uint64_t top_src[RULES_CHUNK]; /* rules_top() of their addresses */
 	uint64_t top_dst[RULES_CHUNK];
@@ -44,8 +46,24 @@ struct weir_rules_worker {
 	uint32_t n_asked;
 	uint8_t asked[RULES_ROOM]; /* of which packet */
 	const uint8_t *data[RULES_ROOM];
-	uint32_t answer[RULES_ROOM];
+	uint32_t answer[RULES_ROOM * RTE_ACL_MAX_CATEGORIES];
 	union rules_key classed[RULES_ROOM]; /* keys of other classes than the first */
+
+	/* rules that may not end the search: which of them packets match, and groups to be asked */
+	uint64_t matched[RULES_CHUNK][RULES_PASS_WORDS];
+	uint64_t wanted[RULES_GROUPS]; /* by which packets */
+};
+
+/* What rte_acl is asked, and what for. */
+struct question {
+	enum {
+		FOR_END,    /* the first rule that ends the search */
+		FOR_GROUPS, /* groups of the others that have a rule which matches */
+		FOR_GROUP,  /* rules of a group that match */
+	} what;
+	const struct rules_parts *parts;
+	const struct rules_passes *passes;
+	uint32_t group;
 };
 
 /* What one call is about. */
@@ -87,46 +105,18 @@ int weir_rules_worker_create(uint32_t limit_sources, int numa,
 	return 0;
 }
 
-/* The protocol, and ports, or what the ICMP of this number has in their place. */
-static void ports_of(const struct weir_rule_ask *a, uint8_t icmp, uint8_t *proto,
-		     uint16_t *first_be, uint16_t *second_be)
+static void look_up_countries(const struct call *c, const struct rules_members *m, uint8_t family,
+			      const uint8_t *const *addr, uint64_t *in)
 {
-	const bool is_icmp = a->tuple.proto == icmp;
+	uint16_t country[RULES_CHUNK];
 
-	*proto = a->tuple.proto;
-	if (unlikely((a->later && rules_has_header(*proto, a->tuple.family)) ||
-		     *proto == RULES_HEADLESS)) {
-		*first_be = htons(*proto);
-		*second_be = 0;
-		*proto = RULES_HEADLESS;
-		return;
+	weir_geo_lookup(c->rs->geo, family, addr, c->w->n, country);
+	for (uint32_t i = 0; i < c->w->n; i++) {
+		if (country[i] >= m->n)
+			continue;
+		for (uint32_t l = m->at[country[i]]; l < m->at[country[i] + 1]; l++)
+			in[m->list[l]] |= UINT64_C(1) << i;
 	}
-	*first_be = is_icmp ? htons(a->icmp_type) : a->tuple.sport;
-	*second_be = is_icmp ? htons(a->icmp_code) : a->tuple.dport;
-}
-
-static void make_key4(struct rules_key4 *k, const struct weir_rule_ask *a)
-{
-	k->tos = (uint8_t)(a->dscp << 2);
-	memcpy(&k->src_be, a->tuple.src, sizeof(k->src_be));
-	memcpy(&k->dst_be, a->tuple.dst, sizeof(k->dst_be));
-	ports_of(a, IPPROTO_ICMP, &k->proto, &k->first_be, &k->second_be);
-	k->tcp_flags = a->tcp_flags;
-	k->class_be = 0;
-	k->vlan_be = htons(a->vlan);
-	k->app_be = htons(a->app);
-}
-
-static void make_key6(struct rules_key6 *k, const struct weir_rule_ask *a)
-{
-	k->class_be = 0;
-	k->vlan_be = htons(a->vlan);
-	memcpy(k->src_be, a->tuple.src, sizeof(k->src_be));
-	memcpy(k->dst_be, a->tuple.dst, sizeof(k->dst_be));
-	ports_of(a, IPPROTO_ICMPV6, &k->proto, &k->first_be, &k->second_be);
-	k->tcp_flags = a->tcp_flags;
-	k->dscp = a->dscp;
-	k->app_be = htons(a->app);
 }
 
 /* Which of the packets' addresses are in each address list of one side. */
@@ -136,7 +126,6 @@ static void look_up(const struct call *c, const struct rules_look *look, uint8_t
 	const struct weir_rules_worker *w = c->w;
 	const uint64_t all = UINT64_MAX >> (RULES_CHUNK - w->n);
 	const uint8_t *addr[RULES_CHUNK];
-	uint16_t country[RULES_CHUNK];
 
 	in[RULES_NO_LIST] = all;
 	if (look->n_lists == 0)
@@ -144,33 +133,21 @@ static void look_up(const struct call *c, const struct rules_look *look, uint8_t
 	memset(in, 0, look->n_lists * sizeof(in[0]));
 	for (uint32_t i = 0; i < w->n; i++)
 		addr[i] = (const uint8_t *)&c->asks[w->pkt[i]].tuple + offset;
-	for (unsigned i = 0; i < look->n_sets; i++) {
+	for (uint32_t i = 0; i < look->sets.n; i++) {
 		const uint64_t hit = weir_set_lookup(look->set[i], family, addr, w->n, c->now_s);
 
-		for (uint64_t l = look->set_lists[i]; l != 0; l &= l - 1)
-			in[__builtin_ctzll(l)] |= hit;
+		for (uint32_t l = look->sets.at[i]; l < look->sets.at[i + 1]; l++)
+			in[look->sets.list[l]] |= hit;
 	}
-	if (look->country_lists != NULL) {
-		weir_geo_lookup(c->rs->geo, family, addr, w->n, country);
-		for (uint32_t i = 0; i < w->n; i++) {
-			uint64_t l = country[i] < look->n_countries
-					     ? look->country_lists[country[i]]
-					     : 0;
-
-			for (; l != 0; l &= l - 1)
-				in[__builtin_ctzll(l)] |= UINT64_C(1) << i;
-		}
-	}
-	for (uint64_t l = look->negated; l != 0; l &= l - 1)
-		in[__builtin_ctzll(l)] ^= all;
+	if (look->countries.n > 0)
+		look_up_countries(c, &look->countries, family, addr, in);
+	for (unsigned i = 0; i < look->n_negated; i++)
+		in[look->negated[i]] ^= all;
 }
 
-/* Ask rte_acl what was collected, and keep the first rule of each packet. */
-static void classify(struct weir_rules_worker *w, const struct rules_part *p)
+/* Keep the first rule of each packet. */
+static void take_first(struct weir_rules_worker *w)
 {
-	if (w->n_asked == 0)
-		return;
-	rte_acl_classify(p->acl, w->data, w->answer, w->n_asked, 1);
 	for (uint32_t i = 0; i < w->n_asked; i++) {
 		uint32_t *first = &w->first[w->asked[i]];
 
@@ -178,6 +155,55 @@ static void classify(struct weir_rules_worker *w, const struct rules_part *p)
 		if (w->answer[i] - 1 < *first - 1)
 			*first = w->answer[i];
 	}
+}
+
+/* Of each block the groups from that of the first match on. */
+static void take_groups(struct weir_rules_worker *w, const struct question *q)
+{
+	const struct rules_passes *p = q->passes;
+	const uint32_t *answer = w->answer;
+
+	for (uint32_t i = 0; i < w->n_asked; i++, answer += q->parts->categories)
+		for (uint32_t block = 0; block < p->n_blocks; block++) {
+			const uint32_t end = RTE_MIN((block + 1) * p->block, p->n_groups);
+			uint32_t at = block * p->block;
+
+			if (answer[block] == 0)
+				continue;
+			while (at + 1 < end && p->pass[(at + 1) * RULES_GROUP].rule < answer[block])
+				at++;
+			for (; at < end; at++)
+				w->wanted[at] |= UINT64_C(1) << w->asked[i];
+		}
+}
+
+static void take_matches(struct weir_rules_worker *w, const struct question *q)
+{
+	const uint32_t categories = q->parts->categories, at = q->group * RULES_GROUP;
+	const uint32_t *answer = w->answer;
+
+	for (uint32_t i = 0; i < w->n_asked; i++, answer += categories) {
+		uint64_t bits = 0;
+
+		for (uint32_t k = 0; k < categories; k++)
+			bits |= (uint64_t)(answer[k] != 0) << k;
+		w->matched[w->asked[i]][at / 64] |= bits << at % 64;
+	}
+}
+
+/* Ask rte_acl what was collected. */
+static void classify(struct weir_rules_worker *w, const struct question *q,
+		     const struct rules_part *p)
+{
+	if (w->n_asked == 0)
+		return;
+	rte_acl_classify(p->acl, w->data, w->answer, w->n_asked, q->parts->categories);
+	if (q->what == FOR_END)
+		take_first(w);
+	else if (q->what == FOR_GROUPS)
+		take_groups(w, q);
+	else
+		take_matches(w, q);
 	w->n_asked = 0;
 }
 
@@ -199,8 +225,8 @@ static uint64_t in_part(const struct weir_rules_worker *w, const struct rules_pa
 }
 
 /* Packets ask once for each class that they are in. Class 0's keys are there. */
-static void ask_part(struct weir_rules_worker *w, const struct rules_part *p, uint8_t family,
-		     uint64_t in)
+static void ask_part(struct weir_rules_worker *w, const struct question *q,
+		     const struct rules_part *p, uint8_t family, uint64_t in)
 {
 	for (uint32_t k = 0; k < p->n_classes; k++) {
 		const struct rules_class *class = &p->classes[k];
@@ -221,23 +247,55 @@ static void ask_part(struct weir_rules_worker *w, const struct rules_part *p, ui
 				w->data[at] = (const uint8_t *)&w->classed[at];
 			}
 			if (w->n_asked == RULES_ROOM)
-				classify(w, p);
+				classify(w, q, p);
 		}
 	}
-	classify(w, p);
+	classify(w, q, p);
 }
 
-static void ask_segment(struct weir_rules_worker *w, const struct rules_segment *s, uint8_t family,
-			uint64_t alive)
+static void ask(struct weir_rules_worker *w, const struct question *q, uint8_t family, uint64_t in)
 {
-	for (uint64_t m = alive; m != 0; m &= m - 1)
-		w->first[__builtin_ctzll(m)] = 0;
-	if (s->n_parts == 1) {
-		ask_part(w, &s->parts[0], family, alive);
+	const struct rules_parts *p = q->parts;
+
+	if (p->n == 1 && q->what == FOR_END) {
+		ask_part(w, q, &p->part[0], family, in);
 		return;
 	}
-	for (uint32_t i = 0; i < s->n_parts; i++)
-		ask_part(w, &s->parts[i], family, in_part(w, &s->parts[i], alive));
+	for (uint32_t i = 0; i < p->n; i++) {
+		const uint64_t some = in_part(w, &p->part[i], in);
+
+		if (some != 0)
+			ask_part(w, q, &p->part[i], family, some);
+	}
+}
+
+static void ask_ends(struct weir_rules_worker *w, const struct rules_list *list, uint8_t family,
+		     uint64_t in)
+{
+	const struct question q = {.what = FOR_END, .parts = &list->ends};
+
+	ask(w, &q, family, in);
+}
+
+/* Which rules that may not end the search they match, before one that does if it is known. */
+static void ask_passes(struct weir_rules_worker *w, const struct rules_passes *p, uint8_t family,
+		       uint64_t in)
+{
+	struct question q = {.what = FOR_GROUPS, .parts = &p->root, .passes = p};
+
+	for (uint64_t m = in; m != 0; m &= m - 1)
+		memcpy(w->matched[__builtin_ctzll(m)], p->all, p->n_words * sizeof(p->all[0]));
+	w->wanted[0] = in;
+	if (p->n_blocks > 0) {
+		memset(w->wanted, 0, p->n_groups * sizeof(w->wanted[0]));
+		ask(w, &q, family, in);
+	}
+	q.what = FOR_GROUP;
+	for (q.group = 0; q.group < p->n_groups; q.group++) {
+		q.parts = &p->group[q.group];
+		if (w->wanted[q.group] != 0)
+			ask(w, &q, family, w->wanted[q.group]);
+	}
 }
 
 /* Whether the limit of a rule lets it match. What was let in before does not begin once more. */
@@ -248,51 +306,104 @@ static bool limit_lets(const struct call *c, uint16_t limit, const struct weir_r
 	return rules_buckets_take(c->w->buckets, c->rs, limit, &a->tuple, c->now_ns);
 }
 
-/* Whether a rule ends the search of a packet that matches it. */
-static bool decides(const struct call *c, const struct rules_segment *s, uint16_t pkt,
-		    uint32_t rule)
+/* Whether a rule that may not end the search of a packet that matches it does. */
+static bool decides(const struct call *c, const struct rules_pass *p, uint16_t pkt)
 {
-	if (rule != s->pass)
-		return true;
-	if (s->limit != RULES_NO_LIMIT && !limit_lets(c, s->limit, &c->asks[pkt]))
+	if (p->limit != RULES_NO_LIMIT && !limit_lets(c, p->limit, &c->asks[pkt]))
 		return false;
-	if (c->rs->rules[rule].action != WEIR_ACTION_COUNT)
+	if (c->rs->rules[p->rule].action != WEIR_ACTION_COUNT)
 		return true;
 	if (c->passed != NULL)
-		c->passed(c->ctx, pkt, rule);
+		c->passed(c->ctx, pkt, p->rule);
 	return false;
 }
 
-static void ask_list(const struct call *c, const struct rules_list *list, uint8_t family)
+/* What ends the search of a packet, as far as is known. */
+static uint32_t end_of(const struct weir_rules_worker *w, const struct rules_list *list, unsigned i)
+{
+	return w->first[i] != 0 ? w->first[i] - 1 : list->rest;
+}
+
+/* A packet meets the rules that it matches, to this one. @return whether one decides. */
+static bool meet(const struct call *c, const struct rules_passes *p, unsigned i, uint32_t end)
 {
 	struct weir_rules_worker *w = c->w;
-	uint64_t alive = UINT64_MAX >> (RULES_CHUNK - w->n);
+
+	for (uint32_t word = 0; word < p->n_words; word++) {
+		uint64_t *left = &w->matched[i][word];
+
+		for (; *left != 0; *left &= *left - 1) {
+			const struct rules_pass *pass =
+				&p->pass[word * 64 + (unsigned)__builtin_ctzll(*left)];
+
+			if (pass->rule >= end)
+				return false;
+			if (!decides(c, pass, w->pkt[i]))
+				continue;
+			c->rule[w->pkt[i]] = pass->rule;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* All packets do so, before this rule. @return those that nothing has decided. */
+static uint64_t meet_all(const struct call *c, const struct rules_list *list, uint64_t alive,
+			 uint32_t before)
+{
+	uint64_t left = alive;
+
+	for (uint64_t m = alive; m != 0; m &= m - 1) {
+		const unsigned i = (unsigned)__builtin_ctzll(m);
+
+		if (meet(c, &list->passes, i, RTE_MIN(before, end_of(c->w, list, i))))
+			left &= ~(UINT64_C(1) << i);
+	}
+	return left;
+}
+
+static void make_keys(const struct call *c, uint8_t family)
+{
+	struct weir_rules_worker *w = c->w;
 
 	for (uint32_t i = 0; i < w->n; i++) {
 		const struct weir_rule_ask *a = &c->asks[w->pkt[i]];
 
 		if (family == 4)
-			make_key4(&w->key[i].four, a);
+			rules_key4_make(&w->key[i].four, a);
 		else
-			make_key6(&w->key[i].six, a);
+			rules_key6_make(&w->key[i].six, a);
 		w->top_src[i] = rules_top(a->tuple.src, family);
 		w->top_dst[i] = rules_top(a->tuple.dst, family);
+		w->first[i] = 0;
 	}
+}
+
+/* Rules that may not end the search come first if they stand first, else after the others, for they
+ * then need not be asked about what an earlier rule has ended. */
+static void ask_list(const struct call *c, const struct rules_list *list, uint8_t family)
+{
+	const struct rules_passes *p = &list->passes;
+	const bool passes_first = p->n > 0 && p->pass[0].rule < list->first;
+	struct weir_rules_worker *w = c->w;
+	uint64_t alive = UINT64_MAX >> (RULES_CHUNK - w->n);
+
+	make_keys(c, family);
 	look_up(c, &list->src, family, offsetof(struct weir_tuple, src), w->in_src);
 	look_up(c, &list->dst, family, offsetof(struct weir_tuple, dst), w->in_dst);
-	for (uint32_t i = 0; i < list->n_segments && alive != 0; i++) {
-		const struct rules_segment *s = &list->segments[i];
+	if (passes_first) {
+		ask_passes(w, p, family, alive);
+		alive = meet_all(c, list, alive, list->first);
+	}
+	ask_ends(w, list, family, alive);
+	if (p->n > 0 && !passes_first)
+		ask_passes(w, p, family, alive);
+	if (p->n > 0)
+		alive = meet_all(c, list, alive, WEIR_RULE_DEFAULT);
+	for (; alive != 0; alive &= alive - 1) {
+		const unsigned i = (unsigned)__builtin_ctzll(alive);
 
-		ask_segment(w, s, family, alive);
-		for (uint64_t m = alive; m != 0; m &= m - 1) {
-			const unsigned k = (unsigned)__builtin_ctzll(m);
-			const uint32_t rule = w->first[k] != 0 ? w->first[k] - 1 : s->rest;
-
-			if (rule == WEIR_RULE_DEFAULT || !decides(c, s, w->pkt[k], rule))
-				continue;
-			c->rule[w->pkt[k]] = rule;
-			alive &= ~(UINT64_C(1) << k);
-		}
+		c->rule[w->pkt[i]] = end_of(w, list, i);
 	}
 }
 
@@ -305,6 +416,7 @@ static void sort_out(const struct call *c, uint32_t n)
 	for (uint32_t i = n; i-- > 0;) {
 		const struct weir_rule_ask *a = &c->asks[i];
 		const uint8_t family = a->tuple.family;
+		const struct rules_list *l;
 		uint32_t list;
 
 		c->rule[i] = WEIR_RULE_DEFAULT;
@@ -312,8 +424,11 @@ static void sort_out(const struct call *c, uint32_t n)
 		    (family != 4 && family != 6))
 			continue;
 		list = c->rs->list_of[a->from][a->to] + (family == 6);
-		if (c->rs->lists[list].n_segments == 0)
+		l = &c->rs->lists[list];
+		if (l->ends.n + l->passes.n == 0) {
+			c->rule[i] = l->rest;
 			continue;
+		}
 		if (w->head[list] == NOBODY)
 			w->lists[w->n_lists++] = (uint16_t)list;
 		w->next[i] = w->head[list];

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Rules to lists of segments.
- *
- *	pairs of zones:  those that the same rules are for share a list
- *	segments:        cut behind each rule that may not end the search
- *	contexts:        of a segment's entries, in rules_parts.c
+ * Rules to lists: pairs of zones that the same rules are for share one of each family.
  */
 
 #include <errno.h>
@@ -22,139 +18,116 @@
 #define ENTRIES_MAX (1u << 20)
 #define NO_CLASS    UINT16_MAX
 
-struct compile {
-	struct weir_rules *rs;
-	struct weir_why *why;
-	struct rules_list *list;
-	uint8_t family;
-	bool *wanted; /* by rule: whether it is in the list */
-	struct rules_sides sides;
-	struct rules_entries entries;
-	uint16_t class_of[WEIR_RULE_SETS_MAX + 1][WEIR_RULE_SETS_MAX + 1];
-	struct rules_class *classes; /* of the segment, n_classes */
-	uint16_t n_classes;
-};
-
 static bool is_between(const struct weir_rule *r, unsigned from, unsigned to)
 {
 	return (r->from_zones == 0 || r->from_zones >> from & 1) &&
 	       (r->to_zones == 0 || r->to_zones >> to & 1);
 }
 
-/* A segment more, without its contexts. */
-static struct rules_segment *append_segment(struct compile *c)
+/* Number the pairs of address lists that rules need. */
+static int number_classes(struct rules_compile *c)
 {
-	struct rules_segment *grown =
-		realloc(c->list->segments, (c->list->n_segments + 1) * sizeof(grown[0]));
+	const uint32_t n_src = c->list->src.n_lists + 1, n_dst = c->list->dst.n_lists + 1;
+	uint16_t *of = malloc((size_t)n_src * n_dst * sizeof(of[0]));
 
-	if (grown == NULL)
-		return NULL;
-	c->list->segments = grown;
-	grown += c->list->n_segments++;
-	*grown = (struct rules_segment){
-		.rest = WEIR_RULE_DEFAULT, .pass = WEIR_RULE_DEFAULT, .limit = RULES_NO_LIMIT};
-	c->rs->stats.bytes += sizeof(*grown);
-	return grown;
-}
-
-static uint16_t limit_of(const struct weir_rules *rs, uint32_t rule)
-{
-	for (uint32_t i = 0; i < rs->n_limits; i++)
-		if (rs->limits[i].rule == rule)
-			return (uint16_t)i;
-	return RULES_NO_LIMIT;
-}
-
-/* Number the pairs of address lists that rules from begin to end need. */
-static void find_classes(struct compile *c, uint32_t begin, uint32_t end)
-{
-	memset(c->class_of, 0xff, sizeof(c->class_of));
+	if (of == NULL)
+		return -ENOMEM;
+	memset(of, 0xff, (size_t)n_src * n_dst * sizeof(of[0]));
 	c->n_classes = 0;
-	for (uint32_t i = begin; i < end; i++) {
-		const uint8_t src = c->sides.src[i], dst = c->sides.dst[i];
+	for (uint32_t i = 0; i < c->rs->n; i++) {
+		const uint16_t src = c->sides.src[i], dst = c->sides.dst[i];
+		uint16_t *class;
 
-		if (!c->wanted[i] || c->class_of[src][dst] != NO_CLASS)
+		if (!c->wanted[i])
 			continue;
-		c->class_of[src][dst] = c->n_classes;
-		c->classes[c->n_classes] = (struct rules_class){
-			.src = src, .dst = dst, .id_be = htobe16(c->n_classes)};
-		c->n_classes++;
+		class = &of[RTE_MIN(src, n_src - 1) * n_dst + RTE_MIN(dst, n_dst - 1)];
+		if (*class == NO_CLASS) {
+			*class = (uint16_t)c->n_classes;
+			c->classes[c->n_classes++] = (struct rules_class){.src = src, .dst = dst};
+		}
+		c->class[i] = *class;
 	}
+	free(of);
+	return 0;
 }
 
-static int add_rule(struct compile *c, uint32_t i)
+int rules_add(struct rules_compile *c, uint32_t rule, uint16_t category)
 {
-	const struct weir_rule *r = &c->rs->rules[i];
-	const uint8_t s = c->sides.src[i], d = c->sides.dst[i];
-	const bool src = s == RULES_NO_LIST && rules_lists_plain(&r->src);
-	const bool dst = d == RULES_NO_LIST && rules_lists_plain(&r->dst);
+	const struct weir_rule *r = &c->rs->rules[rule];
+	const struct rules_entry_how how = {
+		.src = c->sides.src[rule] == RULES_NO_LIST && rules_lists_plain(&r->src),
+		.dst = c->sides.dst[rule] == RULES_NO_LIST && rules_lists_plain(&r->dst),
+		.class = c->class[rule],
+		.category = category,
+	};
 
-	if (rules_entry_count(r, c->family, src, dst) >
+	if (rules_entry_count(r, c->family, how.src, how.dst) >
 	    ENTRIES_MAX - c->rs->stats.entries - c->entries.n)
 		return weir_why(c->why, -ENOSPC,
 				"rule %s: with it the rules have more than %u combinations of "
 				"addresses, ports and zones",
 				r->name, ENTRIES_MAX);
-	return rules_entry_add(&c->entries, r, i, src, dst, c->class_of[s][d]);
+	return rules_entry_add(&c->entries, r, rule, &how);
 }
 
-/* Whether a rule of the list matches every packet that comes to it. */
-static bool takes_all(const struct compile *c, uint32_t i)
+bool rules_takes_all(const struct rules_compile *c, uint32_t rule)
 {
-	const struct weir_rule *r = &c->rs->rules[i];
+	const struct weir_rule *r = &c->rs->rules[rule];
 
-	return c->wanted[i] && r->proto == 0 && r->n_sports + r->n_dports == 0 &&
-	       r->icmp_type < 0 && r->icmp_code < 0 && r->tcp_mask == 0 && r->vlan == 0 &&
-	       r->dscp < 0 && r->app == 0 && c->sides.src[i] == RULES_NO_LIST &&
-	       c->sides.dst[i] == RULES_NO_LIST && !rules_lists_plain(&r->src) &&
-	       !rules_lists_plain(&r->dst);
+	return r->proto == 0 && r->n_sports + r->n_dports == 0 && r->icmp_type < 0 &&
+	       r->icmp_code < 0 && r->tcp_mask == 0 && r->vlan == 0 && r->dscp < 0 && r->app == 0 &&
+	       c->sides.src[rule] == RULES_NO_LIST && c->sides.dst[rule] == RULES_NO_LIST &&
+	       !rules_lists_plain(&r->src) && !rules_lists_plain(&r->dst);
 }
 
-/* One segment of rules from begin to end, of which the last may be one that passes. */
-static int make_segment(struct compile *c, uint32_t begin, uint32_t end)
+int rules_build(struct rules_compile *c, uint32_t categories, struct rules_parts *out)
 {
-	struct rules_segment *s;
-	uint32_t rest = begin;
-	int rc = 0;
+	int rc;
 
-	while (rest < end && !takes_all(c, rest))
-		rest++;
-	find_classes(c, begin, rest);
-	c->entries.n = 0;
-	for (uint32_t i = begin; i < rest && rc == 0; i++)
-		if (c->wanted[i])
-			rc = add_rule(c, i);
-	if (rc < 0 || (c->entries.n == 0 && rest == end))
-		return rc;
-	s = append_segment(c);
-	if (s == NULL)
-		return -ENOMEM;
-	if (rest < end)
-		s->rest = rest;
-	if (rules_passes(&c->rs->rules[end - 1])) {
-		s->pass = end - 1;
-		s->limit = limit_of(c->rs, end - 1);
-	}
-	if (c->entries.n > 0)
-		rc = rules_parts_make(c->rs, &c->entries, c->classes, c->n_classes, s);
+	if (c->entries.n == 0)
+		return 0;
+	rc = rules_parts_make(c->rs, &c->entries, c->classes, c->n_classes, categories, out);
 	if (rc < 0)
-		return weir_why(c->why, rc, "rte_acl cannot build rules %s to %s: %s",
-				c->rs->rules[begin].name, c->rs->rules[end - 1].name,
-				strerror(-rc));
+		return weir_why(c->why, rc, "rte_acl cannot build the rules: %s", strerror(-rc));
 	c->rs->stats.entries += c->entries.n;
-	c->rs->stats.contexts += s->n_parts;
+	c->rs->stats.contexts += out->n;
 	return 0;
 }
 
-/* Whether no packet comes to what stands behind the list's last segment. */
-static bool is_closed(const struct rules_list *list)
+static bool is_end(const struct rules_compile *c, uint32_t rule)
 {
-	const struct rules_segment *last;
+	return c->wanted[rule] && !rules_passes(&c->rs->rules[rule]);
+}
 
-	if (list->n_segments == 0)
-		return false;
-	last = &list->segments[list->n_segments - 1];
-	return last->rest != WEIR_RULE_DEFAULT && last->rest != last->pass;
+/* Find the first rule that ends each search, behind which no packet comes, and the first that may
+ * end one. @return the former, or how many rules there are. */
+static uint32_t find_end(struct rules_compile *c)
+{
+	struct rules_list *list = c->list;
+	uint32_t end = 0;
+
+	list->rest = list->first = WEIR_RULE_DEFAULT;
+	while (end < c->rs->n && !(is_end(c, end) && rules_takes_all(c, end))) {
+		if (is_end(c, end))
+			list->first = RTE_MIN(list->first, end);
+		end++;
+	}
+	if (end < c->rs->n) {
+		list->rest = end;
+		list->first = RTE_MIN(list->first, end);
+	}
+	return end;
+}
+
+static int make_ends(struct rules_compile *c, uint32_t end)
+{
+	int rc = 0;
+
+	c->entries.n = 0;
+	for (uint32_t i = 0; i < end && rc == 0; i++)
+		if (is_end(c, i))
+			rc = rules_add(c, i, 0);
+	return rc < 0 ? rc : rules_build(c, 1, &c->list->ends);
 }
 
 static bool can_match(const struct weir_rule *r, uint8_t family)
@@ -163,31 +136,25 @@ static bool can_match(const struct weir_rule *r, uint8_t family)
 	       rules_entry_count(r, family, false, false) > 0;
 }
 
-static int make_list(struct compile *c, unsigned from, unsigned to)
+static int make_list(struct rules_compile *c, unsigned from, unsigned to)
 {
 	const struct weir_rules *rs = c->rs;
-	uint32_t begin = 0, passes = 0;
+	uint32_t end;
 	int rc;
 
 	for (uint32_t i = 0; i < rs->n; i++)
 		c->wanted[i] = is_between(&rs->rules[i], from, to) &&
 			       can_match(&rs->rules[i], c->family);
 	c->entries.family = c->family;
-	rc = rules_lists_make(c->rs, c->list, c->family, c->wanted, &c->sides, c->why);
-	for (uint32_t i = 0; i < rs->n && rc == 0; i++) {
-		if (!c->wanted[i] || !rules_passes(&rs->rules[i]))
-			continue;
-		if (++passes > WEIR_RULE_SEGMENTS_MAX)
-			return weir_why(c->why, -ENOSPC,
-					"rule %s: more than %u rules between two zones that "
-					"count or have a limit",
-					rs->rules[i].name, WEIR_RULE_SEGMENTS_MAX);
-		if (!is_closed(c->list))
-			rc = make_segment(c, begin, i + 1);
-		begin = i + 1;
-	}
-	if (rc == 0 && begin < rs->n && !is_closed(c->list))
-		rc = make_segment(c, begin, rs->n);
+	rc = rules_lists_make(c);
+	if (rc == 0)
+		rc = number_classes(c);
+	if (rc < 0)
+		return rc;
+	end = find_end(c);
+	rc = rules_passes_make(c, end);
+	if (rc == 0)
+		rc = make_ends(c, end);
 	if (rc == 0 && c->family == 4)
 		rc = rules_plain_make(c->list, &c->entries);
 	if (c->list->plain.near != NULL)
@@ -196,7 +163,7 @@ static int make_list(struct compile *c, unsigned from, unsigned to)
 }
 
 /* Two lists more, one for each family. */
-static int add_lists(struct compile *c, unsigned from, unsigned to)
+static int add_lists(struct rules_compile *c, unsigned from, unsigned to)
 {
 	struct weir_rules *rs = c->rs;
 	struct rules_list *grown = realloc(rs->lists, (rs->n_lists + 2) * sizeof(grown[0]));
@@ -239,7 +206,7 @@ static bool same_rules(const struct weir_rules *rs, unsigned from, unsigned to, 
 	return true;
 }
 
-static int make_pairs(struct compile *c)
+static int make_pairs(struct rules_compile *c)
 {
 	uint64_t seen[WEIR_ZONES_MAX * WEIR_ZONES_MAX];
 	struct weir_rules *rs = c->rs;
@@ -265,28 +232,34 @@ static int make_pairs(struct compile *c)
 	return 0;
 }
 
-static int make_all(struct weir_rules *rs, struct weir_why *why)
+static void free_compile(struct rules_compile *c)
 {
-	const size_t most_classes = sizeof(((struct compile *)NULL)->class_of) / sizeof(uint16_t);
-	struct compile *c = calloc(1, sizeof(*c));
-	int rc = -ENOMEM;
-
-	if (c == NULL)
-		return -ENOMEM;
-	c->rs = rs;
-	c->why = why;
-	c->wanted = calloc(rs->n + 1u, sizeof(c->wanted[0]));
-	c->sides.src = malloc(rs->n + 1u);
-	c->sides.dst = malloc(rs->n + 1u);
-	c->classes = calloc(most_classes, sizeof(c->classes[0]));
-	if (c->wanted != NULL && c->sides.src != NULL && c->sides.dst != NULL && c->classes != NULL)
-		rc = make_pairs(c);
 	free(c->wanted);
 	free(c->sides.src);
 	free(c->sides.dst);
+	free(c->class);
 	free(c->classes);
 	free(c->entries.bytes);
-	free(c);
+}
+
+static int make_all(struct weir_rules *rs, struct weir_why *why)
+{
+	const size_t n = rs->n + 1u;
+	struct rules_compile c = {
+		.rs = rs,
+		.why = why,
+		.wanted = calloc(n, sizeof(c.wanted[0])),
+		.sides = {.src = calloc(n, sizeof(c.sides.src[0])),
+			  .dst = calloc(n, sizeof(c.sides.dst[0]))},
+		.class = calloc(n, sizeof(c.class[0])),
+		.classes = calloc(n, sizeof(c.classes[0])),
+	};
+	int rc = -ENOMEM;
+
+	if (c.wanted != NULL && c.sides.src != NULL && c.sides.dst != NULL && c.class != NULL &&
+	    c.classes != NULL)
+		rc = make_pairs(&c);
+	free_compile(&c);
 	return rc;
 }
 

@@ -301,9 +301,10 @@ static bool next(uint32_t at[AXES], const uint32_t n[AXES])
 	return false;
 }
 
-int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_t number, bool src,
-		    bool dst, uint16_t class)
+int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_t number,
+		    const struct rules_entry_how *how)
 {
+	const bool src = how->src, dst = how->dst;
 	const size_t bytes = rules_entry_bytes(to->family);
 	uint32_t n[AXES], at[AXES] = {0};
 
@@ -311,7 +312,7 @@ int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_
 		return 0;
 	measure(r, to->family, src, dst, n);
 	do {
-		struct entry e = {.data = {.category_mask = 1,
+		struct entry e = {.data = {.category_mask = UINT32_C(1) << how->category,
 					   .priority = (int32_t)(WEIR_RULES_MAX + 1 - number),
 					   .userdata = number + 1}};
 
@@ -321,7 +322,7 @@ int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_
 		if (make_room(to) < 0)
 			return -ENOMEM;
 		fill(&e, r, to->family, src, dst, at);
-		e.field[AT_CLASS].value.u16 = class;
+		e.field[AT_CLASS].value.u16 = how->class;
 		memcpy(to->bytes + to->n++ * bytes, &e, bytes);
 	} while (next(at, n));
 	return 0;

@@ -77,11 +77,12 @@ int rules_limit_collect(struct weir_rules *rs, struct weir_why *why)
 	uint32_t n = 0;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < rs->n; i++)
+	for (uint32_t i = 0; i < rs->n; i++) {
 		n += rs->rules[i].limit != WEIR_LIMIT_NONE;
-	if (n > WEIR_RULE_LIMITS_MAX)
-		return weir_why(why, -ENOSPC, "%u rules have a limit, at most %u may", n,
-				WEIR_RULE_LIMITS_MAX);
+		if (n > WEIR_RULE_LIMITS_MAX)
+			return weir_why(why, -ENOSPC, "rule %s: more than %u rules have a limit",
+					rs->rules[i].name, WEIR_RULE_LIMITS_MAX);
+	}
 	rs->limits = calloc(n + 1u, sizeof(rs->limits[0]));
 	if (rs->limits == NULL)
 		return -ENOMEM;

@@ -17,11 +17,15 @@
 #define PREFIXES_FIRST 16
 /* If a side would have too many lists, they may become more, up to these. */
 #define PREFIXES_LAST 4096
+/* Lists of a side that are looked up before prefixes become more entries: each costs a packet some
+ * cycles. Only if that does not help there are up to WEIR_RULE_SETS_MAX. */
+#define LISTS_FEW 64
 
 /* One side while its lists are numbered. */
 struct side {
 	struct rules_look *look;
-	const struct weir_rule_addrs *list[WEIR_RULE_SETS_MAX];
+	const struct weir_rule_addrs **list; /* room */
+	uint32_t room;
 };
 
 uint32_t rules_lists_prefixes(const struct weir_rule_addrs *a, uint8_t family)
@@ -112,73 +116,71 @@ static int anon_set(struct weir_rules *rs, const struct weir_rule_addrs *a,
 	return fill_set(set, a);
 }
 
-static int add_set(struct rules_look *look, const struct weir_set *set, uint64_t list)
+/* A set more of a list. */
+static int add_set(struct side *s, const struct weir_set *set, uint16_t list)
 {
-	unsigned i = 0;
+	struct rules_look *look = s->look;
+	uint16_t i = 0;
 
-	while (i < look->n_sets && look->set[i] != set)
+	while (i < look->sets.n && look->set[i] != set)
 		i++;
-	if (i == WEIR_RULE_SETS_MAX)
+	if (i == s->room)
 		return -ENOSPC;
-	if (i == look->n_sets) {
-		look->set[i] = set;
-		look->set_lists[i] = 0;
-		look->n_sets++;
-	}
-	look->set_lists[i] |= list;
-	return 0;
-}
+	if (i == look->sets.n) {
+		const struct weir_set **grown = realloc(look->set, (i + 1u) * sizeof(look->set[0]));
 
-static int add_country(struct rules_look *look, uint16_t country, uint64_t list)
-{
-	uint64_t *grown = look->country_lists;
-
-	if (country >= look->n_countries) {
-		grown = realloc(grown, (country + 1u) * sizeof(grown[0]));
 		if (grown == NULL)
 			return -ENOMEM;
-		memset(grown + look->n_countries, 0,
-		       (country + 1u - look->n_countries) * sizeof(grown[0]));
-		look->country_lists = grown;
-		look->n_countries = country + 1u;
+		look->set = grown;
+		look->set[i] = set;
 	}
-	grown[country] |= list;
+	return rules_members_add(&look->sets, i, list);
+}
+
+static int add_negated(struct rules_look *look, uint16_t list)
+{
+	uint16_t *grown = realloc(look->negated, (look->n_negated + 1) * sizeof(grown[0]));
+
+	if (grown == NULL)
+		return -ENOMEM;
+	look->negated = grown;
+	look->negated[look->n_negated++] = list;
 	return 0;
 }
 
 /* The number of a list, given to it if it has none. */
 static int number(struct weir_rules *rs, struct side *s, const struct weir_rule_addrs *a,
-		  uint8_t *out)
+		  uint16_t *out)
 {
 	struct rules_look *look = s->look;
 	const struct weir_set *anon;
-	unsigned i = 0;
+	uint16_t i = 0;
 	int rc = 0;
 
 	while (i < look->n_lists && !same_list(s->list[i], a))
 		i++;
-	*out = (uint8_t)i;
+	*out = i;
 	if (i < look->n_lists)
 		return 0;
-	if (i == WEIR_RULE_SETS_MAX)
+	if (i == s->room)
 		return -ENOSPC;
 	s->list[i] = a;
 	look->n_lists++;
 	if (a->negate)
-		look->negated |= UINT64_C(1) << i;
+		rc = add_negated(look, i);
 	for (uint32_t k = 0; k < a->n_sets && rc == 0; k++)
-		rc = add_set(look, a->sets[k], UINT64_C(1) << i);
+		rc = add_set(s, a->sets[k], i);
 	for (uint32_t k = 0; k < a->n_countries && rc == 0; k++)
-		rc = add_country(look, a->countries[k], UINT64_C(1) << i);
+		rc = rules_members_add(&look->countries, a->countries[k], i);
 	if (rc == 0 && a->n_prefixes > 0)
 		rc = anon_set(rs, a, &anon);
 	if (rc == 0 && a->n_prefixes > 0)
-		rc = add_set(look, anon, UINT64_C(1) << i);
+		rc = add_set(s, anon, i);
 	return rc;
 }
 
 static int place(struct weir_rules *rs, struct side side[2], const struct weir_rule *r,
-		 uint8_t family, uint32_t most, uint8_t *out[2])
+		 uint8_t family, uint32_t most, uint16_t *out[2])
 {
 	const struct weir_rule_addrs *addrs[2] = {&r->src, &r->dst};
 	uint64_t n[2];
@@ -203,38 +205,75 @@ static int place(struct weir_rules *rs, struct side side[2], const struct weir_r
 	return rc;
 }
 
-static void forget(struct rules_look *look)
+void rules_look_free(struct rules_look *look)
 {
-	free(look->country_lists);
+	free(look->set);
+	free(look->negated);
+	rules_members_free(&look->sets);
+	rules_members_free(&look->countries);
 	memset(look, 0, sizeof(*look));
 }
 
-int rules_lists_make(struct weir_rules *rs, struct rules_list *list, uint8_t family,
-		     const bool *wanted, const struct rules_sides *sides, struct weir_why *why)
+/* Number the lists of all rules. @return 0, -ENOMEM, or -ENOSPC: there are more than `room` of a
+ * side; *at is the rule. */
+static int number_all(struct rules_compile *c, uint32_t room, uint32_t most, uint32_t *at)
 {
+	struct side side[2] = {{.look = &c->list->src, .room = room},
+			       {.look = &c->list->dst, .room = room}};
+	const struct weir_rules *rs = c->rs;
+	int rc = 0;
+
+	rules_look_free(&c->list->src);
+	rules_look_free(&c->list->dst);
+	for (unsigned i = 0; i < 2; i++) {
+		side[i].list = calloc(room, sizeof(side[i].list[0]));
+		if (side[i].list == NULL)
+			rc = -ENOMEM;
+	}
+	for (uint32_t i = 0; i < rs->n && rc == 0; i++) {
+		*at = i;
+		if (c->wanted[i])
+			rc = place(c->rs, side, &rs->rules[i], c->family, most,
+				   (uint16_t *[]){&c->sides.src[i], &c->sides.dst[i]});
+	}
+	free(side[0].list);
+	free(side[1].list);
+	return rc;
+}
+
+static int seal(struct weir_rules *rs, struct rules_look *look)
+{
+	int rc = rules_members_seal(&look->sets, &rs->stats.bytes);
+
+	if (rc == 0)
+		rc = rules_members_seal(&look->countries, &rs->stats.bytes);
+	rs->stats.bytes +=
+		look->sets.n * sizeof(look->set[0]) + look->n_negated * sizeof(look->negated[0]);
+	return rc;
+}
+
+int rules_lists_make(struct rules_compile *c)
+{
+	static const uint32_t rooms[] = {LISTS_FEW, WEIR_RULE_SETS_MAX};
+	const struct weir_rules *rs = c->rs;
 	uint32_t at = 0;
 	int rc = -ENOSPC;
 
-	for (uint32_t most = PREFIXES_FIRST; rc == -ENOSPC && most <= PREFIXES_LAST; most *= 4) {
-		struct side side[2] = {{.look = &list->src}, {.look = &list->dst}};
-
-		forget(&list->src);
-		forget(&list->dst);
-		rc = 0;
-		for (uint32_t i = 0; i < rs->n && rc == 0; i++) {
-			at = i;
-			if (wanted[i])
-				rc = place(rs, side, &rs->rules[i], family, most,
-					   (uint8_t *[]){&sides->src[i], &sides->dst[i]});
-		}
-	}
+	for (unsigned i = 0; rc == -ENOSPC && i < RTE_DIM(rooms); i++)
+		for (uint32_t most = PREFIXES_FIRST; rc == -ENOSPC && most <= PREFIXES_LAST;
+		     most *= 4)
+			rc = number_all(c, rooms[i], most, &at);
 	if (rc == -ENOSPC)
-		return weir_why(why, rc,
+		return weir_why(c->why, rc,
 				"rule %s: more than %u sets or lists of addresses on one side "
 				"between two zones; put them together in fewer sets",
 				rs->rules[at].name, WEIR_RULE_SETS_MAX);
-	if (rc < 0)
-		return weir_why(why, rc, "rule %s: no memory for its addresses",
+	if (rc == 0)
+		rc = seal(c->rs, &c->list->src);
+	if (rc == 0)
+		rc = seal(c->rs, &c->list->dst);
+	if (rc < 0 && rs->n > 0)
+		return weir_why(c->why, rc, "rule %s: no memory for its addresses",
 				rs->rules[at].name);
-	return 0;
+	return rc;
 }

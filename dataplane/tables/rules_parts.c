@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Entries of a segment to contexts of rte_acl.
+ * Entries to contexts of rte_acl.
  *
  * A trie of rules with any source and of rules with any destination is nearly their product: 10,000
  * of mixed shapes took 5 s, 1.6 GB to build and 190 MB in the end; in parts by shape 0.5 s, 0.1 GB
@@ -15,6 +15,7 @@
 #include <rte_vect.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "rules_priv.h"
 
@@ -49,14 +50,18 @@ struct placed {
 	uint16_t weight;
 };
 
-/* What a segment's parts are made of. */
+/* What parts are made of. */
 struct job {
 	const struct weir_rules *rs;
 	const struct rules_entries *e;
-	const struct rules_class *classes; /* of the segment */
+	const struct rules_class *classes; /* of the list */
 	uint32_t n_classes;
-	struct rules_segment *s;
+	struct rules_parts *out;
 };
+
+/* An entry's class is the list's; a part numbers those that it has anew, so that its first one has
+ * the number of the keys as they are. */
+#define NO_NUMBER UINT16_MAX
 
 /* AVX-512 halves the cycles; DPDK takes it only if EAL was told so for everything, as in fib.c. */
 static void choose_classify(struct rte_acl_ctx *acl)
@@ -70,14 +75,15 @@ static void choose_classify(struct rte_acl_ctx *acl)
 }
 
 /* -E2BIG: rte_acl had not enough memory, or would need more than its eight tries. */
-static int build(const struct weir_rules *rs, const struct rules_entries *e,
-		 const struct placed *placed, uint32_t n, struct rte_acl_ctx **out)
+static int build(const struct job *job, const struct placed *placed, uint32_t n,
+		 struct rte_acl_ctx **out)
 {
+	const struct rules_entries *e = job->e;
 	static unsigned made; /* names must differ; control thread */
 	char name[RTE_ACL_NAMESIZE];
 	const struct rte_acl_param param = {
 		.name = name,
-		.socket_id = rs->numa,
+		.socket_id = job->rs->numa,
 		.rule_size = (uint32_t)rules_entry_bytes(e->family),
 		.max_rule_num = n,
 	};
@@ -92,6 +98,7 @@ static int build(const struct weir_rules *rs, const struct rules_entries *e,
 	for (uint32_t i = 0; i < n && rc == 0; i++)
 		rc = rte_acl_add_rules(acl, rules_entry_at(e, placed[i].entry), 1);
 	rules_entry_config(e->family, &config);
+	config.num_categories = job->out->categories;
 	if (rc == 0)
 		rc = rte_acl_build(acl, &config);
 	if (rc < 0) {
@@ -105,17 +112,12 @@ static int build(const struct weir_rules *rs, const struct rules_entries *e,
 
 /* What the part is: its classes, once each, its first rule and its ranges. */
 static int describe(struct rules_part *p, const struct job *job, const struct placed *placed,
-		    uint32_t n)
+		    uint32_t n, uint16_t *number)
 {
-	bool *seen = calloc(job->n_classes, sizeof(seen[0]));
-
 	*p = (struct rules_part){.first = UINT32_MAX, .lo = {UINT64_MAX, UINT64_MAX}};
 	p->classes = calloc(RTE_MIN(n, job->n_classes), sizeof(p->classes[0]));
-	if (seen == NULL || p->classes == NULL) {
-		free(seen);
-		free(p->classes);
+	if (p->classes == NULL)
 		return -ENOMEM;
-	}
 	for (uint32_t i = 0; i < n; i++) {
 		const struct placed *it = &placed[i];
 
@@ -125,41 +127,46 @@ static int describe(struct rules_part *p, const struct job *job, const struct pl
 			p->lo[side] = RTE_MIN(p->lo[side], it->lo[side]);
 			p->hi[side] = RTE_MAX(p->hi[side], it->hi[side]);
 		}
-		if (!seen[it->class])
-			p->classes[p->n_classes++] = job->classes[it->class];
-		seen[it->class] = true;
+		if (number[it->class] != NO_NUMBER)
+			continue;
+		number[it->class] = (uint16_t)p->n_classes;
+		p->classes[p->n_classes] = job->classes[it->class];
+		p->classes[p->n_classes].id_be = htobe16((uint16_t)p->n_classes);
+		p->n_classes++;
 	}
-	free(seen);
 	return 0;
 }
 
-static int append(struct rules_segment *s, const struct rules_part *p)
+static int append(struct rules_parts *to, const struct rules_part *p)
 {
-	struct rules_part *grown = realloc(s->parts, (s->n_parts + 1) * sizeof(grown[0]));
+	struct rules_part *grown = realloc(to->part, (to->n + 1) * sizeof(grown[0]));
 
 	if (grown == NULL)
 		return -ENOMEM;
-	s->parts = grown;
-	s->parts[s->n_parts++] = *p;
+	to->part = grown;
+	to->part[to->n++] = *p;
 	return 0;
 }
 
 static int make_one(struct job *job, const struct placed *placed, uint32_t n)
 {
-	struct rules_part part;
-	int rc = describe(&part, job, placed, n);
+	uint16_t *number = malloc(job->n_classes * sizeof(number[0]));
+	struct rules_part part = {0};
+	int rc = -ENOMEM;
 
-	if (rc < 0)
+	if (number == NULL)
 		return rc;
+	memset(number, 0xff, job->n_classes * sizeof(number[0]));
+	rc = describe(&part, job, placed, n, number);
 	/* If there is one class, its field is left out, and the keys are good as they are. */
-	if (part.n_classes == 1)
-		part.classes[0].id_be = 0;
-	for (uint32_t i = 0; i < n; i++)
-		rules_entry_set_class(rules_entry_at(job->e, placed[i].entry), placed[i].class,
-				      part.n_classes == 1);
-	rc = build(job->rs, job->e, placed, n, &part.acl);
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		rules_entry_set_class(rules_entry_at(job->e, placed[i].entry),
+				      number[placed[i].class], part.n_classes == 1);
+	free(number);
 	if (rc == 0)
-		rc = append(job->s, &part);
+		rc = build(job, placed, n, &part.acl);
+	if (rc == 0)
+		rc = append(job->out, &part);
 	if (rc < 0) {
 		rte_acl_free(part.acl);
 		free(part.classes);
@@ -255,32 +262,34 @@ static int make_shapes(struct job *job, struct placed *placed, uint32_t n)
 }
 
 int rules_parts_make(struct weir_rules *rs, const struct rules_entries *e,
-		     const struct rules_class *classes, uint32_t n_classes, struct rules_segment *s)
+		     const struct rules_class *classes, uint32_t n_classes, uint32_t categories,
+		     struct rules_parts *out)
 {
 	struct placed *placed = calloc(e->n, sizeof(placed[0]));
-	struct job job = {rs, e, classes, n_classes, s};
+	struct job job = {rs, e, classes, n_classes, out};
 	int rc;
 
 	if (placed == NULL)
 		return -ENOMEM;
+	out->categories = categories;
 	for (uint32_t i = 0; i < e->n; i++)
 		place(e, i, &placed[i]);
 	rc = e->n > ALONE ? make_shapes(&job, placed, e->n) : make_part(&job, placed, e->n);
 	free(placed);
 	if (rc < 0)
 		return rc;
-	qsort(s->parts, s->n_parts, sizeof(s->parts[0]), by_first);
-	for (uint32_t i = 0; i < s->n_parts; i++)
-		rs->stats.bytes += sizeof(s->parts[0]) +
-				   s->parts[i].n_classes * sizeof(s->parts[i].classes[0]);
+	qsort(out->part, out->n, sizeof(out->part[0]), by_first);
+	for (uint32_t i = 0; i < out->n; i++)
+		rs->stats.bytes += sizeof(out->part[0]) +
+				   out->part[i].n_classes * sizeof(out->part[i].classes[0]);
 	return 0;
 }
 
-void rules_parts_free(struct rules_segment *s)
+void rules_parts_free(struct rules_parts *p)
 {
-	for (uint32_t i = 0; i < s->n_parts; i++) {
-		rte_acl_free(s->parts[i].acl);
-		free(s->parts[i].classes);
+	for (uint32_t i = 0; i < p->n; i++) {
+		rte_acl_free(p->part[i].acl);
+		free(p->part[i].classes);
 	}
-	free(s->parts);
+	free(p->part);
 }

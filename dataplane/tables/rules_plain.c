@@ -74,20 +74,15 @@ static int make_near(struct rules_plain *p, const struct rules_entries *e)
 
 int rules_plain_make(struct rules_list *list, const struct rules_entries *e)
 {
-	const struct rules_segment *s = list->segments;
 	struct rules_plain *p = &list->plain;
 	const struct rules_part *part;
 
-	if (list->n_segments == 0) {
-		*p = (struct rules_plain){.is = true, .rest = WEIR_RULE_DEFAULT};
+	if (list->passes.n > 0 || list->ends.n > 1)
 		return 0;
-	}
-	if (list->n_segments > 1 || s->pass != WEIR_RULE_DEFAULT || s->n_parts > 1)
+	*p = (struct rules_plain){.is = true, .rest = list->rest};
+	if (list->ends.n == 0)
 		return 0;
-	*p = (struct rules_plain){.is = true, .rest = s->rest};
-	if (s->n_parts == 0)
-		return 0;
-	part = &s->parts[0];
+	part = &list->ends.part[0];
 	p->is = !part->beyond && part->n_classes == 1 && part->classes[0].src == RULES_NO_LIST &&
 		part->classes[0].dst == RULES_NO_LIST;
 	p->acl = part->acl;

@@ -3,16 +3,18 @@
 
 /*
  * Rules as they are compiled. Pairs of zones whose rules are the same share a list, which is two:
- * one for each family. A list is segments, asked one after the other; only the last rule of a
- * segment may not end the search. A rule that takes everything ends its segment too, and is no
- * entry: in the trie it would lie under all others, and each packet would have to be walked to the
- * end of it.
+ * one for each family. A list has rules that end the search, of which a packet needs the first that
+ * it matches, and rules that may not, of which it needs all before that one: see rules_passes.c. A
+ * rule that takes everything is no entry: in the trie it would lie under all others, and each
+ * packet would have to be walked to the end of it.
  *
  *	rules.c          copies, and everything's end
- *	rules_compile.c  pairs of zones to lists, lists to segments
+ *	rules_compile.c  pairs of zones to lists
  *	rules_lists.c    address lists that are looked up, and the classes that they make
  *	rules_entries.c  a rule to entries of rte_acl
- *	rules_parts.c    entries of a segment to contexts of rte_acl
+ *	rules_members.c  which lists an address set or a country is in
+ *	rules_passes.c   rules that may not end the search
+ *	rules_parts.c    entries to contexts of rte_acl
  *	rules_plain.c    lists that headers alone decide
  *	rules_ask.c      the data path
  *	rules_limit.c    token buckets
@@ -32,86 +34,56 @@
 #include <weir/rules.h>
 #include <weir/set.h>
 
+#include "rules_key_priv.h"
+
 /* Packets that go through a list together: as many as sets look up at once. */
 #define RULES_CHUNK 64
 /* Keys that are classified together: each packet has one for each class that it is in. */
 #define RULES_ROOM 256
 /* Of a class: the side is of no list that is looked up, its prefixes are in the entries. */
 #define RULES_NO_LIST WEIR_RULE_SETS_MAX
-/* Of a segment: the last rule has no limit. */
+/* Of a rule that may not end the search: it has no limit, it counts. */
 #define RULES_NO_LIMIT UINT16_MAX
 /* Lists at most: one for each pair of zones and family. */
 #define RULES_LISTS_MAX (2 * WEIR_ZONES_MAX * WEIR_ZONES_MAX)
 
-/*
- * What rte_acl reads of a packet of IPv4: a byte, then words of four bytes, in network order. It
- * begins as a header without options and TCP behind it do, so that of a packet which is all that
- * can be read where it lies, if the rules need nothing of what is behind.
- */
-struct rules_key4 {
-	uint8_t version; /* read with the three bytes behind it */
-	uint8_t tos;
-	uint8_t unused[7];
-	uint8_t proto;
-	uint16_t csum; /* read with the byte before */
-	uint32_t src_be;
-	uint32_t dst_be;
-	uint16_t first_be;  /* source port; type of ICMP */
-	uint16_t second_be; /* destination port; code of ICMP */
-	uint32_t unused_too[2];
-	uint8_t data_off; /* read with the three bytes behind it */
-	uint8_t tcp_flags;
-	uint16_t window;
-	uint16_t class_be; /* of the context: what the entry asks of the address lists */
-	uint16_t vlan_be;
-	uint16_t app_be;
-	uint16_t unused_end; /* read with the two bytes before */
-};
-static_assert(offsetof(struct rules_key4, proto) == 9 &&
-		      offsetof(struct rules_key4, src_be) == 12 &&
-		      offsetof(struct rules_key4, first_be) == 20 &&
-		      offsetof(struct rules_key4, tcp_flags) == 33 &&
-		      offsetof(struct rules_key4, class_be) == 36,
-	      "RFC 791 and RFC 9293");
-
-/* The same of IPv6. */
-struct rules_key6 {
-	uint8_t proto;
-	uint8_t unused[3]; /* read with the byte before */
-	uint16_t class_be; /* of the context: what the entry asks of the address lists */
-	uint16_t vlan_be;
-	uint32_t src_be[4];
-	uint32_t dst_be[4];
-	uint16_t first_be;  /* source port; type of ICMP */
-	uint16_t second_be; /* destination port; code of ICMP */
-	uint8_t tcp_flags;
-	uint8_t dscp;
-	uint16_t app_be;
+/* A thing that is in an address list. */
+struct rules_member {
+	uint16_t what, list;
 };
 
-union rules_key {
-	struct rules_key4 four;
-	struct rules_key6 six;
+/* Things and the address lists that they are in. While they are collected, members; then at and
+ * list, so that those of thing i are list[at[i]] to list[at[i + 1] - 1]. */
+struct rules_members {
+	uint32_t n; /* things, from 0 on */
+	uint32_t *at;
+	uint16_t *list;
+	struct rules_member *member; /* n_members, of room */
+	uint32_t n_members, room;
 };
 
-/* What a list of rules looks up of one side, in bits by address list. */
+int rules_members_add(struct rules_members *m, uint16_t what, uint16_t list);
+/* No more are added. 0 or -ENOMEM. @return bytes it takes in *bytes. */
+int rules_members_seal(struct rules_members *m, uint64_t *bytes);
+void rules_members_free(struct rules_members *m);
+
+/* What a list of rules looks up of one side: address lists, and what is in them. */
 struct rules_look {
 	unsigned n_lists;
-	unsigned n_sets;
-	const struct weir_set *set[WEIR_RULE_SETS_MAX];
-	uint64_t set_lists[WEIR_RULE_SETS_MAX]; /* lists that a set is in */
-	uint64_t negated;			/* lists that hold what is in none of theirs */
-	uint64_t *country_lists;		/* by country, n_countries: lists that it is in */
-	uint32_t n_countries;
+	unsigned n_negated;
+	const struct weir_set **set; /* sets.n */
+	struct rules_members sets;
+	struct rules_members countries;
+	uint16_t *negated; /* n_negated: lists that hold what is in none of theirs */
 };
 
 /* Entries that need the same address lists. */
 struct rules_class {
-	uint8_t src, dst; /* lists that a packet must be in; RULES_NO_LIST: none */
-	uint16_t id_be;	  /* what the entries have in the field */
+	uint16_t src, dst; /* lists that a packet must be in; RULES_NO_LIST: none */
+	uint16_t id_be;	   /* what the entries have in the field */
 };
 
-/* A context of rte_acl: all entries of a segment, or those that are like each other. */
+/* A context of rte_acl: all entries of some rules, or those that are like each other. */
 struct rules_part {
 	struct rte_acl_ctx *acl; /* its answers are numbers of rules, plus one */
 	uint32_t first;		 /* the smallest of them */
@@ -121,12 +93,38 @@ struct rules_part {
 	uint64_t lo[2], hi[2]; /* rules_top() of source and destination: no others can match */
 };
 
-struct rules_segment {
-	struct rules_part *parts; /* by first */
-	uint32_t n_parts;	  /* may be 0 if there is a rest */
-	uint32_t rest;	/* the rule that takes all that no entry matches; WEIR_RULE_DEFAULT: none */
-	uint32_t pass;	/* the rule that may not end the search; WEIR_RULE_DEFAULT: none */
-	uint16_t limit; /* of that rule */
+/* Contexts of some rules. */
+struct rules_parts {
+	struct rules_part *part; /* n, by first */
+	uint32_t n;
+	uint32_t categories; /* answers for each packet */
+};
+
+/* Rules of a group, of which rte_acl says at once which ones a packet matches: a category each. */
+#define RULES_GROUP  RTE_ACL_MAX_CATEGORIES
+#define RULES_GROUPS (WEIR_RULE_PASSES_MAX / RULES_GROUP)
+/* Which rules a packet matches, in bits. */
+#define RULES_PASS_WORDS (WEIR_RULE_PASSES_MAX / 64)
+static_assert(RULES_GROUPS <= 64 && WEIR_RULE_PASSES_MAX % 64 == 0, "masks are of 64 bits");
+
+/* A rule that may not end the search. */
+struct rules_pass {
+	uint32_t rule;
+	uint16_t limit; /* or RULES_NO_LIMIT */
+};
+
+/* All of a list, in their order. */
+struct rules_passes {
+	struct rules_pass *pass; /* n */
+	uint32_t n;
+	uint32_t n_words;  /* of all and of what packets match */
+	uint32_t n_groups; /* of RULES_GROUP rules */
+	uint32_t n_blocks; /* of groups, see block; 0: there is no root */
+	uint32_t block;	   /* groups of a block */
+	uint64_t *all;	   /* n_words: rules that take every packet, and are no entries */
+	/* The first rule of each block that a packet matches: which groups are to be asked. */
+	struct rules_parts root;
+	struct rules_parts *group; /* n_groups */
 };
 
 /* A list without address lists, limits and counting: what a packet's headers say is all it needs.
@@ -134,7 +132,7 @@ struct rules_segment {
 struct rules_plain {
 	bool is;		 /* else it is not such a list */
 	struct rte_acl_ctx *acl; /* NULL: there are no entries; reads packets as they lie there */
-	uint32_t rest;		 /* as of a segment */
+	uint32_t rest;		 /* as of a list */
 	/* By the first 16 bits of an address, that of the header at near_at: whether an entry may
 	 * match it. NULL: too many of them may. */
 	uint64_t *near;
@@ -143,8 +141,10 @@ struct rules_plain {
 #define RULES_NEAR_WORDS ((1u << 16) / 64)
 
 struct rules_list {
-	struct rules_segment *segments;
-	uint32_t n_segments;
+	struct rules_parts ends; /* rules that end the search; may be none */
+	uint32_t rest;	/* the rule that takes all that no entry matches; WEIR_RULE_DEFAULT: none */
+	uint32_t first; /* the first rule that ends the search; WEIR_RULE_DEFAULT: none does */
+	struct rules_passes passes;
 	struct rules_plain plain;
 	struct rules_look src, dst;
 };
@@ -193,26 +193,12 @@ static inline bool rules_passes(const struct weir_rule *r)
 	return r->action == WEIR_ACTION_COUNT || r->limit != WEIR_LIMIT_NONE;
 }
 
-/* Entries of one segment as they are collected. */
+/* Entries of one context, or of several, as they are collected. */
 struct rules_entries {
 	uint8_t family;
 	uint32_t n, room;
 	uint8_t *bytes; /* n of rules_entry_bytes() */
 };
-
-/*
- * What stands for the protocol of a later fragment if others of it have ports, a type or flags: no
- * packet has it (IANA: reserved). The protocol is then where others have their source port, so that
- * rules which look at those cannot match.
- */
-#define RULES_HEADLESS IPPROTO_RAW
-
-/* Whether packets of a protocol have what rules can look at behind the IP header. */
-static inline bool rules_has_header(uint8_t proto, uint8_t family)
-{
-	return weir_proto_has_ports(proto) ||
-	       proto == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-}
 
 /* The protocols that a rule matches in a family, 0 for all. @return how many; 0: none. */
 unsigned rules_protos(const struct weir_rule *r, uint8_t family, uint8_t out[3]);
@@ -224,10 +210,15 @@ size_t rules_entry_bytes(uint8_t family);
 void rules_entry_config(uint8_t family, struct rte_acl_config *out);
 /* How many entries a rule becomes in this family, of prefixes without sides that are looked up. */
 uint64_t rules_entry_count(const struct weir_rule *r, uint8_t family, bool src, bool dst);
-/* Add a rule's entries, of this class. @param src, dst sides whose prefixes are in the entries. 0
- * or -ENOMEM. */
-int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_t number, bool src,
-		    bool dst, uint16_t class);
+/* How a rule becomes entries. */
+struct rules_entry_how {
+	bool src, dst;	   /* sides whose prefixes are in the entries */
+	uint16_t class;	   /* what they ask of the address lists */
+	uint16_t category; /* for which of the answers they stand */
+};
+/* Add a rule's entries. 0 or -ENOMEM. */
+int rules_entry_add(struct rules_entries *to, const struct weir_rule *r, uint32_t number,
+		    const struct rules_entry_how *how);
 
 /* The first eight bytes of an address as a number; IPv4: four. */
 static inline uint64_t rules_top(const void *addr, uint8_t family)
@@ -258,22 +249,43 @@ uint16_t rules_entry_class(const void *entry);
 /* Set it, or let any do. */
 void rules_entry_set_class(void *entry, uint16_t class, bool any);
 
-/* Build the contexts of a segment. @param classes by number. 0 or -errno; what was built is in the
- * segment. */
-int rules_parts_make(struct weir_rules *rs, const struct rules_entries *e,
-		     const struct rules_class *classes, uint32_t n_classes,
-		     struct rules_segment *s);
-/* Free them. */
-void rules_parts_free(struct rules_segment *s);
-
-/* Where the sides of rules go, for one list: its number of a list, or RULES_NO_LIST. */
-struct rules_sides {
-	uint8_t *src, *dst; /* by rule */
+/* A list of rules on its way. */
+struct rules_compile {
+	struct weir_rules *rs;
+	struct weir_why *why;
+	struct rules_list *list;
+	uint8_t family;
+	bool *wanted; /* by rule: whether it is in the list */
+	struct rules_sides {
+		uint16_t *src, *dst; /* by rule: the number of its address list, or RULES_NO_LIST */
+	} sides;
+	uint16_t *class;	     /* by rule: its number */
+	struct rules_class *classes; /* n_classes */
+	uint32_t n_classes;
+	struct rules_entries entries;
 };
 
-/* Decide it for those rules of n that are wanted, and fill list->src and list->dst. */
-int rules_lists_make(struct weir_rules *rs, struct rules_list *list, uint8_t family,
-		     const bool *wanted, const struct rules_sides *sides, struct weir_why *why);
+/* Whether a rule of the list matches every packet that comes to it. */
+bool rules_takes_all(const struct rules_compile *c, uint32_t rule);
+/* Add a rule to c->entries. 0, -ENOSPC or -ENOMEM. */
+int rules_add(struct rules_compile *c, uint32_t rule, uint16_t category);
+/* Build contexts of c->entries. 0 or -errno. */
+int rules_build(struct rules_compile *c, uint32_t categories, struct rules_parts *out);
+
+/* The rules of the list before `end` that may not end the search. 0 or -errno. */
+int rules_passes_make(struct rules_compile *c, uint32_t end);
+void rules_passes_free(struct rules_passes *p);
+
+/* Build contexts. @param classes by number. 0 or -errno; what was built is in out. */
+int rules_parts_make(struct weir_rules *rs, const struct rules_entries *e,
+		     const struct rules_class *classes, uint32_t n_classes, uint32_t categories,
+		     struct rules_parts *out);
+/* Free them. */
+void rules_parts_free(struct rules_parts *p);
+
+/* Decide c->sides for those rules that are wanted, and fill list->src and list->dst. */
+int rules_lists_make(struct rules_compile *c);
+void rules_look_free(struct rules_look *look);
 /* Whether it is prefixes and nothing else, which may become entries. */
 bool rules_lists_plain(const struct weir_rule_addrs *a);
 /* How many prefixes of a family there are. */
@@ -304,8 +316,8 @@ bool rules_covers_rule(const struct weir_rules *rs, const struct weir_rule *big,
 /* Whether a packet may match both, order and what they do apart. In doubt it may. */
 bool rules_overlap(const struct weir_rule *a, const struct weir_rule *b);
 
-/* Describe a list of IPv4 for that, as a whole; its entries are those of its only segment. What it
- * takes of memory is its own: rules_plain_free(). 0 or -ENOMEM. */
+/* Describe a list of IPv4 for that, as a whole, with the entries of rules that end the search. What
+ * it takes of memory is its own: rules_plain_free(). 0 or -ENOMEM. */
 int rules_plain_make(struct rules_list *list, const struct rules_entries *e);
 void rules_plain_free(struct rules_plain *p);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What rules match: each field for itself, order, segments, zones and sets. */
+/* What rules match: each field for itself, order, rules that count, zones and sets. */
 
 #include "toy_rules.h"
 

@@ -105,19 +105,19 @@ static void test_a_bad_frame_of_rules_is_refused(void)
 
 static void test_too_many_counting_rules_between_two_zones_are_refused(void)
 {
-	struct weir_rule rules[WEIR_RULE_SEGMENTS_MAX + 1];
-	struct weir_rules_conf conf = toy_rules_conf(rules, WEIR_RULE_SEGMENTS_MAX);
+	static struct weir_rule rules[WEIR_RULE_PASSES_MAX + 1];
+	struct weir_rules_conf conf = toy_rules_conf(rules, WEIR_RULE_PASSES_MAX);
 	struct weir_why why;
 
-	for (unsigned i = 0; i <= WEIR_RULE_SEGMENTS_MAX; i++) {
+	for (unsigned i = 0; i <= WEIR_RULE_PASSES_MAX; i++) {
 		rules[i] = toy_rule("count");
 		rules[i].action = WEIR_ACTION_COUNT;
 	}
 	CU_ASSERT_EQUAL(compile(&conf, &why), 0);
 	conf.n++;
 	CU_ASSERT_EQUAL(compile(&conf, &why), -ENOSPC);
-	CU_ASSERT_STRING_EQUAL(why.text, "rule count: more than 64 rules between two zones that "
-					 "count or have a limit");
+	CU_ASSERT_STRING_EQUAL(why.text, "rule count: more than 1024 rules between two zones "
+					 "that count or have a limit");
 	rules[0].to_zones = 1 << 1;
 	rules[1].to_zones = 1 << 2;
 	CU_ASSERT_EQUAL(compile(&conf, &why), 0); /* no packet meets them all */
@@ -135,31 +135,58 @@ static void test_too_many_limits_are_refused(void)
 		rules[i].limit_pps = rules[i].limit_burst = 1;
 	}
 	CU_ASSERT_EQUAL(compile(&conf, &why), -ENOSPC);
-	CU_ASSERT_STRING_EQUAL(why.text, "1025 rules have a limit, at most 1024 may");
+	CU_ASSERT_STRING_EQUAL(why.text, "rule limited: more than 1024 rules have a limit");
+}
+
+/* Rule i is for hosts that only its set has. */
+static void each_set_decides(const struct weir_rule *rules, uint32_t n)
+{
+	struct weir_rules *rs = toy_rules(rules, n);
+	struct weir_rule_ask asks[64];
+	uint32_t rule[64];
+
+	for (uint32_t i = 0; i <= n; i += 64) {
+		for (uint32_t k = 0; k < 64; k++) {
+			const uint32_t addr_be = htonl(UINT32_C(0x0a000000) + i + k);
+
+			asks[k] = toy_udp();
+			memcpy(asks[k].tuple.src, &addr_be, sizeof(addr_be));
+		}
+		weir_rules_ask(rs, toy_only_worker(), asks, 64, 0, 0, rule, NULL, NULL);
+		for (uint32_t k = 0; k < 64; k++)
+			CU_ASSERT_EQUAL(rule[k], i + k < n ? i + k : WEIR_RULE_DEFAULT);
+	}
+	weir_rules_free(rs);
 }
 
 static void test_too_many_sets_between_two_zones_are_refused(void)
 {
 	const struct weir_set_conf of_set = {.name = "s", .entries = 1, .numa = -1};
-	struct weir_rule rules[WEIR_RULE_SETS_MAX + 1];
-	const struct weir_set *sets[WEIR_RULE_SETS_MAX + 1];
+	static struct weir_rule rules[WEIR_RULE_SETS_MAX + 1];
+	static const struct weir_set *sets[WEIR_RULE_SETS_MAX + 1];
 	struct weir_rules_conf conf = toy_rules_conf(rules, WEIR_RULE_SETS_MAX);
 	struct weir_why why;
 
 	toy_eal();
 	for (unsigned i = 0; i <= WEIR_RULE_SETS_MAX; i++) {
+		const uint32_t addr_be = htonl(UINT32_C(0x0a000000) + i);
+		struct weir_prefix host = toy_prefix("10.0.0.0/32");
 		struct weir_set *set = NULL;
 
+		memcpy(host.addr.bytes, &addr_be, sizeof(addr_be));
 		CU_ASSERT_EQUAL_FATAL(weir_set_create(&of_set, &set, NULL), 0);
+		CU_ASSERT_EQUAL(weir_set_add(set, &host, WEIR_SET_FOREVER), 0);
 		sets[i] = set;
 		rules[i] = toy_rule("set");
 		rules[i].src = (struct weir_rule_addrs){.sets = &sets[i], .n_sets = 1};
 	}
-	CU_ASSERT_EQUAL(compile(&conf, &why), 0);
+	each_set_decides(rules, 65);
+	each_set_decides(rules, WEIR_RULE_SETS_MAX);
 	conf.n++;
 	CU_ASSERT_EQUAL(compile(&conf, &why), -ENOSPC);
-	CU_ASSERT_STRING_EQUAL(why.text, "rule set: more than 64 sets or lists of addresses on one "
-					 "side between two zones; put them together in fewer sets");
+	CU_ASSERT_STRING_EQUAL(why.text,
+			       "rule set: more than 1024 sets or lists of addresses on one "
+			       "side between two zones; put them together in fewer sets");
 	for (unsigned i = 0; i <= WEIR_RULE_SETS_MAX; i++)
 		weir_set_free((struct weir_set *)(uintptr_t)sets[i]);
 }
@@ -253,7 +280,7 @@ static void test_a_rule_that_takes_everything_is_no_entry(void)
 	rs = toy_compile(&conf);
 	weir_rules_stats(rs, &stats);
 	CU_ASSERT_EQUAL(stats.entries, 1 + 2 * 2); /* net; tcp of both families */
-	CU_ASSERT_EQUAL(stats.contexts, 3);
+	CU_ASSERT_EQUAL(stats.contexts, 2);	   /* one of each family */
 	CU_ASSERT_EQUAL(toy_decide(rs, &a), 0);
 	a.tuple.src[0] = 11;
 	CU_ASSERT_EQUAL(toy_decide(rs, &a), 1);

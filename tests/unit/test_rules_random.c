@@ -58,31 +58,35 @@ static unsigned compare_burst(const struct world *w, const struct weir_rules *rs
 	return wrong;
 }
 
-static void compare(uint8_t family, uint32_t n, uint32_t packets)
+static void compare_world(struct world *w, uint32_t packets)
 {
+	const struct weir_rules_conf conf = toy_rules_conf(w->rules, w->n);
+	struct weir_rules *rs = toy_compile(&conf);
 	struct weir_rules_stats stats;
-	struct weir_rules_conf conf;
-	struct weir_rules *rs;
-	struct world w;
 	uint32_t matched = 0;
 	unsigned wrong = 0;
 
-	toy_eal();
-	make_world(&w, family, n);
-	conf = toy_rules_conf(w.rules, n);
-	rs = toy_compile(&conf);
 	weir_rules_stats(rs, &stats);
 	for (uint32_t done = 0; done < packets; done += BURST)
-		wrong += compare_burst(&w, rs, 100, &matched);
+		wrong += compare_burst(w, rs, 100, &matched);
 	printf("\n    IPv%u: %u rules, %u contexts, %u entries, %.1f MB, %.0f ms; "
 	       "%u of %u packets matched a rule ",
-	       family, n, stats.contexts, stats.entries, (double)stats.bytes / 1e6,
+	       w->family, w->n, stats.contexts, stats.entries, (double)stats.bytes / 1e6,
 	       (double)stats.build_ns / 1e6, matched, packets);
 	CU_ASSERT_EQUAL(wrong, 0);
 	/* Else most of what is compared is the default. */
 	CU_ASSERT(matched > packets / 4);
 	weir_rules_free(rs);
-	end_world(&w);
+	end_world(w);
+}
+
+static void compare(uint8_t family, uint32_t n, uint32_t packets)
+{
+	struct world w;
+
+	toy_eal();
+	make_world(&w, family, n);
+	compare_world(&w, packets);
 }
 
 static bool is_long(void)
@@ -113,5 +117,35 @@ static void test_random_rules_of_ipv6_decide_as_one_after_the_other_would(void)
 	run(6);
 }
 
+/* Between two zones more than 64 of each: rules that count or have a limit, sets, address lists. */
+static void run_crowded(uint8_t family)
+{
+	struct world w;
+	uint32_t passes = 0, sets = 0;
+
+	toy_eal();
+	state = 77 + family;
+	make_world_of(&w, family, is_long() ? 1500 : 300, true);
+	for (uint32_t i = 0; i < w.n; i++) {
+		passes += w.rules[i].action == WEIR_ACTION_COUNT ||
+			  w.rules[i].limit != WEIR_LIMIT_NONE;
+		sets += w.rules[i].src.n_sets > 0;
+	}
+	CU_ASSERT(passes > 128 && sets > 128);
+	compare_world(&w, is_long() ? 1000000 : 6400);
+}
+
+static void test_many_rules_of_ipv4_that_count_or_have_limits_and_sets_decide_alike(void)
+{
+	run_crowded(4);
+}
+
+static void test_many_rules_of_ipv6_that_count_or_have_limits_and_sets_decide_alike(void)
+{
+	run_crowded(6);
+}
+
 WEIR_TESTS("rules/random", TEST(random_rules_of_ipv4_decide_as_one_after_the_other_would),
-	   TEST(random_rules_of_ipv6_decide_as_one_after_the_other_would))
+	   TEST(random_rules_of_ipv6_decide_as_one_after_the_other_would),
+	   TEST(many_rules_of_ipv4_that_count_or_have_limits_and_sets_decide_alike),
+	   TEST(many_rules_of_ipv6_that_count_or_have_limits_and_sets_decide_alike))

@@ -9,9 +9,11 @@
 #include "toy_rules.h"
 
 #include <stdlib.h>
+#include <weir/bucket.h>
 #include <weir/set.h>
 
-#define SETS 6
+#define SETS	 6
+#define SETS_MAX 100 /* of a crowded world */
 
 static uint64_t state; /* of the lots; a test sets it, not to 0 */
 
@@ -33,9 +35,11 @@ struct world {
 	uint8_t family;
 	struct weir_rule *rules;
 	uint32_t n;
+	uint32_t n_sets;
+	bool crowded; /* many sets, counting rules and limits, between all zones alike */
 	struct weir_prefix (*prefixes)[2][24];
 	struct weir_range (*ranges)[2][3];
-	const struct weir_set *sets[SETS];
+	const struct weir_set *sets[SETS_MAX];
 	char (*names)[16];
 };
 
@@ -79,15 +83,15 @@ static inline void random_addrs(struct world *w, struct weir_rule_addrs *a,
 			room[i].length += 12;
 	a->prefixes = room;
 	a->n_prefixes = n;
-	/* Of lists that are looked up, 64 may be different. */
+	/* Else there are soon more lists that are looked up than there may be. */
 	a->negate = one_in(w->n > 300 ? 1000 : 25);
-	if (one_in(12)) {
-		const uint32_t first = lot(SETS);
+	if (one_in(w->crowded ? 2 : 12)) {
+		const uint32_t first = lot(w->n_sets);
 
 		if (w->n > 300)
 			a->n_prefixes = 0;
 		a->sets = &w->sets[first];
-		a->n_sets = 1 + lot(first + 1 < SETS ? 2 : 1);
+		a->n_sets = 1 + lot(first + 1 < w->n_sets ? 2 : 1);
 	}
 }
 
@@ -127,6 +131,15 @@ static inline void random_details(struct weir_rule *r)
 		r->family = one_in(2) ? 4 : 6;
 }
 
+/* A limit that a test does not exceed. */
+static inline void random_limit(struct weir_rule *r, uint32_t slot)
+{
+	r->limit = (enum weir_limit_per)lot(WEIR_LIMITS);
+	r->limit_pps = WEIR_BUCKET_RATE_MAX;
+	r->limit_burst = WEIR_BUCKET_BURST_MAX;
+	r->slot = slot;
+}
+
 static inline void random_rule(struct world *w, uint32_t i, uint32_t passes)
 {
 	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP,    IPPROTO_SCTP,
@@ -150,6 +163,11 @@ static inline void random_rule(struct world *w, uint32_t i, uint32_t passes)
 	if (one_in(2))
 		r->n_dports = random_ranges(w->ranges[i][1]);
 	random_details(r);
+	if (!w->crowded)
+		return;
+	r->from_zones = r->to_zones = 0;
+	if (one_in(3))
+		random_limit(r, i);
 }
 
 static inline struct weir_set *random_set(uint8_t family, unsigned number)
@@ -170,24 +188,30 @@ static inline struct weir_set *random_set(uint8_t family, unsigned number)
 	return set;
 }
 
-static inline void make_world(struct world *w, uint8_t family, uint32_t n)
+static inline void make_world_of(struct world *w, uint8_t family, uint32_t n, bool crowded)
 {
-	*w = (struct world){.family = family, .n = n};
+	*w = (struct world){
+		.family = family, .n = n, .n_sets = crowded ? SETS_MAX : SETS, .crowded = crowded};
 	w->rules = calloc(n, sizeof(w->rules[0]));
 	w->prefixes = calloc(n, sizeof(w->prefixes[0]));
 	w->ranges = calloc(n, sizeof(w->ranges[0]));
 	w->names = calloc(n, sizeof(w->names[0]));
 	CU_ASSERT_FATAL(w->rules != NULL && w->prefixes != NULL && w->ranges != NULL &&
 			w->names != NULL);
-	for (unsigned i = 0; i < SETS; i++)
+	for (unsigned i = 0; i < w->n_sets; i++)
 		w->sets[i] = random_set(family, i);
 	for (uint32_t i = 0; i < n; i++)
-		random_rule(w, i, 4);
+		random_rule(w, i, crowded ? n / 3 : 4);
+}
+
+static inline void make_world(struct world *w, uint8_t family, uint32_t n)
+{
+	make_world_of(w, family, n, false);
 }
 
 static inline void end_world(struct world *w)
 {
-	for (unsigned i = 0; i < SETS; i++)
+	for (unsigned i = 0; i < w->n_sets; i++)
 		weir_set_free((struct weir_set *)(uintptr_t)w->sets[i]);
 	free(w->rules);
 	free(w->prefixes);

@@ -11,8 +11,8 @@
  * lists are a class, the class is a field, and a packet asks once for each class it is in. So a
  * change of a set recompiles nothing.
  *
- * First match wins. A rule that may not end the search (it counts, or has a limit) ends a segment:
- * what comes behind it is another rte_acl, asked only by packets that get so far.
+ * First match wins. Rules that may not end the search (they count, or have a limit) stand apart:
+ * rte_acl says of them which ones a packet matches, however many, and of the others which is first.
  */
 
 #include <stdbool.h>
@@ -40,9 +40,9 @@ struct weir_set;
 #define WEIR_RULE_DEFAULT UINT32_MAX
 /** Sets that the rules of one pair of zones may use for one side, and different lists of addresses
  * with a set, a country, a negation or many prefixes. */
-#define WEIR_RULE_SETS_MAX 64
+#define WEIR_RULE_SETS_MAX 1024
 /** Rules that may not end the search, in one pair of zones. */
-#define WEIR_RULE_SEGMENTS_MAX 64
+#define WEIR_RULE_PASSES_MAX 1024
 /** Rules with a limit. */
 #define WEIR_RULE_LIMITS_MAX 1024
 /** Packets that may be asked about at once. */
