@@ -28,7 +28,7 @@ static void usage(const char *program)
 		"  --family N  perf_router, perf_rules: only IPv4 or IPv6 (both)\n"
 		"  --burst N   perf_router: only this burst (16, 32, 64, 128)\n"
 		"  --dump F    perf_rules: write rules and packets for dpdk-test-acl into a folder\n"
-		"  --only C    perf_firewall: this case alone\n"
+		"  --only C    perf_firewall: this case alone; perf_rules: mixed\n"
 		"  --rules N   perf_firewall: rules that a new flow is compared with (1000)\n",
 		program);
 	exit(2);

@@ -5,7 +5,7 @@
  * and packets of which each is inside a random rule; asked in bursts of 32 and of 64. Figures are
  * TSC cycles a packet of weir_rules_ask() as a whole, the minimum and median of the rounds, in
  * which all sets had their turns; time and memory of compiling are of the one time that each was
- * compiled.
+ * compiled. `--only mixed`: 2,000 rules, of which some count, or have an address set for a source.
  */
 
 #include "perf.h"
@@ -18,6 +18,7 @@
 #include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/set.h>
 
 #define PACKETS	   16384
 #define ROUNDS_MAX 1024
@@ -26,10 +27,21 @@ static const uint32_t sizes[] = {100, 1000, 10000, 40000};
 static const uint16_t bursts[] = {32, 64};
 static const uint8_t families[] = {4, 6};
 
+/* Of so many rules, how many count and how many have a set. DPDK has room for some 1,250 sets. */
+#define MIXED	 2000
+#define SETS_MAX 500
+struct mix {
+	uint32_t count, sets;
+};
+static const struct mix no_mix;
+static const struct mix mixes[] = {{0, 0}, {1, 0},  {16, 0}, {64, 0},  {200, 0}, {1000, 0},
+				   {0, 1}, {0, 16}, {0, 64}, {0, 200}, {0, 500}, {200, 200}};
+
 struct subject {
 	enum rules_kind kind;
 	uint8_t family;
 	uint32_t n;
+	struct mix mix;
 	struct weir_rules *rules;
 	struct weir_rules_stats stats;
 	uint64_t peak_bytes; /* at most, while it was compiled; what it is then included */
@@ -37,8 +49,10 @@ struct subject {
 	double samples[RTE_DIM(bursts)][ROUNDS_MAX];
 };
 
-static struct subject *subjects[RULES_KINDS * RTE_DIM(families) * RTE_DIM(sizes)];
+static struct subject *subjects[RULES_KINDS * RTE_DIM(families) * RTE_DIM(mixes)];
+static_assert(RTE_DIM(mixes) >= RTE_DIM(sizes), "room for all");
 static unsigned n_subjects;
+static struct weir_set *sets[RTE_DIM(families)][SETS_MAX]; /* by rule, of all subjects */
 
 /* A line of /proc/self/status in bytes; hugepages are not in it. */
 static uint64_t resident(const char *line)
@@ -91,8 +105,47 @@ static void dump(const char *folder, const struct subject *s, const struct rules
 	fclose(f);
 }
 
+/* A set with a rule's own prefix, and 100 hosts. */
+static struct weir_set *make_set(const struct weir_prefix *own, uint32_t number)
+{
+	const struct weir_set_conf conf = {
+		.name = "hosts", .entries = 101, .numa = -1, .secret = {number, 1}};
+	struct weir_prefix p = *own;
+	struct weir_set *set = NULL;
+	int rc = weir_set_create(&conf, &set, NULL);
+
+	if (rc == 0)
+		rc = weir_set_add(set, &p, WEIR_SET_FOREVER);
+	p.length = p.addr.family == 4 ? 32 : 128;
+	p.addr.bytes[0] = 203;
+	p.addr.bytes[1] = (uint8_t)number;
+	p.addr.bytes[2] = (uint8_t)(number >> 8);
+	for (p.addr.bytes[3] = 0; p.addr.bytes[3] < 100 && rc == 0; p.addr.bytes[3]++)
+		rc = weir_set_add(set, &p, WEIR_SET_FOREVER);
+	if (rc < 0)
+		perf_die("a set", rc);
+	return set;
+}
+
+/* Some rules count, and some have a set: each so manieth. */
+static void mix(const struct subject *s, struct rules_made *made)
+{
+	for (uint32_t i = 0; i < s->mix.count; i++)
+		made->rules[i * made->n / s->mix.count].action = WEIR_ACTION_COUNT;
+	for (uint32_t i = 0; i < s->mix.sets; i++) {
+		const uint32_t number = i * made->n / s->mix.sets;
+		struct weir_set **set = &sets[s->family == 6][number * SETS_MAX / made->n];
+		struct weir_rule *r = &made->rules[number];
+
+		if (*set == NULL)
+			*set = make_set(r->src.prefixes, number);
+		r->src = (struct weir_rule_addrs){.sets = (const struct weir_set *const *)set,
+						  .n_sets = 1};
+	}
+}
+
 static void add_subject(const struct perf_options *o, enum rules_kind kind, uint8_t family,
-			uint32_t n)
+			uint32_t n, struct mix mixed)
 {
 	struct weir_rules_conf conf = {
 		.n = n, .zones = 3, .default_action = WEIR_ACTION_DROP, .workers = 1, .numa = -1};
@@ -103,12 +156,13 @@ static void add_subject(const struct perf_options *o, enum rules_kind kind, uint
 
 	if (s == NULL)
 		perf_die("no memory", -ENOMEM);
-	*s = (struct subject){.kind = kind, .family = family, .n = n};
+	*s = (struct subject){.kind = kind, .family = family, .n = n, .mix = mixed};
 	s->asks = calloc(PACKETS, sizeof(s->asks[0]));
 	if (s->asks == NULL)
 		perf_die("no memory", -ENOMEM);
 	rules_make(&made, kind, family, n);
 	rules_packets(&made, s->asks, PACKETS);
+	mix(s, &made);
 	conf.rules = made.rules;
 	before = begin_peak();
 	if (weir_rules_compile(&conf, &s->rules, &why) < 0)
@@ -153,15 +207,16 @@ static void verify(const struct subject *s, struct weir_rules_worker *w)
 static void print_table(const struct perf_options *o)
 {
 	printf("rules: TSC cycles a packet, %u rounds: minimum (median)\n\n"
-	       "%-12s %6s %6s %9s %9s %9s %17s %17s\n",
-	       o->rounds, "kind", "rules", "tables", "build ms", "MiB", "peak MiB", "burst 32",
-	       "burst 64");
+	       "%-12s %6s %5s %5s %6s %9s %7s %8s %17s %17s\n",
+	       o->rounds, "kind", "rules", "count", "sets", "tables", "build ms", "MiB", "peak MiB",
+	       "burst 32", "burst 64");
 	for (unsigned i = 0; i < n_subjects; i++) {
 		struct subject *s = subjects[i];
 
-		printf("%-4s IPv%-3u %6u %6u %9.1f %9.1f %9.1f", rules_kind_name(s->kind),
-		       s->family, s->n, s->stats.contexts, (double)s->stats.build_ns / 1e6,
-		       (double)s->stats.bytes / (1 << 20), (double)s->peak_bytes / (1 << 20));
+		printf("%-4s IPv%-3u %6u %5u %5u %6u %9.1f %7.1f %8.1f", rules_kind_name(s->kind),
+		       s->family, s->n, s->mix.count, s->mix.sets, s->stats.contexts,
+		       (double)s->stats.build_ns / 1e6, (double)s->stats.bytes / (1 << 20),
+		       (double)s->peak_bytes / (1 << 20));
 		for (unsigned b = 0; b < RTE_DIM(bursts); b++) {
 			const double median = perf_median(s->samples[b], o->rounds);
 
@@ -179,14 +234,34 @@ static void print_json(const struct perf_options *o)
 			struct subject *s = subjects[i];
 			const double median = perf_median(s->samples[b], o->rounds);
 
-			printf("%s\n  {\"kind\": \"%s\", \"family\": %u, \"rules\": %u, \"burst\": %u, "
+			printf("%s\n  {\"kind\": \"%s\", \"family\": %u, \"rules\": %u, "
+			       "\"count\": %u, \"sets\": %u, \"burst\": %u, "
 			       "\"contexts\": %u, \"build_ms\": %.1f, \"bytes\": %" PRIu64
 			       ", \"peak_bytes\": %" PRIu64 ", \"min\": %.2f, \"median\": %.2f}",
 			       i + b > 0 ? "," : "", rules_kind_name(s->kind), s->family, s->n,
-			       bursts[b], s->stats.contexts, (double)s->stats.build_ns / 1e6,
-			       s->stats.bytes, s->peak_bytes, s->samples[b][0], median);
+			       s->mix.count, s->mix.sets, bursts[b], s->stats.contexts,
+			       (double)s->stats.build_ns / 1e6, s->stats.bytes, s->peak_bytes,
+			       s->samples[b][0], median);
 		}
 	printf("\n]}\n");
+}
+
+static void add_subjects(const struct perf_options *o, enum rules_kind kind, uint8_t family)
+{
+	if (o->only != NULL && strcmp(o->only, "mixed") != 0)
+		perf_die("--only: there is `mixed`", -EINVAL);
+	for (unsigned i = 0; o->only == NULL && i < RTE_DIM(sizes); i++)
+		add_subject(o, kind, family, sizes[i], no_mix);
+	for (unsigned i = 0; o->only != NULL && i < RTE_DIM(mixes); i++)
+		if (kind == RULES_ACL || mixes[i].sets == 0)
+			add_subject(o, kind, family, MIXED, mixes[i]);
+}
+
+static void free_subject(struct subject *s)
+{
+	weir_rules_free(s->rules);
+	free(s->asks);
+	free(s);
 }
 
 int main(int argc, char **argv)
@@ -203,10 +278,8 @@ int main(int argc, char **argv)
 		perf_die("no memory", -ENOMEM);
 	for (unsigned kind = 0; kind < RULES_KINDS; kind++)
 		for (unsigned f = 0; f < RTE_DIM(families); f++)
-			for (unsigned i = 0; i < RTE_DIM(sizes); i++)
-				if (o.family == 0 || o.family == families[f])
-					add_subject(&o, (enum rules_kind)kind, families[f],
-						    sizes[i]);
+			if (o.family == 0 || o.family == families[f])
+				add_subjects(&o, (enum rules_kind)kind, families[f]);
 	for (unsigned i = 0; i < n_subjects; i++)
 		verify(subjects[i], w);
 	for (unsigned round = 0; round < o.rounds; round++)
@@ -217,11 +290,10 @@ int main(int argc, char **argv)
 		print_json(&o);
 	else
 		print_table(&o);
-	for (unsigned i = 0; i < n_subjects; i++) {
-		weir_rules_free(subjects[i]->rules);
-		free(subjects[i]->asks);
-		free(subjects[i]);
-	}
+	for (unsigned i = 0; i < n_subjects; i++)
+		free_subject(subjects[i]);
+	for (unsigned i = 0; i < RTE_DIM(families) * SETS_MAX; i++)
+		weir_set_free(sets[i / SETS_MAX][i % SETS_MAX]);
 	weir_rules_worker_free(w);
 	return 0;
 }
