@@ -165,11 +165,14 @@ static bool on_duplicate(struct ack *a)
 	struct loss *l = &a->w->loss;
 
 	a->prr_bytes = a->w->cc.mss;
-	if (l->state == REC_TIMEOUT || l->dup_acks + 1 >= a->w->flight.n)
+	if (l->dup_acks + 1 >= a->w->flight.n)
+		return false;
+	/* After a timeout they are of what was lost, unless new data was sent (RFC 5682). */
+	if (l->state == REC_TIMEOUT && seq_le(a->c->snd_nxt, l->recover))
 		return false;
 	l->dup_acks++;
 	/* RFC 6582 section 3.2 step 2: those after a recovery may be its own echo. */
-	return l->state != REC_FAST && l->dup_acks == DUP_THRESHOLD &&
+	return (l->state == REC_OPEN || l->state == REC_CWR) && l->dup_acks == DUP_THRESHOLD &&
 	       seq_lt(l->recover, a->c->snd_una) && lose_first(a);
 }
 

@@ -109,6 +109,7 @@ static void undo(struct ack *a)
 
 	stack_count(&a->c->stack->stats.tcp_undone, 1);
 	unmark_lost(w);
+	l->rack_sent_ns = 0; /* it may be a retransmission that did not arrive yet */
 	l->state = REC_OPEN;
 	l->can_undo = false;
 	l->frto = FRTO_NONE;
