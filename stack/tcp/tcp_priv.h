@@ -127,7 +127,11 @@ struct seg {
 	};
 	uint64_t delivered;	/* of the connection in bytes when it was sent (BBR draft, 4.1) */
 	uint64_t delivered_ns;	/* and when that was */
-	uint64_t first_sent_ns; /* when the flight that it belongs to began */
+	union {
+		uint64_t first_sent_ns; /* when the flight that it belongs to began */
+		/* The first of SACKED ones in a row: the last of them, so that they are passed by. */
+		struct rte_mbuf *sacked_to;
+	};
 	uint16_t flags;		/* enum seg_flag */
 	uint16_t sent_count;
 	uint32_t sent_flight_bytes; /* on their way when it was sent last, its own with them */

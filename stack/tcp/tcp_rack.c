@@ -115,12 +115,16 @@ bool rack_detect(struct conn *c, struct work *w, uint64_t now_ns)
 	for (struct rte_mbuf *m = w->flight.head; m != NULL; m = seg_of(m)->next) {
 		const struct seg *g = seg_of(m);
 
+		if (g->flags & SEG_SACKED) {
+			m = g->sacked_to;
+			continue;
+		}
 		if (!sent_after(l->rack_sent_ns, l->rack_end, g->sent_ns, g->end)) {
 			if (!(g->flags & SEG_RESENT))
 				break;
 			continue;
 		}
-		if (g->flags & (SEG_SACKED | SEG_LOST))
+		if (g->flags & SEG_LOST)
 			continue;
 		if (g->sent_ns + wait_ns <= now_ns) {
 			mark_lost(c, w, m, now_ns);

@@ -109,7 +109,6 @@ static void undo(struct ack *a)
 
 	stack_count(&a->c->stack->stats.tcp_undone, 1);
 	unmark_lost(w);
-	l->rack_sent_ns = 0; /* it may be a retransmission that did not arrive yet */
 	l->state = REC_OPEN;
 	l->can_undo = false;
 	l->frto = FRTO_NONE;
@@ -190,6 +189,7 @@ void recovery_on_ack(struct ack *a)
 		l->reordering_seen = true; /* it was late, not lost */
 		undo(a);
 	} else if (l->state == REC_TIMEOUT && l->frto != FRTO_NONE && frto(a)) {
+		l->rack_sent_ns = 0; /* of the retransmission, which did not arrive yet */
 		undo(a);
 	}
 	if (l->state != REC_OPEN && seq_le(l->recover, a->c->snd_una))

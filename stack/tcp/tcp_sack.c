@@ -152,22 +152,43 @@ static bool cut_to_block(struct ack *a, struct rte_mbuf *m, const struct seq_ran
 	return named > 0 && named < m->pkt_len && snd_split(s, &a->w->flight, m, named);
 }
 
+/*
+ * What @b names, from @m on. *@run is the first of the SACKED ones right before it, NULL if there
+ * are none.
+ * @return where the next block goes on.
+ */
+static struct rte_mbuf *mark_block(struct ack *a, const struct seq_range *b, struct rte_mbuf *m,
+				   struct rte_mbuf **run)
+{
+	while (m != NULL && seq_lt(seg_of(m)->seq, b->to)) {
+		struct seg *g = seg_of(m);
+		struct rte_mbuf *last = m;
+
+		if (g->flags & SEG_SACKED) {
+			*run = m;
+			last = g->sacked_to;
+		} else if (seq_lt(b->from, g->end) && g->sent_count > 0 && cut_to_block(a, m, b)) {
+			mark_segment(a, g);
+			if (g->next != NULL && (seg_of(g->next)->flags & SEG_SACKED))
+				last = seg_of(g->next)->sacked_to;
+			*run = *run == NULL ? m : *run;
+			seg_of(*run)->sacked_to = last;
+		} else {
+			*run = NULL;
+		}
+		m = seg_of(last)->next;
+	}
+	return m;
+}
+
 static void mark_blocks(struct ack *a)
 {
-	struct rte_mbuf *m = a->w->flight.head;
+	struct rte_mbuf *m = a->w->flight.head, *run = NULL;
 	struct seq_range b[SACK_BLOCKS];
 	const uint32_t n = sort_blocks(a, b);
 
 	for (uint32_t i = 0; i < n; i++)
-		for (; m != NULL && seq_lt(seg_of(m)->seq, b[i].to); m = seg_of(m)->next) {
-			struct seg *g = seg_of(m);
-
-			if ((g->flags & SEG_SACKED) || seq_le(g->end, b[i].from) ||
-			    g->sent_count == 0)
-				continue;
-			if (cut_to_block(a, m, &b[i]))
-				mark_segment(a, g);
-		}
+		m = mark_block(a, &b[i], m, &run);
 }
 
 void sack_forget(struct work *w)

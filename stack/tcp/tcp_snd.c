@@ -218,9 +218,12 @@ static void forget_hint(struct work *w, const struct rte_mbuf *m, struct rte_mbu
 void snd_drop_first(struct work *w)
 {
 	struct rte_mbuf *m = w->flight.head;
+	const struct seg *g = seg_of(m);
 
-	forget_hint(w, m, seg_of(m)->next);
-	seg_uncount(w, seg_of(m));
+	forget_hint(w, m, g->next);
+	if ((g->flags & SEG_SACKED) && g->sacked_to != m)
+		seg_of(g->next)->sacked_to = g->sacked_to;
+	seg_uncount(w, g);
 	seg_take(&w->flight);
 	rte_pktmbuf_free(m);
 }
@@ -253,6 +256,8 @@ void snd_trim_first(struct work *w, uint32_t bytes)
 	m->data_len = (uint16_t)(m->data_len - left);
 	m->pkt_len -= left;
 	seg_of(m)->seq += bytes;
+	if ((seg_of(m)->flags & SEG_SACKED) && seg_of(m)->sacked_to == first)
+		seg_of(m)->sacked_to = m;
 	seg_count(w, seg_of(m));
 	w->flight.bytes -= bytes;
 	w->flight.head = m;

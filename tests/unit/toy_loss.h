@@ -132,6 +132,7 @@ static inline void toy_check(void)
 	uint32_t sacked = 0, lost = 0, resent = 0, bytes = 0, n = 0, segs = 0, seq = tc.snd_una;
 	const struct rte_mbuf *last = NULL;
 	bool passed = tw.lost_from == NULL;
+	struct rte_mbuf *run = NULL; /* the first of SACKED ones in a row */
 
 	for (struct rte_mbuf *m = tw.flight.head; m != NULL; m = seg_of(m)->next) {
 		const struct seg *g = seg_of(m);
@@ -142,6 +143,9 @@ static inline void toy_check(void)
 		CU_ASSERT_EQUAL(m->pkt_len + ((g->flags & (SEG_SYN | SEG_FIN)) != 0), len);
 		rte_mbuf_sanity_check(m, 1);
 		if (g->flags & SEG_SACKED) {
+			run = run == NULL ? m : run;
+			CU_ASSERT((g->next != NULL && (seg_of(g->next)->flags & SEG_SACKED)) ||
+				  seg_of(run)->sacked_to == m);
 			sacked += len;
 			segs++;
 		} else if (g->flags & SEG_LOST) {
@@ -154,6 +158,8 @@ static inline void toy_check(void)
 		}
 		if (m == tw.lost_from)
 			passed = true;
+		if (!(g->flags & SEG_SACKED))
+			run = NULL;
 		bytes += m->pkt_len;
 		n++;
 		last = m;
