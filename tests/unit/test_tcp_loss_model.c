@@ -211,6 +211,7 @@ static void output(void)
 {
 	struct rte_mbuf *m = NULL;
 
+	way.burst = 0;
 	write_more();
 	for (unsigned i = 0; i < 1000; i++) {
 		const uint32_t left = tc.snd_una + tc.snd_wnd - tc.snd_nxt;
