@@ -18,6 +18,7 @@ const struct cc_ops *cc_find(const char *name, size_t bytes)
 		{"cubic", &cc_cubic},
 		{"newreno", &cc_newreno},
 		{"reno", &cc_newreno}, /* Linux's name of it */
+		{"bbr", &cc_bbr},
 		{"dctcp", &cc_dctcp},
 	};
 	const size_t len = strnlen(name, bytes);

@@ -14,6 +14,7 @@ static void test_names_are_linux_s_and_ours(void)
 	CU_ASSERT_PTR_EQUAL(cc_find("reno", 4), &cc_newreno);
 	CU_ASSERT_PTR_EQUAL(cc_find("cubic", 5), &cc_cubic);
 	CU_ASSERT_PTR_EQUAL(cc_find("dctcp", 5), &cc_dctcp);
+	CU_ASSERT_PTR_EQUAL(cc_find("bbr", 3), &cc_bbr);
 	CU_ASSERT_PTR_EQUAL(cc_find("cubic\0\0\0\0\0\0\0\0\0\0", 16), &cc_cubic);
 	CU_ASSERT_PTR_EQUAL(cc_find("cubicx", 5), &cc_cubic);
 	CU_ASSERT_PTR_NULL(cc_find("cubicx", 6));

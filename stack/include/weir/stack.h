@@ -65,7 +65,7 @@ struct weir_stack_conf {
 	uint32_t rcvbuf_bytes;	/**< a connection's largest receive window; 0: 1 MiB */
 	uint64_t memory_bytes;	/**< received and queued in all connections at most; 0: half of
 				   the pool's buffers */
-	const char *congestion; /**< cubic, newreno, bbr or dctcp; NULL: cubic */
+	const char *congestion; /**< cubic, newreno (or reno), bbr or dctcp; NULL: cubic */
 	bool ecn;		/**< ask for ECN (RFC 3168) when connecting; it is always granted */
 	uint64_t now_ns;	/**< the time to begin with */
 	struct weir_siphash_key secret; /**< random: keys what peers may choose */
