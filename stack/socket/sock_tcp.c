@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 
 /* The connection's error, once; 0: none. */
 static int error_of(struct conn *c)

@@ -15,7 +15,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define SETTINGS_MOST 1024
 #define CC_NAME_MOST  16

@@ -237,7 +237,7 @@ enum weir_deadline {
 	WEIR_DEADLINE_READ,  /**< nothing was received for so long */
 	WEIR_DEADLINE_WRITE, /**< data waits to be acknowledged, and nothing was for so long */
 	WEIR_DEADLINE_IDLE,  /**< neither sent nor received */
-	WEIR_DEADLINES,
+	WEIR_DEADLINES,	     /**< how many there are */
 };
 
 /**
