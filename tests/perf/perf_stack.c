@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What does the stack cost? Two of them on one core hand each other packets by pointer, so a figure
+ * is both sides' work and nothing else: request and response over connections that stay, connect,
+ * request, response and close, and bulk. Time is the machine's; packets are not lost.
+ */
+
+#include "perf.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <rte_cycles.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/meta.h>
+#include <weir/pool.h>
+#include <weir/socket.h>
+
+#define CONNECTIONS 4096
+#define WIRE	    4096
+#define PORT	    80
+#define REQUEST	    64
+#define RESPONSE    256
+#define EVENTS	    64
+#define BULK_BYTES  65536
+
+struct side {
+	struct weir_stack *stack;
+	struct side *other;
+	struct rte_mbuf *pkts[WIRE]; /* on their way to the other */
+	uint16_t n;
+	struct weir_addr addr;
+};
+
+struct bench {
+	struct side client, server;
+	struct rte_mempool *pool;
+	weir_sock listener;
+	uint64_t hz, done, bytes;
+	unsigned live; /* connections at once */
+	bool closes, is_bulk;
+	uint8_t text[BULK_BYTES];
+};
+
+static uint64_t now_ns(const struct bench *b)
+{
+	return (uint64_t)((unsigned __int128)rte_rdtsc() * 1000000000 / b->hz);
+}
+
+static void output(void *ctx, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct side *s = ctx;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (s->n == WIRE)
+			perf_die("the wire is full", -ENOSPC);
+		s->pkts[s->n++] = pkts[i];
+	}
+}
+
+static bool way(void *ctx, const struct weir_addr *to, struct weir_way *out)
+{
+	const struct side *s = ctx;
+
+	(void)to;
+	*out = (struct weir_way){.from = s->addr, .mtu_bytes = 1500};
+	return true;
+}
+
+/* What 10_parse says of a packet that begins with its IP header. */
+static void parse(struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	const bool v4 = ip[0] >> 4 == 4;
+
+	*weir_meta(m) = (struct weir_meta){
+		.flags = (v4 ? WEIR_META_IP4 : WEIR_META_IP6) | WEIR_META_L4,
+		.l4_off = v4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr),
+		.proto = IPPROTO_TCP,
+	};
+}
+
+static void carry(struct side *from, uint64_t now)
+{
+	const uint16_t n = from->n;
+
+	for (uint16_t i = 0; i < n; i++)
+		parse(from->pkts[i]);
+	from->n = 0;
+	for (uint16_t i = 0; i < n; i += 64)
+		if (weir_stack_input(from->other->stack, &from->pkts[i],
+				     (uint16_t)RTE_MIN(64, n - i), now) != 0)
+			perf_die("a segment was not taken", -EIO);
+}
+
+static void make(struct bench *b, struct side *s, struct side *other, const char *addr)
+{
+	const struct weir_stack_conf conf = {
+		.pool = b->pool,
+		.sockets = 8,
+		.socket_pkts = 8,
+		.connections = CONNECTIONS * 2,
+		.half_open = CONNECTIONS * 2,
+		.time_wait = CONNECTIONS,
+		.sndbuf_bytes = 1 << 20,
+		.rcvbuf_bytes = 4 << 20,
+		.now_ns = now_ns(b),
+		.secret = {1, (uint64_t)(uintptr_t)s},
+		.output = output,
+		.way = way,
+		.ctx = s,
+	};
+	int rc = weir_addr_parse(addr, strlen(addr), &s->addr);
+
+	s->other = other;
+	if (rc == 0)
+		rc = weir_stack_create(&conf, &s->stack);
+	if (rc < 0)
+		perf_die("no stack", rc);
+}
+
+static void begin_one(struct bench *b)
+{
+	const struct weir_endpoint to = {.addr = b->server.addr, .port = PORT};
+	weir_sock c;
+	int rc = weir_socket(b->client.stack, WEIR_TCP, NULL, &c);
+
+	if (rc == 0)
+		rc = weir_connect(b->client.stack, c, &to);
+	if (rc != -EINPROGRESS)
+		perf_die("no connection", rc);
+}
+
+/* @return whether all was taken. */
+static bool give(struct bench *b, struct side *s, weir_sock sock, size_t bytes)
+{
+	const int64_t n = weir_send(s->stack, sock, b->text, bytes);
+
+	if (n < 0 && n != -EAGAIN)
+		perf_die("nothing was sent", (int)n);
+	return n == (int64_t)bytes;
+}
+
+/* All that waits. @return bytes; -1: the peer has ended. */
+static int64_t take(struct bench *b, struct side *s, weir_sock sock)
+{
+	struct rte_mbuf *m;
+	int64_t n, all = 0;
+
+	while ((n = weir_recv_mbuf(s->stack, sock, &m)) > 0) {
+		rte_pktmbuf_free(m);
+		all += n;
+	}
+	if (n == 0)
+		return -1;
+	if (n != -EAGAIN)
+		perf_die("nothing was received", (int)n);
+	b->bytes += (uint64_t)all;
+	return all;
+}
+
+static void serve(struct bench *b, const struct weir_event *e)
+{
+	struct side *s = &b->server;
+	weir_sock a;
+	int64_t n;
+
+	if (e->sock == b->listener) {
+		while (weir_accept(s->stack, b->listener, NULL, &a, NULL) == 0)
+			;
+		return;
+	}
+	if (!(e->ready & WEIR_READY_IN))
+		return;
+	n = take(b, s, e->sock);
+	if (n < 0)
+		weir_sock_close(s->stack, e->sock);
+	else if (n > 0 && !b->is_bulk)
+		give(b, s, e->sock, RESPONSE);
+}
+
+static void ask(struct bench *b, const struct weir_event *e)
+{
+	struct side *c = &b->client;
+
+	if (e->ready & WEIR_READY_OUT && b->is_bulk)
+		while (give(b, c, e->sock, BULK_BYTES))
+			;
+	else if (e->ready & WEIR_READY_OUT)
+		give(b, c, e->sock, REQUEST);
+	if (!(e->ready & WEIR_READY_IN) || take(b, c, e->sock) <= 0)
+		return;
+	b->done++;
+	if (!b->closes) {
+		give(b, c, e->sock, REQUEST);
+		return;
+	}
+	weir_sock_close(c->stack, e->sock);
+	begin_one(b);
+}
+
+static void turn(struct bench *b)
+{
+	struct weir_event e[EVENTS];
+	const uint64_t now = now_ns(b);
+	uint16_t n;
+
+	carry(&b->client, now);
+	while ((n = weir_stack_events(b->server.stack, e, EVENTS)) > 0)
+		for (uint16_t i = 0; i < n; i++)
+			serve(b, &e[i]);
+	weir_stack_poll(b->server.stack, now);
+	carry(&b->server, now);
+	while ((n = weir_stack_events(b->client.stack, e, EVENTS)) > 0)
+		for (uint16_t i = 0; i < n; i++)
+			ask(b, &e[i]);
+	weir_stack_poll(b->client.stack, now);
+}
+
+static void open_bench(struct bench *b, unsigned live, bool closes, bool is_bulk,
+		       struct rte_mempool *pool)
+{
+	const struct weir_endpoint at = {.port = PORT};
+
+	memset(b, 0, sizeof(*b));
+	b->pool = pool;
+	b->hz = rte_get_tsc_hz();
+	b->live = live;
+	b->closes = closes;
+	b->is_bulk = is_bulk;
+	make(b, &b->client, &b->server, "192.0.2.1");
+	make(b, &b->server, &b->client, "192.0.2.2");
+	if (weir_socket(b->server.stack, WEIR_TCP, NULL, &b->listener) < 0 ||
+	    weir_bind(b->server.stack, b->listener, &at) < 0 ||
+	    weir_listen(b->server.stack, b->listener, CONNECTIONS) < 0)
+		perf_die("no listener", -EIO);
+	for (unsigned i = 0; i < live; i++)
+		begin_one(b);
+}
+
+static void close_bench(struct bench *b)
+{
+	for (unsigned i = 0; i < b->client.n; i++)
+		rte_pktmbuf_free(b->client.pkts[i]);
+	for (unsigned i = 0; i < b->server.n; i++)
+		rte_pktmbuf_free(b->server.pkts[i]);
+	weir_stack_free(b->client.stack);
+	weir_stack_free(b->server.stack);
+	if (rte_mempool_in_use_count(b->pool) != 0)
+		perf_die("buffers were lost", -EIO);
+}
+
+/* Things done in a tenth of a second, as nanoseconds each; of bulk, Gbit/s. */
+static double sample(struct bench *b)
+{
+	const uint64_t begin = now_ns(b), until = begin + 100000000;
+	const uint64_t done = b->done, bytes = b->bytes;
+	uint64_t ns;
+
+	do
+		for (unsigned i = 0; i < 16; i++)
+			turn(b);
+	while (now_ns(b) < until);
+	ns = now_ns(b) - begin;
+	if (b->is_bulk)
+		return (double)(b->bytes - bytes) * 8 / (double)ns;
+	return (double)ns / (double)(b->done - done);
+}
+
+struct kind {
+	const char *name;
+	unsigned live;
+	bool closes, is_bulk;
+};
+
+static const struct kind kinds[] = {
+	{"request_1", 1, false, false},	      {"request_64", 64, false, false},
+	{"request_4096", 4096, false, false}, {"connect_64", 64, true, false},
+	{"connect_1024", 1024, true, false},  {"bulk_1", 1, false, true},
+	{"bulk_16", 16, false, true},
+};
+
+static void run(const struct perf_options *o, const struct kind *k, struct rte_mempool *pool)
+{
+	static struct bench b;
+	double samples[256];
+	const unsigned rounds = RTE_MIN(o->rounds, 256u);
+
+	open_bench(&b, k->live, k->closes, k->is_bulk, pool);
+	sample(&b);
+	for (unsigned i = 0; i < rounds; i++)
+		samples[i] = sample(&b);
+	close_bench(&b);
+	const double median = perf_median(samples, rounds);
+	const double best = k->is_bulk ? samples[rounds - 1] : samples[0];
+
+	if (o->json)
+		printf("%s\"%s\": %.1f", k == kinds ? "{" : ", ", k->name, median);
+	else if (k->is_bulk)
+		printf("%-14s %8.2f Gbit/s (best %.2f)\n", k->name, median, best);
+	else
+		printf("%-14s %8.0f ns each (best %.0f), %.0f a second\n", k->name, median, best,
+		       1e9 / median);
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	struct perf_options o = {.core = 1, .rounds = 10};
+	const struct weir_pool_plan plan = {.mbufs = 65535, .data_bytes = 2176, .cache = 256};
+	struct rte_mempool *pool;
+	int rc;
+
+	perf_options(&o, argc, argv);
+	perf_eal(&o, "perf_stack");
+	rc = weir_pool_create("stack", &plan, -1, &pool, NULL);
+	if (rc < 0)
+		perf_die("no pool", rc);
+	for (unsigned i = 0; i < RTE_DIM(kinds); i++)
+		if (o.only == NULL || strcmp(o.only, kinds[i].name) == 0)
+			run(&o, &kinds[i], pool);
+	if (o.json)
+		printf("}\n");
+	return 0;
+}
