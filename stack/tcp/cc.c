@@ -15,11 +15,9 @@ const struct cc_ops *cc_find(const char *name, size_t bytes)
 		const char *name;
 		const struct cc_ops *ops;
 	} known[] = {
-		{"cubic", &cc_cubic},
-		{"newreno", &cc_newreno},
+		{"cubic", &cc_cubic},  {"newreno", &cc_newreno},
 		{"reno", &cc_newreno}, /* Linux's name of it */
-		{"bbr", &cc_bbr},
-		{"dctcp", &cc_dctcp},
+		{"bbr", &cc_bbr},      {"dctcp", &cc_dctcp},
 	};
 	const size_t len = strnlen(name, bytes);
 
