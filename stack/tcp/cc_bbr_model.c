@@ -113,15 +113,15 @@ static void update_latest(struct bbr *b, const struct cc_ack *a, uint64_t rate)
 {
 	b->bw_latest = RTE_MAX(b->bw_latest, rate);
 	b->inflight_latest = RTE_MAX(b->inflight_latest, sample_delivered(a));
-	b->loss_round_start = a->sent_delivered >= b->loss_round;
+	b->loss_round_start = rate > 0 && a->sent_delivered >= b->loss_round;
 	if (b->loss_round_start)
 		b->loss_round = b->delivered;
 }
 
-/* UpdateRound(), and whether the window was used in it. */
-static void update_round(struct bbr *b, const struct cc_ack *a)
+/* UpdateRound(), and whether the window was used in it. An ACK without a sample ends no round. */
+static void update_round(struct bbr *b, const struct cc_ack *a, uint64_t rate)
 {
-	b->round_start = a->sent_delivered >= b->next_round;
+	b->round_start = rate > 0 && a->sent_delivered >= b->next_round;
 	if (b->round_start) {
 		bbr_start_round(b);
 		b->rounds++;
@@ -159,7 +159,7 @@ static void update_signals(struct cc *c, const struct cc_ack *a, uint64_t rate)
 {
 	struct bbr *b = bbr_of(c);
 
-	update_round(b, a);
+	update_round(b, a, rate);
 	if (rate >= bbr_max_bw(b) || !b->sample_limited)
 		b->max_bw[0] = RTE_MAX(b->max_bw[0], rate);
 	if (!b->loss_round_start)

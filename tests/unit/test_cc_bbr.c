@@ -412,6 +412,22 @@ static void test_samples_without_measure_do_no_harm(void)
 	}
 }
 
+/* As of what was sent twice: it may not be what makes three rounds without growth. */
+static void test_acks_without_a_sample_end_no_round(void)
+{
+	struct cc_ack a = {.acked_bytes = LINK_MSS, .srtt_us = 40000};
+
+	begin_path(100 * MBIT, 4 * PIPE_40, 0);
+	link_run(&path, 150 * MS);
+	a.now_ns = path.now_ns;
+	for (int i = 0; i < 10; i++) {
+		a.delivered = a.sent_delivered = path.delivered + 1000000;
+		path.cc.ops->on_ack(&path.cc, &a);
+	}
+	CU_ASSERT_EQUAL(bbr()->state, BBR_STARTUP);
+	CU_ASSERT_EQUAL(bbr()->full_bw_rounds, 0);
+}
+
 static void test_an_ack_of_nothing_new_changes_nothing_but_notes_a_loss(void)
 {
 	struct cc_ack nothing = {.lost_bytes = LINK_MSS};
@@ -447,4 +463,5 @@ WEIR_TESTS("tcp/cc_bbr", TEST(startup_ends_when_the_rate_no_longer_grows),
 	   TEST(after_rest_it_paces_at_what_it_knows),
 	   TEST(where_losses_passed_the_threshold_is_found_inside_a_burst),
 	   TEST(two_percent_is_the_threshold), TEST(samples_without_measure_do_no_harm),
+	   TEST(acks_without_a_sample_end_no_round),
 	   TEST(an_ack_of_nothing_new_changes_nothing_but_notes_a_loss))
