@@ -567,9 +567,9 @@ def test_judge_agrees_with_what_becomes_of_any_packet(fw: Firewall) -> None:
 def test_check_names_rules_that_can_never_match(fw: Firewall) -> None:
     """Before the policy is in force, with nothing running.
 
-    Steps: --check of rules of which an earlier one takes everything, and of one with a name that is
-    nowhere.
-    Check: a warning with file, line and both names, status 0; a refusal with the name, status 2.
+    Steps: --check of rules of which an earlier one takes everything, of one that two earlier ones
+    take together, and of one with a name that is nowhere.
+    Check: a warning with file, line and the names, status 0; a refusal with the name, status 2.
     """
     first = rule("dns", "drop", proto="udp", dport="50-60", source="10.0.0.0/8")
     inner = rule("inner", proto="udp", dport="53", source="10.1.0.0/16")
@@ -578,6 +578,12 @@ def test_check_names_rules_that_can_never_match(fw: Firewall) -> None:
     assert done.returncode == 0
     (warning,) = [x for x in (done.stdout + done.stderr).splitlines() if "warning" in x]
     assert f"{app.config_file.name}:" in warning and "inner" in warning and "dns" in warning
+    halves = [rule(f"half{i}", "drop", source=f"10.{128 * i}.0.0/9") for i in (0, 1)]
+    app.write(fw.config([*halves, rule("whole", source="10.0.0.0/8"), ALL]))
+    done = app.run("--check")
+    assert done.returncode == 0
+    (warning,) = [x for x in (done.stdout + done.stderr).splitlines() if "warning" in x]
+    assert "rule whole never matches: rules half0" in warning and "half1" in warning
     app.write(fw.config([rule("lost", source="nowhere")]))
     done = app.run("--check")
     assert done.returncode == 2 and "nowhere" in done.stderr and done.stderr.count("\n") == 1

@@ -17,11 +17,12 @@ static int say_unmatched(const struct weir_rules *rules, const char *file, FILE 
 			 struct weir_why *why)
 {
 	struct weir_rules_finding *f = calloc(FINDINGS, sizeof(*f));
+	uint32_t unsure = 0;
 	int n;
 
 	if (f == NULL)
 		return weir_why(why, -ENOMEM, "firewall: out of memory");
-	n = weir_rules_check(rules, f, FINDINGS);
+	n = weir_rules_check(rules, f, FINDINGS, &unsure);
 	if (n < 0) {
 		free(f);
 		return weir_why(why, n, "firewall: out of memory");
@@ -31,6 +32,11 @@ static int say_unmatched(const struct weir_rules *rules, const char *file, FILE 
 			f[i].text);
 	if (n > FINDINGS)
 		fprintf(to, "%s: warning: %d more rules can never match\n", file, n - FINDINGS);
+	if (unsure > 0)
+		fprintf(to,
+			"%s: note: of %u rules it was not found out whether earlier ones take all "
+			"of them: that would take too long\n",
+			file, unsure);
 	free(f);
 	return 0;
 }

@@ -5,7 +5,7 @@
  * only negated ones that leave out more, a set only itself, and ranges do not cover together.
  */
 
-#include "rules_priv.h"
+#include "rules_check_priv.h"
 
 unsigned rules_families(const struct weir_rule *r)
 {
@@ -20,7 +20,7 @@ unsigned rules_families(const struct weir_rule *r)
 	return families;
 }
 
-static uint32_t zones(const struct weir_rules *rs, uint32_t bits)
+uint32_t rules_zones(const struct weir_rules *rs, uint32_t bits)
 {
 	return (bits == 0 ? UINT32_MAX : bits) & UINT32_MAX >> (WEIR_ZONES_MAX - rs->zones);
 }
@@ -29,7 +29,7 @@ bool rules_has_zones(const struct weir_rules *rs, uint32_t rule)
 {
 	const struct weir_rule *r = &rs->rules[rule];
 
-	return zones(rs, r->from_zones) != 0 && zones(rs, r->to_zones) != 0;
+	return rules_zones(rs, r->from_zones) != 0 && rules_zones(rs, r->to_zones) != 0;
 }
 
 static bool ports_cover(const struct weir_range *big, uint32_t n_big,
@@ -76,13 +76,25 @@ bool rules_has_prefix(const struct weir_rule_addrs *a, const struct weir_prefix 
 	return false;
 }
 
+/* The same of one of a list's prefixes; lists are often the same, in the same order. */
+static bool has_prefix_of(const struct weir_rule_addrs *big, const struct weir_rule_addrs *small,
+			  uint32_t i)
+{
+	const struct weir_prefix *p = &small->prefixes[i];
+
+	if (i < big->n_prefixes && big->prefixes[i].length <= p->length &&
+	    weir_prefix_contains(&big->prefixes[i], &p->addr))
+		return true;
+	return rules_has_prefix(big, p);
+}
+
 /* Whether each element of `small` is in one of `big`, those of other families apart. */
 static bool elements_cover(const struct weir_rule_addrs *big, const struct weir_rule_addrs *small,
 			   unsigned families)
 {
 	for (uint32_t i = 0; i < small->n_prefixes; i++)
 		if ((rules_family_bit(small->prefixes[i].addr.family) & families) != 0 &&
-		    !rules_has_prefix(big, &small->prefixes[i]))
+		    !has_prefix_of(big, small, i))
 			return false;
 	for (uint32_t i = 0; i < small->n_sets; i++) {
 		uint32_t k = 0;
@@ -114,8 +126,8 @@ static bool is_all(const struct weir_rule_addrs *a, unsigned families)
 	return families == 0 && !a->negate;
 }
 
-static bool addrs_cover(const struct weir_rule_addrs *big, const struct weir_rule_addrs *small,
-			unsigned families)
+bool rules_addrs_cover(const struct weir_rule_addrs *big, const struct weir_rule_addrs *small,
+		       unsigned families)
 {
 	if (is_all(big, families))
 		return true;
@@ -128,7 +140,7 @@ static bool addrs_cover(const struct weir_rule_addrs *big, const struct weir_rul
 }
 
 /* A rule that accepts an application also matches as long as none is known. */
-static bool apps_cover(const struct weir_rule *big, const struct weir_rule *small)
+bool rules_apps_cover(const struct weir_rule *big, const struct weir_rule *small)
 {
 	return big->app == 0 || (big->app == small->app && (big->action == WEIR_ACTION_ACCEPT ||
 							    small->action != WEIR_ACTION_ACCEPT));
@@ -141,7 +153,7 @@ static bool details_cover(const struct weir_rule *big, const struct weir_rule *s
 	       (big->tcp_mask & ~small->tcp_mask) == 0 &&
 	       (small->tcp_flags & big->tcp_mask) == big->tcp_flags &&
 	       (big->vlan == 0 || big->vlan == small->vlan) &&
-	       (big->dscp < 0 || big->dscp == small->dscp) && apps_cover(big, small);
+	       (big->dscp < 0 || big->dscp == small->dscp) && rules_apps_cover(big, small);
 }
 
 bool rules_covers_rule(const struct weir_rules *rs, const struct weir_rule *big,
@@ -152,8 +164,8 @@ bool rules_covers_rule(const struct weir_rules *rs, const struct weir_rule *big,
 	if (!ports_cover(big->dports, big->n_dports, small->dports, small->n_dports) ||
 	    !ports_cover(big->sports, big->n_sports, small->sports, small->n_sports) ||
 	    !details_cover(big, small) ||
-	    (zones(rs, small->from_zones) & ~zones(rs, big->from_zones)) != 0 ||
-	    (zones(rs, small->to_zones) & ~zones(rs, big->to_zones)) != 0)
+	    (rules_zones(rs, small->from_zones) & ~rules_zones(rs, big->from_zones)) != 0 ||
+	    (rules_zones(rs, small->to_zones) & ~rules_zones(rs, big->to_zones)) != 0)
 		return false;
 	families = rules_families(small);
 	for (uint8_t family = 4; family <= 6; family += 2)
@@ -161,8 +173,8 @@ bool rules_covers_rule(const struct weir_rules *rs, const struct weir_rule *big,
 		    ((big->family != 0 && big->family != family) ||
 		     !protos_cover(big, small, family)))
 			return false;
-	return addrs_cover(&big->src, &small->src, families) &&
-	       addrs_cover(&big->dst, &small->dst, families);
+	return rules_addrs_cover(&big->src, &small->src, families) &&
+	       rules_addrs_cover(&big->dst, &small->dst, families);
 }
 
 bool rules_covers(const struct weir_rules *rs, uint32_t big_rule, uint32_t small_rule)

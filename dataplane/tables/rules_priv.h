@@ -19,8 +19,7 @@
  *	rules_ask.c      the data path
  *	rules_limit.c    token buckets
  *	rules_explain.c  the slow matcher, which shares nothing with all that
- *	rules_check.c    rules that never match
- *	rules_cover.c    whether a rule matches all that another one does
+ *	rules_check.c    rules that never match, see rules_check_priv.h
  *	rules_overlap.c  whether a packet can match two rules
  */
 

@@ -197,8 +197,8 @@ static void compare(const struct weir_rules *rs, const struct weir_rule_ask *ask
 		    uint32_t now_s)
 {
 	struct weir_rules_finding findings[RULES];
-	const int found = weir_rules_check(rs, findings, RULES);
-	uint32_t rule[PACKETS];
+	uint32_t rule[PACKETS], unsure;
+	const int found = weir_rules_check(rs, findings, RULES, &unsure);
 
 	must(found >= 0 && found <= RULES, "rules cannot be checked");
 	weir_rules_ask(rs, worker, asks, n, now_s, 1, rule, NULL, NULL);

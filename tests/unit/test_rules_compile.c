@@ -336,6 +336,7 @@ static void test_each_allocation_may_fail(void)
 	struct weir_rule rules[] = {toy_rule("many"), toy_rule("limited"), toy_rule("rest")};
 	struct weir_rules_conf conf = toy_rules_conf(rules, 3);
 	struct weir_rules_finding f[3];
+	uint32_t unsure;
 	struct weir_rules *rs = NULL;
 	struct weir_why why;
 	bool done = false;
@@ -367,7 +368,7 @@ static void test_each_allocation_may_fail(void)
 	CU_ASSERT_FATAL(done);
 	FAILALLOC_EACH(n)
 	{
-		const int rc = weir_rules_check(rs, f, 3);
+		const int rc = weir_rules_check(rs, f, 3, &unsure);
 
 		if (failalloc_done()) {
 			CU_ASSERT_EQUAL(rc, 0);

@@ -163,9 +163,11 @@ struct weir_rules_conf {
 
 /** Something about rules that an operator wants to know. */
 struct weir_rules_finding {
-	uint32_t rule; /**< which never matches */
-	uint32_t by; /**< the rule that takes all of it; WEIR_RULE_DEFAULT: nothing can match it */
-	char text[256]; /**< a sentence */
+	uint32_t rule;	/**< which never matches */
+	uint32_t by;	/**< the first of the rules that take all of it; WEIR_RULE_DEFAULT: nothing
+			   can match it */
+	uint32_t n_by;	/**< how many rules it takes for that; 0: nothing can match it */
+	char text[512]; /**< a sentence, which names the first of them */
 };
 
 /** What compiling has cost. */
@@ -239,11 +241,17 @@ weir_rules_explain(const struct weir_rules *rs, const struct weir_rule_ask *ask,
 		   void (*why_not)(void *ctx, uint32_t rule, const char *what), void *ctx);
 
 /**
- * Rules that can never match: one earlier rule that ends the search takes all that they match, or
- * nothing can match them. What only several rules together take is not found, nor what a negated
- * list, or a set's entries, would have to tell.
- * @return how many there are, the first @p room of which are written; or -ENOMEM. Control thread;
- *         takes seconds for tens of thousands of rules.
+ * Rules that can never match: earlier rules that end the search, one alone or several together,
+ * take all that they match, or nothing can match them. What the entries of sets and countries would
+ * have to tell is not found. What is found is true.
+ *
+ * To find what several take together a rule is cut into pieces. That ends at 4,096 of them, and for
+ * all rules together after 500 million looks at a rule or prefix: then it is not known. Nor is it
+ * of rules behind a million addresses in lists of more than 64, and 256 such rules more.
+ * @param room   findings that are written, in the order of the rules.
+ * @param unsure of how many rules it is not known whether others take all of them.
+ * @return how many there are; or -ENOMEM. Control thread; takes seconds for tens of thousands of
+ *         rules.
  */
 WEIR_MUST_CHECK int weir_rules_check(const struct weir_rules *rs, struct weir_rules_finding *out,
-				     uint32_t room);
+				     uint32_t room, uint32_t *unsure);
