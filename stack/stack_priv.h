@@ -7,6 +7,7 @@
 #include <weir/meta.h>
 #include <weir/socket.h>
 #include <weir/stack.h>
+#include <weir/tuple.h>
 
 #define SOCK_INDEX_BITS 24
 #define SOCK_NONE	UINT32_MAX /* in place of an index */
@@ -21,11 +22,26 @@ struct sock {
 	struct weir_endpoint at;
 	void *user;
 	struct pkt_queue in;
-	uint32_t next;	     /* in its bucket of the table, or of the free ones */
-	uint32_t next_ready; /* in the list of those that have become ready */
-	uint8_t generation;  /* 1 to 255 */
+	struct weir_endpoint peer; /* of one that is connected; port 0: of none */
+	struct weir_addr from;	   /* to send from when it is connected */
+	uint32_t next;		   /* in its bucket of the table, or of the free ones */
+	uint32_t next_ready;	   /* in the list of those that have become ready */
+	uint8_t generation;	   /* 1 to 255 */
+	uint8_t error;		   /* errno, told once */
+	uint8_t tos;		   /* DSCP and ECN of what it sends */
 	bool open, ready;
 };
+
+/* A path that is narrower than the link that it begins with. */
+struct pmtu {
+	uint8_t to[16];
+	uint32_t told_tick;
+	uint16_t mtu_bytes;
+	uint8_t family; /* 0: none */
+};
+
+#define PMTU_SETS 256
+#define PMTU_WAYS 4
 
 struct weir_stack {
 	struct weir_stack_conf conf;
@@ -34,6 +50,7 @@ struct weir_stack {
 	uint16_t idents; /* of IPv4 packets */
 	uint32_t free;	 /* of socks */
 	uint32_t ready_head, ready_tail;
+	uint32_t udp_port_next; /* counts the ports that were chosen */
 	uint32_t bucket_mask;
 	uint32_t *buckets;
 	struct sock *socks;
@@ -41,6 +58,7 @@ struct weir_stack {
 	uint64_t held_bytes; /* in buffers received and queued in all connections, held_of() */
 	struct tcp *tcp;     /* NULL: no connections */
 	struct settings_table *settings;
+	struct pmtu pmtu[PMTU_SETS][PMTU_WAYS];
 };
 
 static inline struct rte_mbuf **pkt_link(struct rte_mbuf *m)
@@ -83,6 +101,15 @@ void pkt_keep(struct rte_mbuf *m, uint32_t bytes);
 /* Free the first @bytes; it has so many. @return what is left, with its metadata. */
 WEIR_MUST_CHECK struct rte_mbuf *pkt_skip(struct rte_mbuf *m, uint32_t bytes);
 
+/* The error that waits to be told, once, as calls return it; 0: none. */
+static inline int sock_error(struct sock *k)
+{
+	const int error = k->error;
+
+	k->error = 0;
+	return -error;
+}
+
 /* socket/sock.c: the sockets, by handle and by where they are bound. */
 
 int sock_table_create(struct weir_stack *s);
@@ -105,14 +132,69 @@ void sock_forget_closed(struct weir_stack *s);
 
 /*
  * Put an IP header before a transport header and its payload, and queue the packet for output.
- * The payload's l4_bytes are set in @m already. @src and @dst are of one family.
+ * The payload's l4_bytes are set in @m already. @src and @dst are of one family. @tos: DSCP and
+ * ECN.
  */
 void ip_send(struct weir_stack *s, struct rte_mbuf *m, const struct weir_addr *src,
-	     const struct weir_addr *dst, uint8_t proto);
+	     const struct weir_addr *dst, uint8_t proto, uint8_t tos);
 #define IP_HEADER_MOST 40
 /* The same for TCP, which finds a path's MTU (DF set). Addresses in network order. */
 void ip_send_tcp(struct weir_stack *s, struct rte_mbuf *m, const uint8_t *src, const uint8_t *dst,
 		 bool v6, uint8_t tos);
 
-/* udp/udp.c: false: it is for no socket. */
+/* ip/ip_icmp_in.c: errors about what we have sent. */
+
+struct ip_error {
+	struct weir_tuple ends; /* of the packet that was sent: src is ours */
+	uint32_t seq;		/* of TCP */
+	uint16_t mtu_bytes;	/* of the path, when error is EMSGSIZE */
+	uint8_t error;		/* errno, as Linux has it */
+	bool hard;		/* it will not go away (RFC 1122 section 4.2.3.9) */
+};
+
+/*
+ * What an ICMP error says, if it quotes a UDP or TCP packet that could be one of ours. Whether it
+ * is, the owner knows: udp_icmp(), tcp_icmp().
+ */
+bool ip_error_read(struct rte_mbuf *m, struct ip_error *out);
+
+/* ip/ip_pmtu.c: what a path takes. */
+
+#define IP_MTU_LEAST4 552 /* as Linux; RFC 791 promises 68 */
+#define IP_MTU_LEAST6 1280
+
+/* The largest packet on the way to @to. */
+uint16_t ip_mtu(struct weir_stack *s, const struct weir_addr *to);
+/* An error, believed by its owner, has told this. False: that is nothing new. */
+bool ip_mtu_lower(struct weir_stack *s, const struct weir_addr *to, uint16_t mtu_bytes);
+
+/* udp/: false: it is for no socket. */
 bool udp_input(struct weir_stack *s, struct rte_mbuf *m);
+bool udp_icmp(struct weir_stack *s, const struct ip_error *e);
+
+/*
+ * Where to bind a socket that nobody has bound: at @ours (family 0: any) and a port that is free
+ * (RFC 6056); for connecting to @peer (NULL: to nobody) one whose answers come to this worker.
+ * @return 0, -EADDRINUSE, or with @peer -EADDRNOTAVAIL.
+ */
+int udp_choose(struct weir_stack *s, const struct weir_addr *ours, const struct weir_endpoint *peer,
+	       struct weir_endpoint *out);
+/* Where to send from to @to: 0, -ENETUNREACH or -EADDRNOTAVAIL. */
+int udp_source(struct weir_stack *s, const struct sock *k, const struct weir_addr *to,
+	       struct weir_addr *out);
+/* Port 0: one is chosen. @return 0, -EINVAL (it is bound) or -EADDRINUSE. */
+int udp_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *at);
+/*
+ * Connect a socket, and bind it if it is not. @to of family 0: it is connected no more.
+ * @return 0, -EINVAL, -ENETUNREACH or -EADDRNOTAVAIL.
+ */
+int udp_connect(struct weir_stack *s, struct sock *k, const struct weir_endpoint *to);
+/* IP_TOS and IPV6_TCLASS; @return as weir_setsockopt(). */
+int udp_setsockopt(struct sock *k, int level, int name, const void *value, uint32_t bytes);
+/* The same, SO_ERROR and SO_TYPE: all are an int. */
+int udp_getsockopt(struct sock *k, int level, int name, int *number);
+/* Whether what @from sends is for a socket. */
+bool udp_is_peer(const struct sock *k, const struct weir_endpoint *from);
+/* Give a payload its headers and queue it. @return as weir_udp_send(). */
+int udp_send(struct weir_stack *s, struct sock *k, struct rte_mbuf *payload,
+	     const struct weir_endpoint *to, const struct weir_addr *from);

@@ -71,9 +71,9 @@ void ip_send_tcp(struct weir_stack *s, struct rte_mbuf *m, const uint8_t *src, c
 }
 
 void ip_send(struct weir_stack *s, struct rte_mbuf *m, const struct weir_addr *src,
-	     const struct weir_addr *dst, uint8_t proto)
+	     const struct weir_addr *dst, uint8_t proto, uint8_t tos)
 {
-	const struct ip_head h = {.src = src->bytes, .dst = dst->bytes, .proto = proto};
+	const struct ip_head h = {.src = src->bytes, .dst = dst->bytes, .proto = proto, .tos = tos};
 
 	if (dst->family == 4)
 		put4(s, m, &h);

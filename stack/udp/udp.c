@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * UDP (RFC 768, RFC 1122 section 4.1, RFC 8200 section 8.1). Payload stays where it came: what is
- * received is the packet itself without its headers, and what is sent gets its headers in front.
+ * UDP in (RFC 768, RFC 1122 section 4.1). Payload stays where it came: what is received is the
+ * packet itself without its headers.
  */
 
 #include "stack_priv.h"
@@ -12,7 +12,6 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/udp.h>
-#include <weir/csum.h>
 
 #define UDP_BYTES ((uint32_t)sizeof(struct udphdr))
 
@@ -39,27 +38,10 @@ static bool trim(struct rte_mbuf *m)
 {
 	const uint16_t off = weir_meta(m)->l4_off;
 	const uint32_t says = ntohs(rte_pktmbuf_mtod_offset(m, struct udphdr *, off)->len);
-	uint32_t more;
 
 	if (says < UDP_BYTES || off + says > m->pkt_len)
 		return false;
-	for (more = m->pkt_len - off - says; more > 0;) {
-		struct rte_mbuf *last = rte_pktmbuf_lastseg(m);
-		const uint16_t cut = (uint16_t)RTE_MIN(more, (uint32_t)last->data_len);
-
-		if (rte_pktmbuf_trim(m, cut) != 0)
-			return false;
-		more -= cut;
-		if (last->data_len == 0 && last != m) {
-			struct rte_mbuf *before = m;
-
-			while (before->next != last)
-				before = before->next;
-			before->next = NULL;
-			m->nb_segs--;
-			rte_pktmbuf_free_seg(last);
-		}
-	}
+	pkt_keep(m, off + says);
 	return true;
 }
 
@@ -70,7 +52,7 @@ bool udp_input(struct weir_stack *s, struct rte_mbuf *m)
 
 	ends_of(m, &from, &to);
 	k = sock_find(s, &to);
-	if (k == NULL)
+	if (k == NULL || !udp_is_peer(k, &from))
 		return false;
 	if (!trim(m)) {
 		stack_count(&s->stats.udp_bad, 1);
@@ -98,6 +80,14 @@ int weir_udp_open(struct weir_stack *s, const struct weir_endpoint *at, void *us
 	return rc == 0 ? sock_bind(s, sock_of(s, *out), at) : rc;
 }
 
+static uint8_t tos_of(const struct rte_mbuf *m)
+{
+	const struct weir_meta *meta = weir_meta((struct rte_mbuf *)(uintptr_t)m);
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta->l3_off);
+
+	return meta->flags & WEIR_META_IP4 ? ip[1] : (uint8_t)(ip[0] << 4 | ip[1] >> 4);
+}
+
 int weir_udp_recv(struct weir_stack *s, weir_sock sock, struct weir_dgram *out)
 {
 	struct sock *k = sock_of(s, sock);
@@ -105,89 +95,26 @@ int weir_udp_recv(struct weir_stack *s, weir_sock sock, struct weir_dgram *out)
 
 	if (k == NULL)
 		return -EBADF;
+	if (k->error != 0)
+		return sock_error(k);
 	m = pkt_take(&k->in);
 	if (m == NULL)
 		return -EAGAIN;
 	ends_of(m, &out->from, &out->to);
+	out->tos = tos_of(m);
 	rte_pktmbuf_adj(m, (uint16_t)(weir_meta(m)->l4_off + UDP_BYTES));
 	out->payload = m;
 	return 0;
 }
 
-/* The buffer that gets the headers: the payload's own, or a new one before it. */
-static struct rte_mbuf *with_room(struct weir_stack *s, struct rte_mbuf *payload)
+int weir_udp_recv_many(struct weir_stack *s, weir_sock sock, struct weir_dgram *out, uint16_t most)
 {
-	struct rte_mbuf *m;
+	uint16_t n = 0;
+	int rc = 0;
 
-	if (RTE_MBUF_DIRECT(payload) && rte_mbuf_refcnt_read(payload) == 1 &&
-	    rte_pktmbuf_headroom(payload) >= UDP_BYTES + IP_HEADER_MOST + WEIR_STACK_HEADROOM)
-		return payload;
-	m = rte_pktmbuf_alloc(s->conf.pool);
-	if (m == NULL)
-		return NULL;
-	if (rte_pktmbuf_headroom(m) < UDP_BYTES + IP_HEADER_MOST + WEIR_STACK_HEADROOM ||
-	    rte_pktmbuf_chain(m, payload) != 0) {
-		rte_pktmbuf_free(m);
-		return NULL;
+	while (n < most && rc == 0) {
+		rc = weir_udp_recv(s, sock, &out[n]);
+		n += rc == 0;
 	}
-	return m;
-}
-
-/* Of a packet that begins with its UDP header: one's that is 0 is sent as all ones (RFC 768). */
-static uint16_t checksum(const struct rte_mbuf *m, const struct weir_addr *src,
-			 const struct weir_addr *dst)
-{
-	uint32_t sum, src4, dst4, off = 0;
-	uint16_t made;
-
-	memcpy(&src4, src->bytes, sizeof(src4));
-	memcpy(&dst4, dst->bytes, sizeof(dst4));
-	sum = dst->family == 4 ? weir_csum_pseudo4(src4, dst4, IPPROTO_UDP, m->pkt_len)
-			       : weir_csum_pseudo6(src->bytes, dst->bytes, IPPROTO_UDP, m->pkt_len);
-	for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next) {
-		const uint32_t part =
-			weir_csum_sum(rte_pktmbuf_mtod(seg, const void *), seg->data_len);
-
-		sum = weir_csum_add(sum, weir_csum_at(part, off));
-		off += seg->data_len;
-	}
-	made = weir_csum_finish(sum);
-	return made == 0 ? UINT16_MAX : made;
-}
-
-int weir_udp_send(struct weir_stack *s, weir_sock sock, struct rte_mbuf *payload,
-		  const struct weir_endpoint *to, const struct weir_addr *from)
-{
-	const struct sock *k = sock_of(s, sock);
-	const uint32_t bytes = UDP_BYTES + payload->pkt_len;
-	struct udphdr *udp;
-	struct rte_mbuf *m;
-
-	if (k == NULL)
-		return -EBADF;
-	if (to->port == 0 || to->addr.family == 0)
-		return -EINVAL;
-	if (from == NULL)
-		from = &k->at.addr;
-	if (from->family == 0)
-		return -EADDRNOTAVAIL;
-	if (from->family != to->addr.family)
-		return -EINVAL;
-	if (bytes > UINT16_MAX - (to->addr.family == 4 ? sizeof(struct iphdr) : 0))
-		return -EMSGSIZE;
-	m = with_room(s, payload);
-	if (m == NULL) {
-		stack_count(&s->stats.no_mbuf, 1);
-		return -ENOBUFS;
-	}
-	udp = (struct udphdr *)rte_pktmbuf_prepend(m, sizeof(*udp));
-	*udp = (struct udphdr){.source = htons(k->at.port),
-			       .dest = htons(to->port),
-			       .len = htons((uint16_t)bytes)};
-	udp->check = checksum(m, from, &to->addr);
-	m->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT; /* what it came with is past */
-	stack_count(&s->stats.udp_out, 1);
-	stack_count(&s->stats.udp_out_bytes, bytes - UDP_BYTES);
-	ip_send(s, m, from, &to->addr, IPPROTO_UDP);
-	return 0;
+	return n > 0 ? n : rc;
 }

@@ -158,6 +158,7 @@ struct weir_dgram {
 	struct rte_mbuf *payload;  /**< the data alone, of one or more segments; the caller's */
 	struct weir_endpoint from; /**< who has sent it */
 	struct weir_endpoint to;   /**< our address and port that it was sent to */
+	uint8_t tos;		   /**< DSCP and ECN that it came with */
 };
 
 /**
@@ -169,21 +170,48 @@ WEIR_MUST_CHECK int weir_udp_open(struct weir_stack *s, const struct weir_endpoi
 
 /**
  * The oldest datagram that waits. Its payload is the caller's, and may be sent again as it is.
- * @return 0, -EAGAIN (none) or -EBADF.
+ * @return 0, -EAGAIN (none), -EBADF, or the error that an ICMP message has told of a socket that is
+ *         connected, once: -ECONNREFUSED, -EHOSTUNREACH, -EMSGSIZE, ...
  */
 WEIR_MUST_CHECK int weir_udp_recv(struct weir_stack *s, weir_sock sock, struct weir_dgram *out);
+
+/** The oldest datagrams, up to @p most. @return how many, at least 1, else as weir_udp_recv(). */
+WEIR_MUST_CHECK int weir_udp_recv_many(struct weir_stack *s, weir_sock sock, struct weir_dgram *out,
+				       uint16_t most);
 
 /**
  * Send a datagram: headers are written before the payload where there is room and nobody else has
  * the buffer, else into a buffer of their own.
  * @param payload  May have no bytes. The stack's on success, else still the caller's.
- * @param from     An address of ours; NULL: the socket's own, if it is bound to one. The port is
- *                 always the socket's.
- * @return 0, -EBADF, -EINVAL (@p to has no port or family, families differ), -EADDRNOTAVAIL (no
- *         source), -EMSGSIZE (more than IP can carry) or -ENOBUFS (no buffer for headers).
+ * @param to       NULL: the peer that the socket is connected to.
+ * @param from     An address of ours; NULL: the socket's own, if it is bound to one, else that of
+ *                 the way to @p to. The port is always the socket's.
+ * @return 0, -EBADF, -EINVAL (@p to has no port or family, families differ), -EDESTADDRREQ (no @p
+ * to, and not connected), -EADDRNOTAVAIL (no source), -ENETUNREACH (no way), -EMSGSIZE (more than
+ * IP can carry), -ENOBUFS (no buffer for headers), or an error that waits, see weir_udp_recv().
  */
 WEIR_MUST_CHECK int weir_udp_send(struct weir_stack *s, weir_sock sock, struct rte_mbuf *payload,
 				  const struct weir_endpoint *to, const struct weir_addr *from);
+
+/**
+ * Send datagrams one after the other: payload, to (port 0: the peer that the socket is connected
+ * to) and the address of from (family 0: as weir_udp_send() has it) are heeded.
+ * @return how many were, the first ones, and their payloads are the stack's; or, if none was, why.
+ */
+WEIR_MUST_CHECK int weir_udp_send_many(struct weir_stack *s, weir_sock sock,
+				       const struct weir_dgram *dgrams, uint16_t n);
+
+/** Datagrams that one call of weir_udp_send_gso() makes at most, as Linux's UDP_SEGMENT. */
+#define WEIR_UDP_GSO_MOST 64
+
+/**
+ * Send a payload as datagrams of @p seg_bytes each, the last one of what is left (UDP_SEGMENT). The
+ * bytes are not copied: nobody may write to them. All are sent or none.
+ * @return as weir_udp_send(); -EINVAL too if there would be more than WEIR_UDP_GSO_MOST.
+ */
+WEIR_MUST_CHECK int weir_udp_send_gso(struct weir_stack *s, weir_sock sock,
+				      struct rte_mbuf *payload, uint16_t seg_bytes,
+				      const struct weir_endpoint *to, const struct weir_addr *from);
 
 /* ---- options, names, events ---- */
 

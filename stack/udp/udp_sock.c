@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * UDP sockets: the port of one that chooses none, the peer of one that is connected, and what ICMP
+ * says to it.
+ */
+
+#include "stack_priv.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define EPHEMERAL_FIRST 32768u
+#define EPHEMERAL_COUNT 28232u /* as Linux: 32768 to 60999 */
+#define TRIES		4096u  /* the answers of every one may be another worker's */
+
+/* Whether answers of @peer to @at come here. Of nobody's, nothing is known. */
+static bool is_ours(const struct weir_stack *s, const struct weir_endpoint *at,
+		    const struct weir_endpoint *peer)
+{
+	struct weir_tuple in;
+
+	if (s->conf.owns == NULL || peer == NULL)
+		return true;
+	in = (struct weir_tuple){.sport = htons(peer->port),
+				 .dport = htons(at->port),
+				 .proto = IPPROTO_UDP,
+				 .family = peer->addr.family};
+	memcpy(in.src, peer->addr.bytes, sizeof(in.src));
+	memcpy(in.dst, at->addr.bytes, sizeof(in.dst));
+	return s->conf.owns(s->conf.ctx, &in);
+}
+
+/*
+ * RFC 6056 section 3.3.1: each port anew from a keyed hash, for UDP has no TIME-WAIT for whose sake
+ * ports would have to go round, and one that is a step from the last helps who forges answers (RFC
+ * 5452 section 9.2).
+ */
+int udp_choose(struct weir_stack *s, const struct weir_addr *ours, const struct weir_endpoint *peer,
+	       struct weir_endpoint *out)
+{
+	struct weir_endpoint at = {.addr = *ours};
+
+	for (unsigned i = 0; i < TRIES; i++) {
+		const uint64_t hash =
+			weir_siphash13_u64x3(&s->conf.secret, s->udp_port_next++, IPPROTO_UDP, 0);
+
+		at.port = (uint16_t)(EPHEMERAL_FIRST +
+				     (((hash & UINT32_MAX) * EPHEMERAL_COUNT) >> 32));
+		if (sock_find(s, &at) == NULL && is_ours(s, &at, peer)) {
+			*out = at;
+			return 0;
+		}
+	}
+	return peer == NULL ? -EADDRINUSE : -EADDRNOTAVAIL;
+}
+
+int udp_source(struct weir_stack *s, const struct sock *k, const struct weir_addr *to,
+	       struct weir_addr *out)
+{
+	struct weir_way way;
+
+	if (k != NULL && k->at.addr.family != 0) {
+		*out = k->at.addr;
+		return k->at.addr.family == to->family ? 0 : -EINVAL;
+	}
+	if (k != NULL && k->peer.port != 0 && weir_addr_equal(&k->peer.addr, to)) {
+		*out = k->from;
+		return 0;
+	}
+	if (s->conf.way == NULL)
+		return -EADDRNOTAVAIL;
+	if (!s->conf.way(s->conf.ctx, to, &way))
+		return -ENETUNREACH;
+	*out = way.from;
+	return 0;
+}
+
+int udp_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *at)
+{
+	struct weir_endpoint want = *at;
+	int rc;
+
+	if (k->at.port != 0)
+		return -EINVAL;
+	rc = at->port == 0 ? udp_choose(s, &at->addr, NULL, &want) : 0;
+	return rc < 0 ? rc : sock_bind(s, k, &want);
+}
+
+int udp_connect(struct weir_stack *s, struct sock *k, const struct weir_endpoint *to)
+{
+	struct weir_endpoint at;
+	struct weir_addr from;
+	int rc;
+
+	if (to->addr.family == 0) {
+		k->peer = (struct weir_endpoint){0};
+		return 0;
+	}
+	if (to->port == 0)
+		return -EINVAL;
+	rc = udp_source(s, k, &to->addr, &from);
+	if (rc == 0 && k->at.port == 0) {
+		rc = udp_choose(s, &from, to, &at);
+		if (rc == 0)
+			rc = sock_bind(s, k, &at);
+	}
+	if (rc < 0)
+		return rc;
+	k->from = from;
+	k->peer = *to;
+	k->error = 0;
+	return 0;
+}
+
+bool udp_is_peer(const struct sock *k, const struct weir_endpoint *from)
+{
+	return k->peer.port == 0 ||
+	       (k->peer.port == from->port && weir_addr_equal(&k->peer.addr, &from->addr));
+}
+
+/*
+ * As Linux: who is not connected is told nothing, for he could not know of which datagram, and what
+ * may pass is not told either (RFC 1122 section 4.1.3.3). IPv4 may cut our datagrams, so that none
+ * of them can be too big; of IPv6 a path's MTU is known to all from now on: it is nothing worse
+ * than what every link carries.
+ */
+bool udp_icmp(struct weir_stack *s, const struct ip_error *e)
+{
+	const struct weir_endpoint ours = {weir_addr_of(e->ends.src, e->ends.family),
+					   ntohs(e->ends.sport)};
+	const struct weir_endpoint peer = {weir_addr_of(e->ends.dst, e->ends.family),
+					   ntohs(e->ends.dport)};
+	struct sock *k = sock_find(s, &ours);
+
+	if (k == NULL || !udp_is_peer(k, &peer))
+		return false;
+	if (e->error == EMSGSIZE) {
+		if (e->ends.family == 4 || !ip_mtu_lower(s, &peer.addr, e->mtu_bytes))
+			return true;
+	} else if (!e->hard) {
+		return true;
+	}
+	if (k->peer.port != 0) {
+		k->error = e->error;
+		sock_is_ready(s, k);
+	}
+	return true;
+}
+
+/* ---- options ---- */
+
+static bool is_tos(int level, int name)
+{
+	return (level == IPPROTO_IP && name == IP_TOS) ||
+	       (level == IPPROTO_IPV6 && name == IPV6_TCLASS);
+}
+
+int udp_setsockopt(struct sock *k, int level, int name, const void *value, uint32_t bytes)
+{
+	int number;
+
+	if (!is_tos(level, name))
+		return -ENOPROTOOPT;
+	if (bytes < sizeof(number))
+		return -EINVAL;
+	memcpy(&number, value, sizeof(number));
+	if (number == -1 && level == IPPROTO_IPV6) /* RFC 3542 section 6.5: as it was */
+		number = 0;
+	if (number < 0 || number > UINT8_MAX)
+		return -EINVAL;
+	k->tos = (uint8_t)number;
+	return 0;
+}
+
+int udp_getsockopt(struct sock *k, int level, int name, int *number)
+{
+	if (is_tos(level, name))
+		*number = k->tos;
+	else if (level == SOL_SOCKET && name == SO_TYPE)
+		*number = SOCK_DGRAM;
+	else if (level == SOL_SOCKET && name == SO_ERROR)
+		*number = -sock_error(k);
+	else
+		return -ENOPROTOOPT;
+	return 0;
+}
