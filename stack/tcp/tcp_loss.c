@@ -131,17 +131,25 @@ void loss_arm(struct conn *c, struct work *w, uint64_t now_ns)
 	w->rtx_at_ns = RTE_MAX(w->rtx_at_ns, now_ns + 1);
 }
 
+/* Whether nothing is on its way because what the last timeout asked for found no buffers. */
+static bool is_unsent(const struct work *w)
+{
+	return snd_flight_bytes(w) == 0 && w->loss.frto != FRTO_NEW &&
+	       (seg_of(w->flight.head)->sent_count == 0 ||
+		(w->loss.state == REC_TIMEOUT && (seg_of(w->flight.head)->flags & SEG_LOST)));
+}
+
 /* RFC 6298 section 5, from 5.4 on. */
 static void on_timeout(struct weir_stack *s, struct conn *c, struct work *w, uint64_t now_ns)
 {
 	struct rte_mbuf *m = w->flight.head;
 
+	w->loss.rto_from_ns = now_ns;
+	if (m == NULL || is_unsent(w)) /* not the network's fault: no longer wait */
+		return;
 	stack_count(&s->stats.tcp_rto, 1);
 	if (c->backoff < UINT8_MAX)
 		c->backoff++;
-	w->loss.rto_from_ns = now_ns;
-	if (m == NULL)
-		return;
 	if (seg_of(m)->flags & SEG_SYN) { /* no flight yet whose window could be too large */
 		seg_set_lost(w, m);
 		return;

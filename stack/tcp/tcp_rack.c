@@ -168,9 +168,9 @@ static bool on_duplicate(struct ack *a)
 {
 	struct loss *l = &a->w->loss;
 
-	a->prr_bytes = a->w->cc.mss;
 	if (l->dup_acks + 1 >= a->w->flight.n)
 		return false;
+	a->prr_bytes = a->w->cc.mss;
 	/* After a timeout they are of what was lost, unless new data was sent (RFC 5682). */
 	if (l->state == REC_TIMEOUT && seq_le(a->c->snd_nxt, l->recover))
 		return false;

@@ -167,7 +167,8 @@ static void end(struct ack *a)
 	struct cc *cc = &a->w->cc;
 	struct loss *l = &a->w->loss;
 
-	if (l->state != REC_TIMEOUT && !cc->ops->own_recovery)
+	if (l->state != REC_TIMEOUT && !cc->ops->own_recovery &&
+	    cc->ssthresh_bytes != UINT32_MAX) /* another algorithm began it */
 		cc->cwnd_bytes = cc->ssthresh_bytes;
 	if (l->state != REC_CWR)
 		rack_recovered(a->w);
