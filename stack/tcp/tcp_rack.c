@@ -159,6 +159,8 @@ static bool lose_first(struct ack *a)
 
 	if (m == NULL || (seg_of(m)->flags & SEG_LOST))
 		return false;
+	if (m->pkt_len > a->w->cc.mss) /* no more of it than one packet was */
+		snd_split(a->c->stack, &a->w->flight, m, a->w->cc.mss);
 	mark_lost(a->c, a->w, m, a->now_ns);
 	return true;
 }
@@ -166,11 +168,12 @@ static bool lose_first(struct ack *a)
 /* A duplicate ACK: one segment has left the network. The first is a hole, however many come. */
 static bool on_duplicate(struct ack *a)
 {
+	const uint32_t mss = a->w->cc.mss;
 	struct loss *l = &a->w->loss;
 
-	if (l->dup_acks + 1 >= a->w->flight.n)
+	if (l->dup_acks + 1 >= a->w->flight.n && (l->dup_acks + 1) * mss >= flight_size(a->c))
 		return false;
-	a->prr_bytes = a->w->cc.mss;
+	a->prr_bytes = mss;
 	/* After a timeout they are of what was lost, unless new data was sent (RFC 5682). */
 	if (l->state == REC_TIMEOUT && seq_le(a->c->snd_nxt, l->recover))
 		return false;
