@@ -44,7 +44,8 @@ struct conn *conn_new(struct weir_stack *s)
 	};
 	*count_of(c) = (struct conn_count){.began_tick = c->heard_tick,
 					   .data_tick = c->heard_tick,
-					   .acked_tick = c->heard_tick};
+					   .acked_tick = c->heard_tick,
+					   .answered_tick = c->heard_tick - TICKS_S};
 	stack_count(&s->stats.tcp_connections, 1);
 	return c;
 }
@@ -130,6 +131,17 @@ void work_put(struct conn *c)
 	w->free = t->work_free;
 	t->work_free = c->work;
 	c->work = NONE;
+}
+
+void conn_set_mss(struct conn *c, uint32_t mss)
+{
+	struct work *w = work_of(c);
+
+	c->mss_out = (uint16_t)RTE_MAX(mss, MSS_LEAST);
+	if (w == NULL)
+		return;
+	loss_on_mss(c, w, c->mss_out);
+	conn_dirty(c);
 }
 
 /* ---- lists ---- */

@@ -194,23 +194,39 @@ static void trim(struct conn *c, struct segment *g)
 	}
 }
 
+/*
+ * Outside of the window: an ACK tells where we are. What brings no bytes is answered twice a second
+ * at most, or two that disagree would answer each other for ever (as Linux: tcp_invalid_ratelimit).
+ */
+static void answer_unwanted(struct conn *c, const struct segment *g)
+{
+	struct conn_count *n = count_of(c);
+	const uint32_t tick = tick_of(c->stack->now_ns);
+
+	if (g->flags & TCP_RST)
+		return;
+	if (g->flags & TCP_SYN) {
+		challenge(c);
+		return;
+	}
+	if (g->bytes == 0 && tick - n->answered_tick < TICKS_S / 2)
+		return;
+	n->answered_tick = tick;
+	ack_now(c);
+}
+
 static enum step check_sequence(struct conn *c, struct segment *g)
 {
 	struct weir_stack *s = c->stack;
 
 	if (unlikely(!is_paws_right(c, g))) {
 		stack_count(&s->stats.tcp_paws, 1);
-		ack_now(c);
+		answer_unwanted(c, g);
 		return DONE;
 	}
 	if (unlikely(!is_in_window(c, g))) {
 		stack_count(&s->stats.tcp_unwanted, 1);
-		if (!(g->flags & TCP_RST)) {
-			if (g->flags & TCP_SYN)
-				challenge(c);
-			else
-				ack_now(c);
-		}
+		answer_unwanted(c, g);
 		return DONE;
 	}
 	/* RFC 7323 section 4.3 (2): of what is next, as we have acknowledged it. */

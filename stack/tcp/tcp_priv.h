@@ -6,7 +6,7 @@
  * in nanoseconds of the caller's clock, round-trip times in microseconds.
  *
  * A connection's state is in three places: struct conn (192 bytes, as long as it lives), conn_count
- * (32 bytes, what it has counted) and struct work (while bytes are on their way, and some time
+ * (48 bytes, what it has counted) and struct work (while bytes are on their way, and some time
  * after). Half-open connections and those in TIME-WAIT are 64 bytes. All are found by the table.
  */
 
@@ -178,14 +178,17 @@ struct conn {
 };
 static_assert(sizeof(struct conn) == 3 * RTE_CACHE_LINE_SIZE, "three lines a connection");
 
+#define TABLE_BYTES 13 /* of a place in the table, all counted */
+
 struct conn_count {
 	uint64_t in_bytes, out_bytes; /* received in order, acknowledged */
 	uint32_t in_segs, out_segs, resent_segs;
-	uint32_t began_tick; /* when, tick_of() */
-	uint32_t data_tick;  /* when bytes came last */
-	uint32_t acked_tick; /* when bytes of ours were acknowledged last, or sent after rest */
+	uint32_t began_tick;	/* when, tick_of() */
+	uint32_t data_tick;	/* when bytes came last */
+	uint32_t acked_tick;	/* when bytes of ours were acknowledged last, or sent after rest */
+	uint32_t answered_tick; /* when something outside of the window was answered last */
 };
-static_assert(sizeof(struct conn) + sizeof(struct conn_count) + 20 <= 256,
+static_assert(sizeof(struct conn) + sizeof(struct conn_count) + TABLE_BYTES <= 256,
 	      "an idle connection costs at most 256 bytes in all, with its place in the table");
 
 /* ---- RTT (tcp_rtt.c): RFC 6298 with Linux's bounds ---- */
@@ -430,6 +433,8 @@ void conn_end(struct conn *c, int error);
 void conn_free(struct conn *c);
 /* Known by its ends from now on. False: the table is full. */
 bool conn_add(struct conn *c, uint32_t hash);
+/* Segments have at most so many bytes from now on; those on their way are divided. */
+void conn_set_mss(struct conn *c, uint32_t mss);
 /* What is on its way, made if there was nothing; NULL: as many are as may be. */
 struct work *work_get(struct conn *c);
 void work_put(struct conn *c);

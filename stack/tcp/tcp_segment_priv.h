@@ -119,14 +119,15 @@ struct seg {
 		struct rte_mbuf *other; /* received early: a range's first has its last, and
 					   the other way round */
 	};
-	uint64_t delivered;	/* of the connection in bytes when it was sent (BBR draft, 4.1) */
-	uint64_t delivered_ns;	/* and when that was */
+	uint64_t delivered;    /* of the connection in bytes when it was sent (BBR draft, 4.1) */
+	uint64_t delivered_ns; /* and when that was */
 	union {
 		uint64_t first_sent_ns; /* when the flight that it belongs to began */
-		/* The first of SACKED ones in a row: the last of them, so that they are passed by. */
+		/* The first of SACKED ones in a row: the last of them, so that they are passed by.
+		 */
 		struct rte_mbuf *sacked_to;
 	};
-	uint16_t flags;		/* enum seg_flag */
+	uint16_t flags; /* enum seg_flag */
 	uint16_t sent_count;
 	uint32_t sent_flight_bytes; /* on their way when it was sent last, its own with them */
 	uint32_t sent_lost_bytes;   /* work.lost_all_bytes at that time */

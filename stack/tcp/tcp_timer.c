@@ -13,6 +13,8 @@
 #define S_NS	      UINT64_C(1000000000)
 #define REST_NS	      S_NS /* of no bytes on their way, until its work is given back */
 #define RETRIES	      15   /* of data, as Linux (tcp_retries2) */
+#define BLACK_HOLE    3 /* timeouts in a row: large packets may vanish on the way (RFC 4821 7.7) */
+#define MSS_HOLE      1024u
 #define ORPHAN_PROBES 8	   /* of a window that stays closed, when nobody has the socket */
 #define SMALL_MOST    1024 /* half-open ones and in TIME-WAIT, in one poll */
 
@@ -134,13 +136,18 @@ static bool run_probe(struct conn *c, struct work *w, uint64_t now_ns)
 /* False: it is over. */
 static bool run_retransmission(struct conn *c, struct work *w, uint64_t now_ns)
 {
+	bool timed_out_once;
+
 	if (w->rtx_kind == RTX_PROBE)
 		return run_probe(c, w, now_ns);
 	if (w->rtx_kind == RTX_RTO && c->backoff >= retries(c)) {
 		timed_out(c);
 		return false;
 	}
+	timed_out_once = w->rtx_kind == RTX_RTO;
 	loss_on_timer(c->stack, c, w, now_ns);
+	if (timed_out_once && c->backoff == BLACK_HOLE && c->mss_out > MSS_HOLE)
+		conn_set_mss(c, MSS_HOLE);
 	conn_dirty(c);
 	return true;
 }

@@ -100,8 +100,8 @@ void wait_input(struct weir_stack *s, uint32_t i, struct segment *g)
 	}
 	if (g->flags & TCP_RST)
 		return; /* RFC 1337: no reset ends it */
-	if (g->bytes == 0 && !(g->flags & (TCP_SYN | TCP_FIN)) && g->seq == w->rcv_nxt)
-		return; /* the last ACK, once more */
+	if (g->bytes == 0 && !(g->flags & (TCP_SYN | TCP_FIN)))
+		return; /* an ACK is not answered by one: the other may wait, too */
 	acknowledge(s, w);
 	if (g->flags & TCP_FIN) { /* it was lost: wait as long again */
 		list_remove(&s->tcp->time_wait, &s->tcp->waits, i);

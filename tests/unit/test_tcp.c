@@ -118,6 +118,14 @@ static void test_a_mebibyte_arrives_though_packets_are_lost(void)
 	pair_end();
 }
 
+static bool lose_all(struct pair *p, int who, struct rte_mbuf *m)
+{
+	(void)p;
+	(void)who;
+	(void)m;
+	return false;
+}
+
 static void test_nobody_listens_and_the_connection_is_refused(void)
 {
 	weir_sock c;
@@ -134,7 +142,354 @@ static void test_nobody_listens_and_the_connection_is_refused(void)
 	pair_end();
 }
 
+/* ---- ends ---- */
+
+/* A connection that both have; @a is B's. */
+static weir_sock connected(weir_sock *a)
+{
+	const weir_sock l = pair_listen(80, 8), c = pair_connect("192.0.2.2", 80);
+
+	pair_run(10 * MS);
+	*a = pair_accept(l);
+	return c;
+}
+
+static int error_of(struct weir_stack *s, weir_sock sock)
+{
+	uint32_t bytes = sizeof(int);
+	int error = 0;
+
+	CU_ASSERT_EQUAL(weir_getsockopt(s, sock, SOL_SOCKET, SO_ERROR, &error, &bytes), 0);
+	return error;
+}
+
+static void test_who_has_shut_down_still_receives(void)
+{
+	weir_sock a, c;
+	char text[8];
+
+	pair_begin();
+	c = connected(&a);
+	CU_ASSERT_EQUAL(weir_shutdown(A, c, SHUT_WR), 0);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(weir_recv(B, a, text, sizeof(text)), 0);
+	CU_ASSERT_EQUAL(weir_send(A, c, "x", 1), -EPIPE);
+	CU_ASSERT_EQUAL(weir_send(B, a, "after", 5), 5);
+	CU_ASSERT_EQUAL(weir_shutdown(B, a, SHUT_WR), 0);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(weir_recv(A, c, text, sizeof(text)), 5);
+	CU_ASSERT_EQUAL(weir_recv(A, c, text, sizeof(text)), 0);
+	CU_ASSERT_EQUAL(A->stats.tcp_time_wait, 1);
+	CU_ASSERT_EQUAL(weir_sock_close(A, c), 0);
+	CU_ASSERT_EQUAL(weir_sock_close(A, c), -EBADF);
+	pair_end();
+}
+
+static void test_an_abort_resets_the_peer(void)
+{
+	weir_sock a, c;
+	char text[8];
+
+	pair_begin();
+	c = connected(&a);
+	CU_ASSERT_EQUAL(weir_sock_abort(A, c), 0);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(weir_recv(B, a, text, sizeof(text)), -ECONNRESET);
+	CU_ASSERT_EQUAL(weir_recv(B, a, text, sizeof(text)), 0);
+	CU_ASSERT_EQUAL(A->stats.tcp_connections, 0);
+	pair_end();
+}
+
+static void test_who_closes_with_bytes_unread_resets(void)
+{
+	weir_sock a, c;
+
+	pair_begin();
+	c = connected(&a);
+	CU_ASSERT_EQUAL(weir_send(A, c, "unread", 6), 6);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(weir_sock_close(B, a), 0);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(error_of(A, c), ECONNRESET);
+	pair_end();
+}
+
+static void test_a_listener_that_goes_resets_who_waits(void)
+{
+	weir_sock l, c;
+
+	pair_begin();
+	l = pair_listen(80, 8);
+	c = pair_connect("192.0.2.2", 80);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(weir_sock_close(B, l), 0);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(error_of(A, c), ECONNRESET);
+	CU_ASSERT_EQUAL(B->stats.tcp_connections, 0);
+	CU_ASSERT_EQUAL(pair_listen(80, 8) != WEIR_NO_SOCK, true);
+	pair_end();
+}
+
+static void test_a_drained_listener_takes_nobody_new(void)
+{
+	weir_sock l, c, late;
+
+	pair_begin();
+	l = pair_listen(80, 8);
+	c = pair_connect("192.0.2.2", 80);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(weir_listen_drain(B, l), 0);
+	late = pair_connect("192.0.2.2", 80);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(error_of(A, late), ECONNREFUSED);
+	CU_ASSERT_EQUAL(error_of(A, c), 0);
+	pair_accept(l);
+	pair_end();
+}
+
+/* ---- limits ---- */
+
+static void test_a_full_backlog_lets_the_next_wait(void)
+{
+	weir_sock l, c[3];
+
+	pair_begin();
+	l = pair_listen(80, 2);
+	for (unsigned i = 0; i < 3; i++)
+		c[i] = pair_connect("192.0.2.2", 80);
+	pair_run(100 * MS);
+	CU_ASSERT(B->stats.tcp_backlog > 0);
+	CU_ASSERT_EQUAL(B->stats.tcp_accepted, 2);
+	pair_accept(l);
+	pair_run(8 * S);
+	CU_ASSERT_EQUAL(B->stats.tcp_accepted, 3);
+	for (unsigned i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(error_of(A, c[i]), 0);
+	pair_end();
+}
+
+static void test_cookies_serve_when_places_are_short(void)
+{
+	weir_sock l, c[8], a;
+	char text[4];
+
+	pair_begin_with((struct weir_stack_conf){.half_open = 2});
+	l = pair_listen(80, 8);
+	for (unsigned i = 0; i < 8; i++)
+		c[i] = pair_connect("192.0.2.2", 80);
+	pair_run(20 * MS);
+	CU_ASSERT_EQUAL(B->stats.tcp_cookies_out, 6);
+	CU_ASSERT_EQUAL(B->stats.tcp_cookies_in, 6);
+	for (unsigned i = 0; i < 8; i++) {
+		CU_ASSERT_EQUAL(weir_send(A, c[i], "hi", 2), 2);
+		pair_run(10 * MS);
+		a = pair_accept(l);
+		CU_ASSERT_EQUAL(weir_recv(B, a, text, sizeof(text)), 2);
+	}
+	pair_end();
+}
+
+static void test_who_never_answers_a_syn_ack_is_forgotten(void)
+{
+	weir_sock c;
+
+	pair_begin();
+	pair_listen(80, 8);
+	c = pair_connect("192.0.2.2", 80);
+	pair_run(PAIR_DELAY_NS * 3 / 2);
+	CU_ASSERT_EQUAL(weir_sock_close(A, c), 0);
+	pair.passes = lose_all;
+	CU_ASSERT_EQUAL(B->stats.tcp_half_open, 1);
+	pair_run(70 * S);
+	CU_ASSERT_EQUAL(B->stats.tcp_half_open, 0);
+	CU_ASSERT_EQUAL(B->stats.tcp_timed_out, 1);
+	pair_end();
+}
+
+/* ---- windows ---- */
+
+static void test_a_closed_window_is_probed_and_opens(void)
+{
+	static char text[4096];
+	uint64_t got = 0;
+	weir_sock a, c;
+	int64_t n;
+
+	pair_begin_with((struct weir_stack_conf){.rcvbuf_bytes = 16384, .sndbuf_bytes = 65536});
+	c = connected(&a);
+	for (unsigned i = 0; i < 16; i++)
+		CU_ASSERT_EQUAL(weir_send(A, c, text, sizeof(text)), sizeof(text));
+	CU_ASSERT_EQUAL(weir_send(A, c, text, sizeof(text)), -EAGAIN);
+	pair_run(300 * S); /* minutes of a window of none: nobody gives up */
+	CU_ASSERT_EQUAL(error_of(A, c), 0);
+	while (got < 65536) {
+		while ((n = weir_recv(B, a, text, sizeof(text))) > 0)
+			got += (uint64_t)n;
+		CU_ASSERT_EQUAL_FATAL(n, -EAGAIN);
+		CU_ASSERT_FATAL(pair.now_ns < 500 * S);
+		pair_run(S);
+	}
+	CU_ASSERT_EQUAL(got, 65536);
+	pair_end();
+}
+
+/* ---- timers ---- */
+
+static void test_silence_ends_a_connection_with_keepalive(void)
+{
+	const int on = 1, idle = 10, interval = 2, count = 3;
+	weir_sock a, c;
+
+	pair_begin();
+	c = connected(&a);
+	CU_ASSERT_EQUAL(weir_setsockopt(A, c, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)), 0);
+	CU_ASSERT_EQUAL(weir_setsockopt(A, c, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)), 0);
+	CU_ASSERT_EQUAL(weir_setsockopt(A, c, IPPROTO_TCP, TCP_KEEPINTVL, &interval, 4), 0);
+	CU_ASSERT_EQUAL(weir_setsockopt(A, c, IPPROTO_TCP, TCP_KEEPCNT, &count, 4), 0);
+	pair_run(120 * S);
+	CU_ASSERT_EQUAL(error_of(A, c), 0); /* the peer answers */
+	pair.passes = lose_all;
+	pair_run(40 * S);
+	CU_ASSERT_EQUAL(error_of(A, c), ETIMEDOUT);
+	pair_end();
+}
+
+static void test_unacknowledged_bytes_end_it_after_the_user_timeout(void)
+{
+	const int ms = 5000;
+	weir_sock a, c;
+
+	pair_begin();
+	c = connected(&a);
+	CU_ASSERT_EQUAL(weir_setsockopt(A, c, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms)), 0);
+	pair.passes = lose_all;
+	CU_ASSERT_EQUAL(weir_send(A, c, "x", 1), 1);
+	pair_run(4 * S);
+	CU_ASSERT_EQUAL(error_of(A, c), 0);
+	pair_run(3 * S);
+	CU_ASSERT_EQUAL(error_of(A, c), ETIMEDOUT);
+	pair_end();
+}
+
+static void test_a_deadline_of_reading_ends_it(void)
+{
+	weir_sock a, c;
+	char text[4];
+
+	pair_begin();
+	c = connected(&a);
+	CU_ASSERT_EQUAL(weir_sock_deadline(B, a, WEIR_DEADLINE_READ, 3 * S), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		CU_ASSERT_EQUAL(weir_send(A, c, "x", 1), 1);
+		pair_run(2 * S);
+		CU_ASSERT_EQUAL(weir_recv(B, a, text, sizeof(text)), 1);
+	}
+	pair_run(4 * S);
+	CU_ASSERT_EQUAL(weir_recv(B, a, text, sizeof(text)), -ETIMEDOUT);
+	pair_end();
+}
+
+static void test_a_syn_that_nobody_answers_times_out(void)
+{
+	weir_sock c;
+
+	pair_begin();
+	pair.passes = lose_all;
+	c = pair_connect("192.0.2.2", 80);
+	pair_run(200 * S);
+	CU_ASSERT_EQUAL(error_of(A, c), ETIMEDOUT);
+	CU_ASSERT_EQUAL(pair.sent[0], 7); /* tcp_syn_retries: six more */
+	pair_end();
+}
+
+static bool lose_large(struct pair *p, int who, struct rte_mbuf *m)
+{
+	(void)p;
+	(void)who;
+	return m->pkt_len <= 1100;
+}
+
+static void test_a_black_hole_of_large_packets_is_found(void)
+{
+	static char text[20000];
+	uint64_t got = 0;
+	weir_sock a, c;
+	int64_t n;
+
+	pair_begin();
+	c = connected(&a);
+	pair.passes = lose_large;
+	CU_ASSERT_EQUAL(weir_send(A, c, text, sizeof(text)), sizeof(text));
+	pair_run(20 * S);
+	while ((n = weir_recv(B, a, text, sizeof(text))) > 0)
+		got += (uint64_t)n;
+	CU_ASSERT_EQUAL(got, sizeof(text));
+	pair_end();
+}
+
+/* ---- two at once, and again ---- */
+
+static void test_both_may_begin_at_once(void)
+{
+	const struct weir_endpoint one = toy_end("192.0.2.1", 1000),
+				   two = toy_end("192.0.2.2", 2000);
+	weir_sock c, d;
+	char text[4];
+
+	pair_begin();
+	CU_ASSERT_EQUAL(weir_socket(A, WEIR_TCP, NULL, &c), 0);
+	CU_ASSERT_EQUAL(weir_socket(B, WEIR_TCP, NULL, &d), 0);
+	CU_ASSERT_EQUAL(weir_bind(A, c, &one), 0);
+	CU_ASSERT_EQUAL(weir_bind(B, d, &two), 0);
+	CU_ASSERT_EQUAL(weir_connect(A, c, &two), -EINPROGRESS);
+	CU_ASSERT_EQUAL(weir_connect(B, d, &one), -EINPROGRESS);
+	pair_run(100 * MS);
+	CU_ASSERT_EQUAL(weir_send(A, c, "hi", 2), 2);
+	pair_run(100 * MS);
+	CU_ASSERT_EQUAL(weir_recv(B, d, text, sizeof(text)), 2);
+	CU_ASSERT_EQUAL(weir_sock_close(A, c), 0);
+	CU_ASSERT_EQUAL(weir_sock_close(B, d), 0); /* both end at once, too */
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(A->stats.tcp_time_wait + B->stats.tcp_time_wait, 2);
+	pair_end();
+}
+
+static void test_a_port_in_time_wait_is_taken_again(void)
+{
+	const struct weir_endpoint from = toy_end("192.0.2.1", 1000), to = toy_end("192.0.2.2", 80);
+	weir_sock l, c;
+
+	pair_begin();
+	l = pair_listen(80, 8);
+	for (unsigned i = 0; i < 5; i++) {
+		CU_ASSERT_EQUAL(weir_socket(A, WEIR_TCP, NULL, &c), 0);
+		CU_ASSERT_EQUAL(weir_bind(A, c, &from), 0);
+		CU_ASSERT_EQUAL(weir_connect(A, c, &to), -EINPROGRESS);
+		pair_run(10 * MS);
+		CU_ASSERT_EQUAL(weir_sock_ready(A, c) & (WEIR_READY_OUT | WEIR_READY_ERR),
+				WEIR_READY_OUT);
+		/* The server ends first: its is the TIME-WAIT that has to make room. */
+		CU_ASSERT_EQUAL(weir_sock_close(B, pair_accept(l)), 0);
+		pair_run(10 * MS);
+		CU_ASSERT_EQUAL(weir_sock_close(A, c), 0);
+		pair_run(10 * MS);
+		CU_ASSERT_EQUAL(B->stats.tcp_time_wait, 1);
+	}
+	pair_end();
+}
+
 WEIR_TESTS("tcp", TEST(bytes_go_both_ways_and_the_connection_ends_in_time_wait),
 	   TEST(a_mebibyte_arrives_as_it_was_sent),
 	   TEST(a_mebibyte_arrives_though_packets_are_lost),
-	   TEST(nobody_listens_and_the_connection_is_refused))
+	   TEST(nobody_listens_and_the_connection_is_refused),
+	   TEST(who_has_shut_down_still_receives), TEST(an_abort_resets_the_peer),
+	   TEST(who_closes_with_bytes_unread_resets), TEST(a_listener_that_goes_resets_who_waits),
+	   TEST(a_drained_listener_takes_nobody_new), TEST(a_full_backlog_lets_the_next_wait),
+	   TEST(cookies_serve_when_places_are_short),
+	   TEST(who_never_answers_a_syn_ack_is_forgotten),
+	   TEST(a_closed_window_is_probed_and_opens),
+	   TEST(silence_ends_a_connection_with_keepalive),
+	   TEST(unacknowledged_bytes_end_it_after_the_user_timeout),
+	   TEST(a_deadline_of_reading_ends_it), TEST(a_syn_that_nobody_answers_times_out),
+	   TEST(a_black_hole_of_large_packets_is_found), TEST(both_may_begin_at_once),
+	   TEST(a_port_in_time_wait_is_taken_again))
