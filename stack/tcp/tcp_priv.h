@@ -291,7 +291,7 @@ uint8_t rcv_sacks(struct work *w, struct seq_range out[SACK_BLOCKS], uint8_t mos
 /* How many there are to tell. */
 static inline uint32_t rcv_sacks_due(const struct work *w)
 {
-	return w->n_newest + (w->dsack.from != w->dsack.to);
+	return w->ranges + (w->dsack.from != w->dsack.to);
 }
 
 /* The application has taken @bytes at @now_ns: the window may have to grow (auto-tuning). */

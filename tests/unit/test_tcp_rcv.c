@@ -475,9 +475,12 @@ static void check_sacks(void)
 {
 	struct seq_range r[SACK_BLOCKS];
 	const uint8_t most = (uint8_t)any(SACK_BLOCKS + 1), newest = w.n_newest;
-	const uint8_t n = rcv_sacks(&w, r, most), d = model.dup_from != model.dup_to && most > 0;
+	const uint8_t d = model.dup_from != model.dup_to && most > 0;
+	const uint32_t due = rcv_sacks_due(&w);
+	const uint8_t n = rcv_sacks(&w, r, most);
 	uint32_t ranges = 0, newer = 0;
 
+	CU_ASSERT_EQUAL(n, RTE_MIN(due, (uint32_t)most)); /* as many as room was left for */
 	for (uint32_t at = model.nxt; at < PLACES; at = run_end(at, PLACES))
 		ranges += model.held[at] != 0;
 	CU_ASSERT_EQUAL(w.ranges, ranges);
