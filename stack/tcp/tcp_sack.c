@@ -123,6 +123,16 @@ static void mark_segment(struct ack *a, struct seg *g)
 	a->w->loss.sacked_segs++;
 }
 
+/* The most segments of @mss that are no more than @bytes; a long segment has some tens. */
+static uint32_t whole_segments(uint32_t bytes, uint32_t mss)
+{
+	uint32_t all = 0;
+
+	while (all + mss <= bytes)
+		all += mss;
+	return all;
+}
+
 /*
  * What of @m a block names that begins or ends inside of it: whole segments of MSS bytes, if it is
  * longer than one; else nothing (RFC 2018 section 5 lets it be ignored). @m becomes the part before
@@ -141,14 +151,12 @@ static bool cut_to_block(struct ack *a, struct rte_mbuf *m, const struct seq_ran
 	if (m->pkt_len <= mss)
 		return false;
 	if (seq_lt(g->seq, b->from)) { /* the rest is the next segment, and looked at then */
-		named = b->from - g->seq + mss - 1;
-		named -= named % mss;
+		named = whole_segments(b->from - g->seq + mss - 1, mss);
 		if (named < m->pkt_len)
 			snd_split(s, &a->w->flight, m, named);
 		return false;
 	}
-	named = b->to - g->seq;
-	named -= named % mss;
+	named = whole_segments(b->to - g->seq, mss);
 	return named > 0 && named < m->pkt_len && snd_split(s, &a->w->flight, m, named);
 }
 

@@ -184,6 +184,30 @@ static void test_more_duplicates_than_segments_open_no_window(void)
 	toy_end_loss();
 }
 
+static void test_without_sack_one_packet_of_a_long_segment_is_sent_again(void)
+{
+	struct rte_mbuf *m;
+
+	toy_begin(0);
+	toy_write(10 * MSS, 1500, 0);
+	m = snd_carve(toy, &tc, &tw, 10 * MSS);
+	snd_sent(&tc, &tw, m, toy->now_ns);
+	toy_at(1100);
+	for (unsigned i = 0; i < 4; i++)
+		toy_ack(0, 0, 0);
+	CU_ASSERT_EQUAL(tw.loss.state, REC_FAST);
+	CU_ASSERT_EQUAL(tw.lost_bytes, MSS);
+	CU_ASSERT_EQUAL(toy_resend(), 1);
+	toy_at(1200);
+	toy_ack(1, 0, 0); /* and the next hole is the next packet */
+	CU_ASSERT_EQUAL(tw.lost_bytes, MSS);
+	toy_ack(1, 0, 0); /* PRR: one for two that arrive */
+	toy_ack(1, 0, 0);
+	CU_ASSERT_EQUAL(toy_resend(), 1);
+	CU_ASSERT_EQUAL(toy_seg(1)->sent_count, 2);
+	toy_end_loss();
+}
+
 static void test_duplicates_after_a_recovery_begin_none(void)
 {
 	toy_begin(0);
@@ -276,6 +300,7 @@ WEIR_TESTS("stack/tcp_loss", TEST(the_timer_runs_while_something_is_on_its_way),
 	   TEST(without_sack_three_duplicates_send_the_first_again),
 	   TEST(what_carries_data_or_moves_the_window_is_no_duplicate),
 	   TEST(more_duplicates_than_segments_open_no_window),
+	   TEST(without_sack_one_packet_of_a_long_segment_is_sent_again),
 	   TEST(duplicates_after_a_recovery_begin_none),
 	   TEST(a_narrower_path_sends_again_and_cuts_no_window),
 	   TEST(a_partial_ack_sends_the_next_hole_and_a_full_one_ends_it),
