@@ -50,6 +50,34 @@ void weir_stack_free(struct weir_stack *s)
 	free(s);
 }
 
+/* An error about a packet of ours. False: it is nothing of the kind. */
+static bool icmp_input(struct weir_stack *s, struct rte_mbuf *m)
+{
+	struct ip_error e;
+
+	if (!ip_error_read(m, &e))
+		return false;
+	if (e.ends.proto == IPPROTO_TCP ? s->tcp == NULL || !tcp_icmp(s, &e) : !udp_icmp(s, &e))
+		return false;
+	stack_count(&s->stats.icmp_errors, 1);
+	rte_pktmbuf_free(m);
+	return true;
+}
+
+/* What is not TCP's. False: it is for no socket. */
+static bool input_one(struct weir_stack *s, struct rte_mbuf *m)
+{
+	switch (weir_meta(m)->proto) {
+	case IPPROTO_UDP:
+		return udp_input(s, m);
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return icmp_input(s, m);
+	default:
+		return false;
+	}
+}
+
 uint16_t weir_stack_input(struct weir_stack *s, struct rte_mbuf **pkts, uint16_t n, uint64_t now_ns)
 {
 	struct rte_mbuf *tcp[IN_BURST];
@@ -57,15 +85,13 @@ uint16_t weir_stack_input(struct weir_stack *s, struct rte_mbuf **pkts, uint16_t
 
 	s->now_ns = now_ns;
 	for (uint16_t i = 0; i < n; i++) {
-		const uint8_t proto = weir_meta(pkts[i])->proto;
-
-		if (proto == IPPROTO_TCP && s->tcp != NULL) {
+		if (weir_meta(pkts[i])->proto == IPPROTO_TCP && s->tcp != NULL) {
 			tcp[n_tcp++] = pkts[i];
 			if (n_tcp == IN_BURST) {
 				tcp_input(s, tcp, n_tcp);
 				n_tcp = 0;
 			}
-		} else if (proto != IPPROTO_UDP || !udp_input(s, pkts[i])) {
+		} else if (!input_one(s, pkts[i])) {
 			pkts[left++] = pkts[i];
 		}
 	}

@@ -171,6 +171,8 @@ bool ip_mtu_lower(struct weir_stack *s, const struct weir_addr *to, uint16_t mtu
 /* udp/: false: it is for no socket. */
 bool udp_input(struct weir_stack *s, struct rte_mbuf *m);
 bool udp_icmp(struct weir_stack *s, const struct ip_error *e);
+/* tcp/tcp_icmp.c: false: it is about nothing of ours. */
+bool tcp_icmp(struct weir_stack *s, const struct ip_error *e);
 
 /*
  * Where to bind a socket that nobody has bound: at @ours (family 0: any) and a port that is free

@@ -336,16 +336,17 @@ int weir_bind(struct weir_stack *s, weir_sock sock, const struct weir_endpoint *
 
 	if (c != NULL)
 		return port_bind(c, at);
-	return k == NULL ? -EBADF : sock_bind(s, k, at);
+	return k == NULL ? -EBADF : udp_bind(s, k, at);
 }
 
 int weir_connect(struct weir_stack *s, weir_sock sock, const struct weir_endpoint *to)
 {
 	struct conn *c = conn_by(s, sock);
+	struct sock *k = sock_of(s, sock);
 
-	if (c == NULL)
-		return sock_of(s, sock) == NULL ? -EBADF : -EOPNOTSUPP;
-	return conn_connect(c, to);
+	if (c != NULL)
+		return conn_connect(c, to);
+	return k == NULL ? -EBADF : udp_connect(s, k, to);
 }
 
 int weir_getsockname(struct weir_stack *s, weir_sock sock, struct weir_endpoint *out)
@@ -362,10 +363,11 @@ int weir_getsockname(struct weir_stack *s, weir_sock sock, struct weir_endpoint 
 int weir_getpeername(struct weir_stack *s, weir_sock sock, struct weir_endpoint *out)
 {
 	const struct conn *c = conn_by(s, sock);
+	const struct sock *k = sock_of(s, sock);
 
-	if (c == NULL)
-		return sock_of(s, sock) == NULL ? -EBADF : -ENOTCONN;
-	*out = conn_peer(c);
+	if (c == NULL && k == NULL)
+		return -EBADF;
+	*out = c != NULL ? conn_peer(c) : k->peer;
 	return out->port == 0 ? -ENOTCONN : 0;
 }
 

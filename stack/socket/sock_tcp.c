@@ -59,7 +59,7 @@ static void after_rest(struct conn *c, struct work *w)
 	if (w->flight.n > 0 || w->unsent.n > 0)
 		return;
 	count_of(c)->acked_tick = tick_of(now_ns);
-	if (w->sent_ns != 0 && rest_ns > rto_us(c) * UINT64_C(1000))
+	if (w->sent_ns != 0)
 		w->cc.ops->on_restart(&w->cc, rest_ns, rto_us(c), now_ns);
 }
 

@@ -217,7 +217,7 @@ static int set_congestion(struct conn *c, const char *name, uint32_t bytes)
 	rc = change(c, &want);
 	w = work_of(c);
 	if (rc == 0 && w != NULL)
-		cc_begin(&w->cc, ops, c->mss_out, c->stack->now_ns);
+		cc_switch(&w->cc, ops, c->stack->now_ns);
 	return rc;
 }
 
@@ -239,10 +239,11 @@ int weir_setsockopt(struct weir_stack *s, weir_sock sock, int level, int name, c
 	struct conn *c = conn_by(s, sock);
 	const struct flag_opt *f = flag_opt(level, name);
 	const struct number_opt *o = number_opt(level, name);
+	struct sock *k = sock_of(s, sock);
 	int number;
 
 	if (c == NULL)
-		return sock_of(s, sock) != NULL ? -ENOPROTOOPT : -EBADF;
+		return k == NULL ? -EBADF : udp_setsockopt(k, level, name, value, bytes);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
 		return set_congestion(c, value, bytes);
 	if (level == SOL_SOCKET && name == SO_LINGER)
@@ -275,6 +276,16 @@ static int give_number(void *value, uint32_t *bytes, int number)
 	return give(value, bytes, &number, sizeof(number));
 }
 
+static int udp_option(struct sock *k, int level, int name, void *value, uint32_t *bytes)
+{
+	int number, rc;
+
+	if (k == NULL)
+		return -EBADF;
+	rc = udp_getsockopt(k, level, name, &number);
+	return rc < 0 ? rc : give_number(value, bytes, number);
+}
+
 int weir_getsockopt(struct weir_stack *s, weir_sock sock, int level, int name, void *value,
 		    uint32_t *bytes)
 {
@@ -285,13 +296,8 @@ int weir_getsockopt(struct weir_stack *s, weir_sock sock, int level, int name, v
 	struct tcp_info info;
 	int error;
 
-	if (c == NULL) {
-		if (sock_of(s, sock) == NULL)
-			return -EBADF;
-		return level == SOL_SOCKET && name == SO_TYPE
-			       ? give_number(value, bytes, SOCK_DGRAM)
-			       : -ENOPROTOOPT;
-	}
+	if (c == NULL)
+		return udp_option(sock_of(s, sock), level, name, value, bytes);
 	if (f != NULL)
 		return give_number(value, bytes, (c->flags & f->flag) != 0);
 	if (o != NULL)

@@ -13,11 +13,12 @@
 #include <netinet/tcp.h>
 #include <weir/csum.h>
 
-#define TCP_BYTES    20u
-#define ROOM	     (WEIR_STACK_HEADROOM + IP_HEADER_MOST + TCP_BYTES + OPT_BYTES_MOST + 4u)
-#define OUTPUT_MOST  64 /* segments at once: others want to send, too */
-#define PACED_RTT_US 1000
-#define CORK_NS	     200000000u /* as Linux */
+#define TCP_BYTES      20u
+#define ROOM	       (WEIR_STACK_HEADROOM + IP_HEADER_MOST + TCP_BYTES + OPT_BYTES_MOST + 4u)
+#define OUTPUT_MOST    64 /* segments at once: others want to send, too */
+#define PACED_RTT_US   1000
+#define PACE_CREDIT_NS 1000000u
+#define CORK_NS	       200000000u /* as Linux */
 
 /* ---- a packet ---- */
 
@@ -138,14 +139,10 @@ void tcp_reset(struct weir_stack *s, const struct segment *g)
 uint16_t way_mss(struct weir_stack *s, const struct ends *e, bool v6)
 {
 	const struct weir_addr peer = weir_addr_of(e->peer, v6 ? 6 : 4);
-	const uint16_t headers =
-		(uint16_t)(TCP_BYTES + (v6 ? sizeof(struct ip6_hdr) : sizeof(struct iphdr)));
-	struct weir_way way = {.mtu_bytes = MTU_DEFAULT};
+	const uint32_t headers = TCP_BYTES + (v6 ? sizeof(struct ip6_hdr) : sizeof(struct iphdr));
+	const uint32_t mtu = ip_mtu(s, &peer);
 
-	if (s->conf.way != NULL && !s->conf.way(s->conf.ctx, &peer, &way))
-		way.mtu_bytes = MTU_DEFAULT;
-	return way.mtu_bytes < headers + MSS_LEAST ? MSS_LEAST
-						   : (uint16_t)(way.mtu_bytes - headers);
+	return (uint16_t)(mtu < headers + MSS_LEAST ? MSS_LEAST : mtu - headers);
 }
 
 /* ---- what we offer (section 3.8.6.2) ---- */

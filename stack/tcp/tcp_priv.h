@@ -368,7 +368,6 @@ struct port {
 #define MSS_LEAST      88u  /* Linux's (tcp_min_snd_mss, with room for options) */
 #define MSS4_DEFAULT   536u /* RFC 9293 section 3.7.1 */
 #define MSS6_DEFAULT   1220u
-#define MTU_DEFAULT    1500u
 #define DELAYED_ACK_NS 40000000u
 #define ECT0	       2
 

@@ -427,6 +427,51 @@ static void test_a_black_hole_of_large_packets_is_found(void)
 	pair_end();
 }
 
+/* A router between them that takes 1,200 bytes, and says so (RFC 792, RFC 1191). */
+static bool say_too_big(struct pair *p, int who, struct rte_mbuf *m)
+{
+	struct rte_mbuf *error;
+	struct iphdr *ip;
+	uint8_t *icmp;
+
+	if (who != 0 || m->pkt_len <= 1200)
+		return true;
+	error = rte_pktmbuf_alloc(toy_only_pool());
+	CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+	ip = (struct iphdr *)rte_pktmbuf_append(error, 20);
+	*ip = (struct iphdr){.version = 4,
+			     .ihl = 5,
+			     .protocol = IPPROTO_ICMP,
+			     .ttl = 64,
+			     .tot_len = htons(20 + 8 + 28)};
+	icmp = (uint8_t *)rte_pktmbuf_append(error, 8 + 28);
+	memcpy(icmp, (uint8_t[]){3, 4, 0, 0, 0, 0, 1200 >> 8, 1200 & 255}, 8);
+	memcpy(icmp + 8, rte_pktmbuf_mtod(m, void *), 28);
+	toy_parsed(error);
+	CU_ASSERT_EQUAL(weir_stack_input(p->end[0].stack, &error, 1, p->now_ns), 0);
+	return false;
+}
+
+static void test_a_router_that_says_too_big_is_heeded_at_once(void)
+{
+	static char text[20000];
+	uint64_t got = 0;
+	weir_sock a, c;
+	int64_t n;
+
+	pair_begin();
+	c = connected(&a);
+	pair.passes = say_too_big;
+	CU_ASSERT_EQUAL(weir_send(A, c, text, sizeof(text)), sizeof(text));
+	pair_run(500 * MS);
+	while ((n = weir_recv(B, a, text, sizeof(text))) > 0)
+		got += (uint64_t)n;
+	CU_ASSERT_EQUAL(got, sizeof(text));
+	CU_ASSERT(A->stats.icmp_errors > 0);
+	CU_ASSERT_EQUAL(A->stats.tcp_rto, 0);
+	pair_end();
+}
+
 /* ---- two at once, and again ---- */
 
 static void test_both_may_begin_at_once(void)
@@ -491,5 +536,6 @@ WEIR_TESTS("tcp", TEST(bytes_go_both_ways_and_the_connection_ends_in_time_wait),
 	   TEST(silence_ends_a_connection_with_keepalive),
 	   TEST(unacknowledged_bytes_end_it_after_the_user_timeout),
 	   TEST(a_deadline_of_reading_ends_it), TEST(a_syn_that_nobody_answers_times_out),
-	   TEST(a_black_hole_of_large_packets_is_found), TEST(both_may_begin_at_once),
+	   TEST(a_black_hole_of_large_packets_is_found),
+	   TEST(a_router_that_says_too_big_is_heeded_at_once), TEST(both_may_begin_at_once),
 	   TEST(a_port_in_time_wait_is_taken_again))

@@ -90,6 +90,7 @@ struct weir_stack_stats {
 	uint64_t udp_full;	  /**< dropped: the socket's queue was full */
 	uint64_t udp_bad;	  /**< dropped: a length that the packet does not have (RFC 768) */
 	uint64_t no_mbuf;	  /**< not sent for want of a buffer */
+	uint64_t icmp_errors;	  /**< ICMP errors about packets of ours */
 	uint64_t tcp_in;	  /**< segments that came */
 	uint64_t tcp_in_bytes;	  /**< payload that was taken from these, in order */
 	uint64_t tcp_out;	  /**< segments sent */
