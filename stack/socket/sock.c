@@ -225,6 +225,11 @@ void sock_is_ready(struct weir_stack *s, struct sock *k)
 	sock_list_ready(s, (uint32_t)(k - s->socks));
 }
 
+static uint32_t sock_level(const struct sock *k)
+{
+	return (k->in.n > 0 ? WEIR_READY_IN : 0) | (k->error != 0 ? WEIR_READY_ERR : 0);
+}
+
 /* What a connection tells; 0: nothing, for it was closed meanwhile. */
 static uint32_t tell(struct conn *c)
 {
@@ -261,7 +266,8 @@ uint16_t weir_stack_events(struct weir_stack *s, struct weir_event *events, uint
 			struct sock *k = &s->socks[i];
 
 			k->ready = false;
-			*e = (struct weir_event){handle_of(s, k), WEIR_READY_IN, k->user};
+			*e = (struct weir_event){handle_of(s, k), WEIR_READY_IN | sock_level(k),
+						 k->user};
 			n++;
 		} else {
 			struct conn *c = &s->tcp->conns[i - s->conf.sockets];
@@ -306,6 +312,7 @@ bool sock_look(const struct weir_stack *s, uint32_t index, struct weir_sock_info
 		.type = WEIR_UDP,
 		.state = "UNCONN",
 		.ours = k->at,
+		.peer = k->peer,
 		.in_bytes = k->in.n,
 	};
 	return true;
@@ -378,7 +385,7 @@ uint32_t weir_sock_ready(struct weir_stack *s, weir_sock sock)
 
 	if (c != NULL)
 		return conn_level(c);
-	return k != NULL && k->in.n > 0 ? WEIR_READY_IN : 0;
+	return k == NULL ? 0 : sock_level(k);
 }
 
 int weir_sock_watch(struct weir_stack *s, weir_sock sock, uint32_t mask, bool level)

@@ -228,7 +228,8 @@ static void taken(struct conn *c, struct work *w, uint32_t bytes)
 {
 	struct weir_stack *s = c->stack;
 
-	rcv_tune(s, c, w, bytes, s->now_ns);
+	if (settings_of(c)->rcvbuf == 0)
+		rcv_tune(s, c, w, bytes, s->now_ns);
 	if (c->state == TCPS_CLOSED) {
 		if (w->ready.n == 0)
 			work_put(c);

@@ -427,7 +427,6 @@ static enum step take_text(struct conn *c, struct segment *g)
 	if (c->rcv_nxt == before)
 		return GO_ON;
 	bytes = c->rcv_nxt - before - !!(c->flags & CONN_FIN_IN);
-	stack_count(&s->stats.tcp_in_bytes, bytes);
 	count_of(c)->in_bytes += bytes;
 	count_of(c)->data_tick = c->heard_tick;
 	if (bytes > 0)
