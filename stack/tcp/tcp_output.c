@@ -276,7 +276,7 @@ static bool send_segment(struct conn *c, struct work *w, struct rte_mbuf *data)
 	} else {
 		opts = opts_now(c, w);
 		h.flags = (uint8_t)(TCP_ACK | mark_flags(c) | (g->flags & SEG_FIN ? TCP_FIN : 0) |
-				    (g->flags & SEG_PSH || w->unsent.n == 0 ? TCP_PSH : 0));
+				    (g->flags & SEG_PSH ? TCP_PSH : 0));
 		if (c->flags & CONN_ECN && !again && data->pkt_len > 0) { /* RFC 3168 6.1.5 */
 			h.tos |= ECT0;
 			if (c->flags & CONN_CWR_DUE)
