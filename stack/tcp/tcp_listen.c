@@ -21,6 +21,12 @@ static const uint64_t retry_ns[SYN_RETRIES + 1] = {
 
 /* ---- half-open connections ---- */
 
+/* Never 0. */
+static uint32_t us_of(uint64_t now_ns)
+{
+	return (uint32_t)(now_ns / 1000) | 1;
+}
+
 static void put_in_list(struct weir_stack *s, uint32_t i)
 {
 	struct tcp *t = s->tcp;
@@ -107,6 +113,8 @@ uint64_t half_open_run(struct weir_stack *s, unsigned most)
 			}
 			list_remove(&t->half_open, &t->syns[r], i);
 			h->retries++;
+			if (!(h->flags & HALF_STAMPS))
+				h->sent_us = 0;
 			put_in_list(s, i);
 			stack_count(&s->stats.tcp_resent, 1);
 			send_syn_ack(s, h);
@@ -181,6 +189,8 @@ static void listen_syn(struct weir_stack *s, struct port *p, const struct segmen
 		send_cookie(s, &h);
 		return;
 	}
+	if (!(h.flags & HALF_STAMPS))
+		h.sent_us = us_of(s->now_ns);
 	t->half_open.at[i].half_open = h;
 	put_in_list(s, i);
 	stack_count(&s->stats.tcp_half_open, 1);
@@ -218,7 +228,10 @@ static struct conn *make(struct weir_stack *s, struct port *p, const struct half
 	conn_begin(c, h->iss, h->irs, h->mss);
 	c->snd_una = c->snd_nxt = h->iss + 1;
 	c->rcv_adv = c->rcv_nxt + first_window(s);
-	c->ts_recent = h->ts_recent;
+	if (h->flags & HALF_STAMPS)
+		c->ts_recent = h->ts_recent;
+	else if (h->sent_us != 0)
+		rtt_sample(c, us_of(s->now_ns) - h->sent_us);
 	conn_establish(c, g);
 	stack_count(&s->stats.tcp_accepted, 1);
 	c->next_ready = NONE;
@@ -291,6 +304,8 @@ void half_open_input(struct weir_stack *s, uint32_t i, struct segment *g)
 		return;
 	}
 	if (g->flags & TCP_SYN) { /* again, or another: RFC 5961 section 4 */
+		if (!(h->flags & HALF_STAMPS))
+			h->sent_us = 0; /* Karn: of which is the ACK? */
 		send_syn_ack(s, h);
 		return;
 	}

@@ -30,7 +30,11 @@ enum half_open_flag { HALF_STAMPS = 1, HALF_SACK = 2, HALF_ECN = 4, HALF_V6 = 8 
 struct half_open {
 	struct ends ends;
 	struct link link;
-	uint32_t iss, irs, ts_recent;
+	uint32_t iss, irs;
+	union {
+		uint32_t ts_recent; /* with HALF_STAMPS */
+		uint32_t sent_us;   /* without: when it was answered, once; 0: more often */
+	};
 	uint32_t listener : 24, flags : 4, scale : 4; /* enum half_open_flag; NO_SCALE: none */
 	uint16_t mss;
 	uint16_t due : 13, retries : 3;
