@@ -39,9 +39,7 @@ static int may_send(struct conn *c)
 		return error_of(c);
 	if (c->state == TCPS_SYN_SENT || c->state == TCPS_SYN_RECEIVED)
 		return -EAGAIN;
-	if (c->flags & CONN_FIN_QUEUED || (c->state == TCPS_CLOSED && c->ends.peer_port != 0))
-		return -EPIPE;
-	return c->state < TCPS_ESTABLISHED ? -ENOTCONN : 0;
+	return c->flags & CONN_FIN_QUEUED || c->state < TCPS_ESTABLISHED ? -EPIPE : 0;
 }
 
 static int64_t full(struct conn *c)

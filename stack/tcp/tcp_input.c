@@ -410,7 +410,8 @@ static enum step take_text(struct conn *c, struct segment *g)
 		return DONE;
 	}
 	if (is_deaf(c, g)) {
-		conn_abort(c, 0);
+		tcp_reset(s, g);
+		conn_end(c, 0);
 		return DONE;
 	}
 	w = work_get(c);

@@ -114,8 +114,8 @@ WEIR_MUST_CHECK int weir_connect(struct weir_stack *s, weir_sock sock,
  * Send by reference: takes as much as SO_SNDBUF has room for.
  * @param m  The caller's packet of one or more segments; what was not taken stays in *m (NULL: all
  *           was). Nobody may write to what was taken.
- * @return bytes taken, at least 1; -EAGAIN (no room), -EPIPE (it was shut down or has ended),
- *         -ENOTCONN, -EBADF, -ENOBUFS, -EINVAL (no bytes), or the connection's error, once.
+ * @return bytes taken, at least 1; -EAGAIN (no room), -EPIPE (it was shut down, has ended or was
+ *         never connected), -EBADF, -ENOBUFS, -EINVAL (no bytes), or the connection's error, once.
  */
 WEIR_MUST_CHECK int64_t weir_send_mbuf(struct weir_stack *s, weir_sock sock, struct rte_mbuf **m);
 
