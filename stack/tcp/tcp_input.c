@@ -144,8 +144,8 @@ static void syn_sent_input(struct conn *c, struct segment *g)
 		return;
 	}
 	conn_establish(c, g);
-	loss_on_ack(c->stack, c, w, g, &done);
 	cc_begin(&w->cc, settings_of(c)->cc, c->mss_out, c->stack->now_ns);
+	loss_on_ack(c->stack, c, w, g, &done);
 	stack_count(&c->stack->stats.tcp_opened, 1);
 	conn_ready(c, WEIR_READY_OUT);
 	ack_now(c);

@@ -326,7 +326,7 @@ static bool is_worth_it(struct conn *c, struct work *w, uint32_t bytes, uint32_t
 {
 	const bool is_all = bytes == w->unsent.bytes;
 
-	if (bytes >= mss)
+	if (bytes >= mss || (w->loss.tlp_due && bytes > 0))
 		return true;
 	if (!is_all)
 		return bytes > 0 && bytes >= c->snd_wnd_most / 2;
