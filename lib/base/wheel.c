@@ -138,7 +138,9 @@ static struct place earliest(const struct weir_wheel *w)
 
 uint64_t weir_wheel_next_ns(const struct weir_wheel *w)
 {
-	const uint64_t tick = earliest(w).tick;
+	const uint64_t begins = earliest(w).tick;
+	/* A slot that has begun is not looked at before its first timer is due. */
+	const uint64_t tick = begins > w->next ? begins : w->next;
 
 	/* What was armed for the very end of time lies beyond it when rounded up. */
 	return tick >> (64 - w->tick_shift) != 0 ? UINT64_MAX : tick << w->tick_shift;
