@@ -329,7 +329,7 @@ static bool is_worth_it(struct conn *c, struct work *w, uint32_t bytes, uint32_t
 	if (bytes >= mss || (w->loss.tlp_due && bytes > 0))
 		return true;
 	if (!is_all)
-		return bytes > 0 && bytes >= c->snd_wnd_most / 2;
+		return bytes > 0 && (bytes >= c->snd_wnd_most / 2 || w->is_overdue);
 	if (c->flags & CONN_FIN_QUEUED)
 		return true;
 	if (c->flags & CONN_CORK) {
@@ -440,6 +440,7 @@ static uint32_t send_new(struct conn *c, struct work *w, unsigned *n_left, uint3
 			conn_dirty(c);
 			break;
 		}
+		w->is_overdue = false;
 		sent += m->pkt_len;
 	}
 	return sent;

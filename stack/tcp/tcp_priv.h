@@ -81,6 +81,7 @@ struct work {
 	uint64_t pace_at_ns; /* nothing is sent before */
 	uint8_t rtx_kind;    /* enum rtx_kind */
 	bool cwnd_limited;
+	bool is_overdue; /* send what the window takes, however little */
 	/* Receiving. */
 	struct seg_queue ready; /* in order, not read yet */
 	struct seg_queue early; /* out of order: by sequence number, without overlaps */

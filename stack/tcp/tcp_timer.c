@@ -128,7 +128,11 @@ static bool run_probe(struct conn *c, struct work *w, uint64_t now_ns)
 	}
 	c->probes = c->probes < UINT8_MAX ? (uint8_t)(c->probes + 1) : c->probes;
 	c->backoff = (uint8_t)RTE_MIN(c->backoff + 1, 20);
-	conn_send_bare(c, c->snd_una - 1, TCP_ACK);
+	w->is_overdue = c->snd_wnd > 0; /* the override of section 3.8.6.2.1 */
+	if (w->is_overdue)
+		conn_dirty(c);
+	else
+		conn_send_bare(c, c->snd_una - 1, TCP_ACK);
 	w->rtx_at_ns = now_ns + rto_us(c) * UINT64_C(1000);
 	return true;
 }

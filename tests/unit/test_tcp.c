@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "tcp_priv.h"
 #include "toy_pair.h"
 
 #define MS UINT64_C(1000000)
@@ -124,6 +125,21 @@ static bool lose_all(struct pair *p, int who, struct rte_mbuf *m)
 	(void)who;
 	(void)m;
 	return false;
+}
+
+/* A window that is smaller than a segment for ever: RFC 9293 section 3.8.6.2.1's override. */
+static void test_a_window_below_a_segment_does_not_stall_the_sender(void)
+{
+	weir_sock l, c, a;
+
+	pair_begin();
+	l = pair_listen(80, 8);
+	c = pair_connect("192.0.2.2", 80);
+	pair_run(10 * MS);
+	a = pair_accept(l);
+	conn_by(B, a)->rcvbuf = 1000;
+	bulk(c, a, 100000);
+	pair_end();
 }
 
 static void test_nobody_listens_and_the_connection_is_refused(void)
@@ -526,6 +542,7 @@ static void test_a_port_in_time_wait_is_taken_again(void)
 WEIR_TESTS("tcp", TEST(bytes_go_both_ways_and_the_connection_ends_in_time_wait),
 	   TEST(a_mebibyte_arrives_as_it_was_sent),
 	   TEST(a_mebibyte_arrives_though_packets_are_lost),
+	   TEST(a_window_below_a_segment_does_not_stall_the_sender),
 	   TEST(nobody_listens_and_the_connection_is_refused),
 	   TEST(who_has_shut_down_still_receives), TEST(an_abort_resets_the_peer),
 	   TEST(who_closes_with_bytes_unread_resets), TEST(a_listener_that_goes_resets_who_waits),
