@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""weir-echo: UDP of weir's own stack, against sockets of Linux, nc, and packets made up."""
+"""weir-echo: weir's own UDP and TCP, against sockets of Linux, nc, socat, and packets made up."""
 
 import random
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,11 @@ SIZES = {4: (0, 1, 2, 511, 1471, 1472, 1473, 4095, 11000), 6: (0, 1, 2, 1451, 14
 @pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
 def net(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
     """weir-echo with a host at each of its two ports."""
-    config = {"runtime": {"workers": list(range(request.param)), "poll": "adaptive"}}
+    config = {
+        "runtime": {"workers": list(range(request.param)), "poll": "adaptive"},
+        "echo": {"udp": PORT, "tcp": PORT, "discard": 9, "chargen": 19},
+        "stack": {"memory": "8MiB"},
+    }
     with Lab() as lab:
         line = lab.line(ipv6=True)
         give_addresses(line.left, (LEFT, LEFT6), (WAN, WAN6))
@@ -204,3 +209,128 @@ def test_a_burst_goes_back_whole(net: Routed) -> None:
 
     until(balance, what="as many out as in")
     assert counted(net, "weir_stack_no_mbuf_packets_total") == 0
+
+
+# ---- TCP ----
+
+
+def connected(port: Port, address: str, number: int = PORT, timeout: float = 10.0) -> socket.socket:
+    """A TCP connection of the kernel's."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with port.netns.inside():
+        made = socket.socket(family, socket.SOCK_STREAM)
+    made.settimeout(timeout)
+    made.connect((address, number))
+    return made
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """What comes until the peer ends."""
+    parts = []
+    while part := sock.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def exchanged(sock: socket.socket, data: bytes) -> bytes:
+    """Send, end our direction, and read to the end at the same time."""
+    sender = threading.Thread(target=lambda: (sock.sendall(data), sock.shutdown(socket.SHUT_WR)))
+    sender.start()
+    back = read_all(sock)
+    sender.join()
+    return back
+
+
+@pytest.mark.parametrize("address", (WAN, WAN6, LAN, LAN6))
+def test_a_stream_comes_back_and_ends_when_it_has_ended(net: Routed, address: str) -> None:
+    """Echo by reference, with half-close (RFC 862).
+
+    Steps: send 4 MiB and end, reading meanwhile.
+    Check: the same bytes come back, then the end.
+    """
+    port = net.line.left if address in (WAN, WAN6) else net.line.right
+    data = random.Random(address).randbytes(4 << 20)
+    with connected(port, address) as sock:
+        assert exchanged(sock, data) == data
+
+
+def test_who_does_not_read_is_not_read_from(net: Routed) -> None:
+    """Back pressure: the echo holds no more than its buffers.
+
+    Steps: send without reading until nothing more is taken; then read all.
+    Check: it stops within the buffers of both sides; all comes back.
+    """
+    with connected(net.line.left, WAN) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        data = random.Random(3).randbytes(32 << 20)
+        sock.settimeout(0.5)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while sent < len(data):
+                sent += sock.send(data[sent : sent + (1 << 16)])
+        assert sent < 16 << 20
+        sock.settimeout(10)
+        back = sock.recv(1 << 20)
+        while len(back) < sent:
+            back += sock.recv(1 << 20)
+        assert back == data[:sent]
+
+
+def test_discard_takes_all_and_chargen_gives_for_ever(net: Routed) -> None:
+    """The sink and the source (RFC 863, RFC 864).
+
+    Steps: send 4 MiB to discard and end; read from chargen 1 MiB, and go.
+    Check: discard ends without a byte; chargen's lines are those of RFC 864.
+    """
+    with connected(net.line.left, WAN, 9) as sock:
+        assert exchanged(sock, bytes(4 << 20)) == b""
+    ring = bytes(range(32, 127)) * 2
+    lines = b"".join(ring[n % 95 : n % 95 + 72] + b"\r\n" for n in range(95 * 150))
+    with connected(net.line.left, WAN6, 19) as sock:
+        got = b""
+        while len(got) < 1 << 20:
+            got += sock.recv(1 << 16)
+    assert got[: 1 << 20] == lines[: 1 << 20]
+
+
+def test_programs_as_anybody_has_them_talk_tcp_to_it(net: Routed) -> None:
+    """nc and socat over both families.
+
+    Steps: echo a text through each.
+    Check: it comes back.
+    """
+    text = "".join(f"line {n}\n" for n in range(2000))
+    for address in (WAN, WAN6):
+        host = f"[{address}]" if ":" in address else address
+        for command in (
+            ("nc", "-N", "-w", "5", address, str(PORT)),
+            ("socat", "-t5", "-", f"TCP:{host}:{PORT}"),
+        ):
+            done = net.line.left.netns.run("timeout", "10", *command, stdin=text)
+            assert done.stdout == text, command[0]
+
+
+def test_connections_are_listed_and_can_be_ended(net: Routed) -> None:
+    """weirctl sockets, like ss.
+
+    Steps: hold two connections; list; end one by its port; end all.
+    Check: listeners and connections are there with their states; who was ended gets a reset.
+    """
+    with connected(net.line.left, WAN) as one, connected(net.line.left, WAN6) as two:
+        listed = net.app.ctl("sockets")
+        states = [s["state"] for s in listed]
+        workers = len({s["worker"] for s in listed})
+        assert states.count("LISTEN") == 3 * workers and states.count("UNCONN") == workers
+        port = one.getsockname()[1]
+        mine = net.app.ctl("sockets", "port", str(port), "state", "ESTAB")
+        assert [(s["ours"], s["peer"]) for s in mine] == [
+            ({"addr": WAN, "port": PORT}, {"addr": LEFT, "port": port})
+        ]
+        assert net.app.ctl("sockets", "kill", "port", str(port)) == {"killed": 1}
+        with pytest.raises(ConnectionResetError):
+            one.recv(1)
+        assert "say which" in net.app.refused("sockets_kill")
+        assert net.app.ctl("sockets", "kill", "all")["killed"] >= 1
+        with pytest.raises(ConnectionResetError):
+            two.recv(1)
+    assert net.app.ctl("sockets", "state", "ESTAB") == []

@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* A worker of weir-echo: packets go into its stack, and what its socket receives goes back. */
+/* A worker of weir-echo: what its sockets receive goes back. */
 
 #include "echo_priv.h"
 
-#include <stdlib.h>
 #include <weir/error.h>
-
-#define EVENTS 16
-
-static void send_out(void *ctx, struct rte_mbuf **pkts, uint16_t n)
-{
-	const struct echo_worker *w = ctx;
-
-	weir_local_send(w->shard, pkts, n);
-}
 
 /*
  * Who answers everything by himself would be answered for ever: echo, daytime, quote, chargen and
@@ -30,61 +20,58 @@ static void echo_one(struct echo_worker *w, weir_sock sock, struct weir_dgram *d
 	if (answers_by_itself(d->from.port, d->to.port)) {
 		weir_count(&w->ignored, 1);
 		rte_pktmbuf_free(d->payload);
-	} else if (weir_udp_send(w->stack, sock, d->payload, &d->from, &d->to.addr) == 0) {
+	} else if (weir_udp_send(w->stack.stack, sock, d->payload, &d->from, &d->to.addr) == 0) {
 		weir_count(&w->echoed, 1);
 	} else {
 		rte_pktmbuf_free(d->payload); /* counted by the stack */
 	}
 }
 
-static void serve(struct echo_worker *w)
+static void datagrams(struct stack_worker *w, weir_sock sock)
 {
-	struct weir_event events[EVENTS];
 	struct weir_dgram d;
-	uint16_t n;
 
-	while ((n = weir_stack_events(w->stack, events, EVENTS)) > 0)
-		for (uint16_t i = 0; i < n; i++)
-			while (weir_udp_recv(w->stack, events[i].sock, &d) == 0)
-				echo_one(w, events[i].sock, &d);
+	while (weir_udp_recv(w->stack, sock, &d) == 0)
+		echo_one((struct echo_worker *)w, sock, &d);
 }
 
-static uint16_t input(struct weir_local *l, struct rte_mbuf **pkts, uint16_t n, uint64_t now_ns)
+static const struct stack_service service = {
+	.conn_bytes = sizeof(struct echo_conn),
+	.begin = echo_begin,
+	.go_on = echo_go_on,
+	.forget = echo_forget,
+	.datagrams = datagrams,
+};
+
+static int open_sockets(struct echo_worker *w, const struct echo_conf *conf, struct weir_why *why)
 {
-	struct echo_worker *w = (struct echo_worker *)l;
-	const uint16_t left = weir_stack_input(w->stack, pkts, n, now_ns);
+	const uint64_t ports[ECHO_SERVICES] = {conf->echo.tcp, conf->echo.discard,
+					       conf->echo.chargen};
+	const struct weir_endpoint at = {.port = (uint16_t)conf->echo.udp};
+	weir_sock sock;
+	int rc = 0;
 
-	serve(w);
-	weir_stack_poll(w->stack, now_ns);
-	return left;
+	w->udp.is = STACK_DATAGRAMS;
+	if (at.port != 0)
+		rc = weir_udp_open(w->stack.stack, &at, &w->udp, &sock);
+	if (rc < 0)
+		return weir_why(why, rc, "UDP port %u: %s", at.port, weir_error_text(rc));
+	for (unsigned i = 0; rc == 0 && i < ECHO_SERVICES; i++) {
+		w->listener[i].what = i;
+		if (ports[i] != 0)
+			rc = stack_listen(&w->stack, (uint16_t)ports[i],
+					  (uint32_t)conf->stack.backlog, &w->listener[i], why);
+	}
+	return rc;
 }
 
-int echo_open(struct echo_worker *w, const struct echo_section *conf, struct weir_shard *shard,
+int echo_open(struct echo *e, struct weir_shard *shard, const struct echo_conf *conf,
 	      struct weir_why *why)
 {
-	const struct weir_endpoint at = {.port = (uint16_t)conf->udp};
-	int rc;
+	struct echo_worker *w = &e->worker[shard->worker];
+	const int rc = stack_open(&e->app, &w->stack, shard, &service, &conf->stack,
+				  1 + ECHO_SERVICES, (uint32_t)conf->echo.waiting, why);
 
-	w->shard = shard;
-	w->local.input = input;
-	rc = weir_stack_create(&(struct weir_stack_conf){.pool = shard->pool,
-							 .sockets = 1,
-							 .socket_pkts = (uint32_t)conf->waiting,
-							 .secret = shard->secret,
-							 .output = send_out,
-							 .ctx = w},
-			       &w->stack);
-	if (rc == 0)
-		rc = weir_udp_open(w->stack, &at, NULL, &w->udp);
-	if (rc < 0)
-		return weir_why(why, rc, "worker %u: no stack: %s", shard->worker,
-				weir_error_text(rc));
-	weir_local_attach(shard, &w->local);
-	return 0;
-}
-
-void echo_close(struct echo_worker *w)
-{
-	weir_stack_free(w->stack);
-	w->stack = NULL;
+	w->idle_ns = conf->echo.idle;
+	return rc < 0 ? rc : open_sockets(w, conf, why);
 }

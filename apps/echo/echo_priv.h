@@ -3,38 +3,54 @@
 
 /* weir-echo: its configuration, and a worker's part of it. */
 
-#include <weir/app.h>
-#include <weir/local.h>
-#include <weir/shard.h>
-#include <weir/socket.h>
+#include "stack_app_priv.h"
 
 struct echo_section {
 	struct weir_conf_at at;
-	uint64_t udp;	  /* the port */
-	uint64_t waiting; /* datagrams at most */
+	uint64_t udp, tcp, discard, chargen; /* ports; 0: none */
+	uint64_t waiting;		     /* datagrams at most */
+	uint64_t idle;			     /* ns that a connection may be silent; 0: for ever */
 };
 
 struct echo_conf {
 	struct weir_app_conf app;
 	struct weir_l3_conf l3;
+	struct stack_section stack;
 	struct echo_section echo;
 };
 
+enum echo_service {
+	ECHO,	 /* RFC 862 */
+	DISCARD, /* RFC 863 */
+	CHARGEN, /* RFC 864 */
+	ECHO_SERVICES
+};
+
 struct echo_worker {
-	struct weir_local local;
-	struct weir_shard *shard;
-	struct weir_stack *stack;
-	weir_sock udp;
+	struct stack_worker stack; /* first */
+	struct stack_user udp, listener[ECHO_SERVICES];
+	uint64_t idle_ns;
 	uint64_t echoed;  /* datagrams sent back */
 	uint64_t ignored; /* from ports that answer by themselves */
 };
 
 struct echo {
-	uint16_t workers;
+	struct stack_app app; /* first */
 	struct echo_worker worker[WEIR_WORKERS_MAX];
 };
 
-/* A worker's stack and socket. @return 0 or -errno with a sentence. */
-int echo_open(struct echo_worker *w, const struct echo_section *conf, struct weir_shard *shard,
+/* A worker's stack and sockets. Returns 0 or -errno with a sentence. */
+int echo_open(struct echo *e, struct weir_shard *shard, const struct echo_conf *conf,
 	      struct weir_why *why);
-void echo_close(struct echo_worker *w);
+
+/* conn.c: connections. */
+struct echo_conn {
+	struct stack_conn conn; /* first */
+	struct rte_mbuf *held;	/* of ECHO: received, and not taken back yet */
+	uint32_t at;		/* of CHARGEN: the next byte of the pattern */
+};
+
+void echo_make_pattern(void);
+int echo_begin(struct stack_worker *w, struct stack_conn *c);
+int echo_go_on(struct stack_worker *w, struct stack_conn *c, uint64_t now_ns);
+void echo_forget(struct stack_worker *w, struct stack_conn *c);

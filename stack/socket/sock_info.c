@@ -137,6 +137,7 @@ static void look_at_conn(const struct conn *c, struct weir_sock_info *out)
 
 	*out = (struct weir_sock_info){
 		.sock = c->flags & CONN_ORPHAN ? WEIR_NO_SOCK : conn_handle(c),
+		.user = c->flags & CONN_ORPHAN ? NULL : c->user,
 		.type = WEIR_TCP,
 		.state = state_name[c->state],
 		.ours = conn_ours(c),

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The section `stack:`. */
+
+#include "stack_app_priv.h"
+
+/* Payload that a buffer holds on average, so that small segments have room too. */
+#define BYTES_A_BUFFER 1024
+
+static const char *const congestion_names[] = {"cubic", "newreno", "bbr", "dctcp", NULL};
+
+static const struct weir_conf_key stack_keys[] = {
+	{WEIR_CONF_KEY(struct stack_section, connections), .type = WEIR_CONF_UINT, .min = 1,
+	 .max = WEIR_STACK_CONNECTIONS_MAX, .def = "65536",
+	 .doc = "TCP connections of a worker at most; each takes about 256 bytes."},
+	{WEIR_CONF_KEY(struct stack_section, half_open), .type = WEIR_CONF_UINT,
+	 .max = WEIR_STACK_CONNECTIONS_MAX, .def = "0",
+	 .doc = "Connections that begin at most; more get SYN cookies. 0: a quarter of the "
+		"connections, at least 64."},
+	{WEIR_CONF_KEY(struct stack_section, time_wait), .type = WEIR_CONF_UINT,
+	 .max = WEIR_STACK_CONNECTIONS_MAX, .def = "0",
+	 .doc = "Connections in TIME-WAIT at most, of 64 bytes; then the oldest goes. 0: as many "
+		"as connections."},
+	{WEIR_CONF_KEY(struct stack_section, backlog), .type = WEIR_CONF_UINT, .min = 1,
+	 .max = 65536, .def = "1024",
+	 .doc = "Connections that wait to be accepted at most, of each port."},
+	{WEIR_CONF_KEY(struct stack_section, sndbuf), .type = WEIR_CONF_SIZE, .min = 4096,
+	 .max = 1 << 30, .def = "256KiB",
+	 .doc = "Bytes queued in a connection to be sent at most."},
+	{WEIR_CONF_KEY(struct stack_section, rcvbuf), .type = WEIR_CONF_SIZE, .min = 4096,
+	 .max = 1 << 30, .def = "1MiB", .doc = "The largest receive window of a connection."},
+	{WEIR_CONF_KEY(struct stack_section, memory), .type = WEIR_CONF_SIZE, .min = 1 << 20,
+	 .max = UINT64_C(1) << 40, .def = "32MiB",
+	 .doc = "Bytes received and queued in all connections of a worker at most. Windows shrink "
+		"when it runs out. As many packet buffers are made for it, one for each KiB."},
+	{WEIR_CONF_KEY(struct stack_section, congestion), .type = WEIR_CONF_ENUM,
+	 .names = congestion_names, .def = "cubic", .doc = "Congestion control."},
+	{WEIR_CONF_KEY(struct stack_section, ecn), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "Ask for ECN (RFC 3168) when connecting; who asks for it always gets it."},
+};
+
+const struct weir_conf_schema stack_schema = {
+	.name = "stack",
+	.doc = "Sizes of the stack of each worker. What is full is counted by name.",
+	WEIR_CONF_STRUCT(struct stack_section, stack_keys),
+	WEIR_CONF_HAS_AT(struct stack_section),
+};
+
+uint32_t stack_held(const struct stack_section *conf)
+{
+	return (uint32_t)(conf->memory / BYTES_A_BUFFER);
+}
+
+const char *stack_congestion(const struct stack_section *conf)
+{
+	return congestion_names[conf->congestion];
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* All members of struct weir_stack_stats as metrics, by worker. */
+
+#include "stack_app_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* COUNT or GAUGE(member, name, unit, help, what to do about it), in the order of the struct. */
+#define STACK_STATS                                                                                \
+	COUNT(udp_in, "udp_in_packets", "packets", "Datagrams that sockets were given.", NULL)     \
+	COUNT(udp_in_bytes, "udp_in_bytes", "bytes", "Payload of these.", NULL)                    \
+	COUNT(udp_out, "udp_out_packets", "packets", "Datagrams sent.", NULL)                      \
+	COUNT(udp_out_bytes, "udp_out_bytes", "bytes", "Payload of these.", NULL)                  \
+	COUNT(udp_full, "udp_full_packets", "packets",                                             \
+	      "Datagrams dropped because the socket's queue was full.",                            \
+	      "Let the program keep more waiting (weir-echo: echo.waiting).")                      \
+	COUNT(udp_bad, "udp_bad_packets", "packets",                                               \
+	      "Datagrams dropped for a length that the packet does not have.",                     \
+	      "Look at the sender.")                                                               \
+	COUNT(no_mbuf, "no_mbuf_packets", "packets", "Packets not sent for want of a buffer.",     \
+	      "Raise stack.memory or runtime.mbufs.")                                              \
+	COUNT(tcp_in, "tcp_in_segments", "segments", "Segments that came.", NULL)                  \
+	COUNT(tcp_in_bytes, "tcp_in_bytes", "bytes", "Payload taken from these, in order.", NULL)  \
+	COUNT(tcp_out, "tcp_out_segments", "segments", "Segments sent.", NULL)                     \
+	COUNT(tcp_out_bytes, "tcp_out_bytes", "bytes", "Payload of these.", NULL)                  \
+	COUNT(tcp_resent, "tcp_resent_segments", "segments", "Segments sent again.",               \
+	      "Some are how TCP finds its speed; many: look for losses on the path.")              \
+	COUNT(tcp_rto, "tcp_rto", NULL, "Retransmission timers that ran out.",                     \
+	      "Look for losses on the path, or for peers that are gone.")                          \
+	COUNT(tcp_probes, "tcp_tail_probes", NULL, "Tail loss probes sent (RFC 8985).", NULL)      \
+	COUNT(tcp_undone, "tcp_undone_recoveries", "recoveries",                                   \
+	      "Recoveries from a loss that was none.",                                             \
+	      "Many: the path reorders packets or delays them by spells.")                         \
+	COUNT(tcp_disordered, "tcp_disordered_segments", "segments",                               \
+	      "Segments that came out of order.", "Look for losses or reordering on the path.")    \
+	COUNT(tcp_opened, "tcp_opened_connections", "connections", "Connections that we began.",   \
+	      NULL)                                                                                \
+	COUNT(tcp_accepted, "tcp_accepted_connections", "connections",                             \
+	      "Connections that peers began and finished.", NULL)                                  \
+	GAUGE(tcp_connections, "tcp_open_connections", "connections", "Connections now.", NULL)    \
+	GAUGE(tcp_half_open, "tcp_half_open_connections", "connections",                           \
+	      "Connections that begin, now.", "Many for long: a SYN flood, or answers get lost.")  \
+	GAUGE(tcp_time_wait, "tcp_time_wait_connections", "connections",                           \
+	      "Connections in TIME-WAIT now.", NULL)                                               \
+	COUNT(tcp_resets_in, "tcp_reset_connections", "connections",                               \
+	      "Connections that the peer reset.", NULL)                                            \
+	COUNT(tcp_resets_out, "tcp_resets_out", NULL, "Resets sent.", NULL)                        \
+	COUNT(tcp_timed_out, "tcp_timed_out_connections", "connections",                           \
+	      "Connections that ended because the peer was silent.", NULL)                         \
+	COUNT(tcp_cookies_out, "tcp_cookies_out", NULL, "SYN cookies sent.",                       \
+	      "Raise stack.half_open, unless it is a flood.")                                      \
+	COUNT(tcp_cookies_in, "tcp_cookies_in", NULL, "Connections made from a SYN cookie.", NULL) \
+	COUNT(tcp_bad, "tcp_bad_segments", "segments",                                             \
+	      "Segments dropped because their header is none.", "Look at the sender.")             \
+	COUNT(tcp_unwanted, "tcp_unwanted_segments", "segments",                                   \
+	      "Segments dropped because they lie outside of the window.", NULL)                    \
+	COUNT(tcp_paws, "tcp_paws_segments", "segments",                                           \
+	      "Segments dropped for an old timestamp (RFC 7323).", NULL)                           \
+	COUNT(tcp_challenges, "tcp_challenge_acks", NULL, "Challenge ACKs sent (RFC 5961).",       \
+	      "Many: somebody guesses at connections.")                                            \
+	COUNT(tcp_backlog, "tcp_backlog_full_segments", "segments",                                \
+	      "Dropped because as many connections wait to be accepted as may.",                   \
+	      "The program is too slow to accept: look at its load.")                              \
+	COUNT(tcp_full, "tcp_full_segments", "segments",                                           \
+	      "Dropped because there is no place for another connection.",                         \
+	      "Raise stack.connections.")                                                          \
+	COUNT(tcp_memory, "tcp_memory_segments", "segments",                                       \
+	      "Dropped because connections hold as many bytes as they may.",                       \
+	      "Raise stack.memory.")                                                               \
+	COUNT(tcp_nobody, "tcp_nobody_segments", "segments",                                       \
+	      "Segments of no connection, answered by a reset.", NULL)
+
+#define COUNT(member, name, unit, help, hint) ROW(COUNTER, name, unit, help, hint)
+#define GAUGE(member, name, unit, help, hint) ROW(GAUGE, name, unit, help, hint)
+#define ROW(kind, name, unit, help, hint) \
+	{"weir_stack_" name, WEIR_METRIC_##kind, unit, help, hint, {"worker"}},
+static const struct weir_metric metrics[] = {STACK_STATS};
+#undef COUNT
+#undef GAUGE
+
+#define COUNT(member, name, unit, help, hint) offsetof(struct weir_stack_stats, member),
+#define GAUGE(member, name, unit, help, hint) COUNT(member, name, unit, help, hint)
+static const uint16_t members[] = {STACK_STATS};
+
+#define N_METRICS (sizeof(metrics) / sizeof(metrics[0]))
+static_assert(N_METRICS * sizeof(uint64_t) == sizeof(struct weir_stack_stats),
+	      "each member is a metric: name new ones above");
+
+static int collect(void *ctx, struct weir_metrics_sink *sink)
+{
+	const struct stack_app *app = weir_run_state(ctx);
+	int rc = 0;
+
+	for (uint16_t w = 0; app != NULL && rc == 0 && w < app->workers; w++) {
+		struct weir_stack_stats s;
+		char name[8];
+
+		weir_stack_stats(app->worker[w]->stack, &s);
+		snprintf(name, sizeof(name), "%u", w);
+		for (unsigned i = 0; rc == 0 && i < N_METRICS; i++) {
+			const uint64_t value = *(const uint64_t *)((const char *)&s + members[i]);
+
+			rc = metrics[i].kind == WEIR_METRIC_GAUGE
+				     ? weir_metrics_gauge(sink, &metrics[i], (double)value, name)
+				     : weir_metrics_count(sink, &metrics[i], value, name);
+		}
+	}
+	return rc;
+}
+
+int stack_add_metrics(struct weir_run *run)
+{
+	return weir_metrics_add(weir_run_metrics(run), metrics, N_METRICS, collect, run);
+}
