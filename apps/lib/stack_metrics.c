@@ -39,7 +39,8 @@
 	      NULL)                                                                                \
 	COUNT(tcp_accepted, "tcp_accepted_connections", "connections",                             \
 	      "Connections that peers began and finished.", NULL)                                  \
-	GAUGE(tcp_connections, "tcp_open_connections", "connections", "Connections now.", NULL)    \
+	GAUGE(tcp_connections, "tcp_open_sockets", "sockets",                                      \
+	      "Connections now, and ports that listen.", NULL)                                     \
 	GAUGE(tcp_half_open, "tcp_half_open_connections", "connections",                           \
 	      "Connections that begin, now.", "Many for long: a SYN flood, or answers get lost.")  \
 	GAUGE(tcp_time_wait, "tcp_time_wait_connections", "connections",                           \
