@@ -21,6 +21,8 @@
 	      "Look at the sender.")                                                               \
 	COUNT(no_mbuf, "no_mbuf_packets", "packets", "Packets not sent for want of a buffer.",     \
 	      "Raise stack.memory or runtime.mbufs.")                                              \
+	COUNT(icmp_errors, "icmp_errors", "errors", "ICMP errors about packets of ours.",          \
+	      "Look for routers that drop on the path.")                                           \
 	COUNT(tcp_in, "tcp_in_segments", "segments", "Segments that came.", NULL)                  \
 	COUNT(tcp_in_bytes, "tcp_in_bytes", "bytes", "Payload taken from these, in order.", NULL)  \
 	COUNT(tcp_out, "tcp_out_segments", "segments", "Segments sent.", NULL)                     \

@@ -22,6 +22,7 @@ _FOLDERS = {
     "weir-bench": "bench",
     "weir-pump": "pump",
     "weir-echo": "echo",
+    "weir-embed": "embed",
     "weir-httpd": "httpd",
     "weirctl": "ctl",
 }

@@ -135,6 +135,14 @@ WEIR_MUST_CHECK uint16_t weir_stack_input(struct weir_stack *s, struct rte_mbuf 
 					  uint64_t now_ns);
 
 /**
+ * For who has no pipeline: look at a packet that begins with its IP header, and set the metadata
+ * that weir_stack_input() wants.
+ * @return false: it is not whole in one buffer, a fragment, to a group, of a protocol that is not
+ *         spoken here (which IPv6 extension headers are), or a checksum is wrong.
+ */
+WEIR_MUST_CHECK bool weir_stack_parse(struct rte_mbuf *m);
+
+/**
  * Run timers, and send what is due: gives it to the output function.
  * @return when it is to be called again at the latest; UINT64_MAX: not before the next input or
  *         call of a socket.
