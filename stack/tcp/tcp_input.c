@@ -53,11 +53,10 @@ void conn_begin(struct conn *c, uint32_t iss, uint32_t irs, uint16_t peer_mss)
 {
 	const struct settings *set = settings_of(c);
 	const uint16_t way = way_mss(c->stack, &c->ends, c->flags & CONN_V6);
-	uint32_t mss = RTE_MIN(peer_mss, way);
+	const uint16_t ours = set->maxseg != 0 ? RTE_MIN(way, set->maxseg) : way;
+	const uint32_t mss = RTE_MIN(peer_mss, ours);
 
-	if (set->maxseg != 0)
-		mss = RTE_MIN(mss, set->maxseg);
-	c->mss_in = way;
+	c->mss_in = ours;
 	c->mss_out = (uint16_t)RTE_MAX(mss, MSS_LEAST);
 	c->snd_una = iss;
 	c->snd_nxt = iss + 1;
@@ -157,13 +156,19 @@ static void syn_sent_input(struct conn *c, struct segment *g)
 
 /* ---- first: sequence number, with PAWS before it ---- */
 
+/* RFC 7323 section 5.5: what was heard last says nothing any more. */
+static bool is_stamp_old(const struct conn *c)
+{
+	return tick_of(c->stack->now_ns) - c->heard_tick > PAWS_TICKS;
+}
+
 /* RFC 7323 section 5.3 R1: false: it is an old duplicate. */
 static bool is_paws_right(struct conn *c, const struct segment *g)
 {
 	if (!(c->flags & CONN_STAMPS) || !(g->opts.flags & OPT_STAMP) || g->flags & TCP_RST ||
 	    !seq_lt(g->opts.stamp, c->ts_recent))
 		return true;
-	return tick_of(c->stack->now_ns) - c->heard_tick > PAWS_TICKS;
+	return is_stamp_old(c);
 }
 
 /* The length in sequence numbers. */
@@ -191,6 +196,7 @@ static void trim(struct conn *c, struct segment *g)
 
 		g->bytes -= RTE_MIN(more, g->bytes);
 		g->flags &= (uint8_t)~TCP_FIN;
+		ack_now(c); /* into a closed window, too: section 3.8.6.1 */
 	}
 }
 
@@ -231,7 +237,7 @@ static enum step check_sequence(struct conn *c, struct segment *g)
 	}
 	/* RFC 7323 section 4.3 (2): of what is next, as we have acknowledged it. */
 	if (c->flags & CONN_STAMPS && g->opts.flags & OPT_STAMP && seq_le(g->seq, c->rcv_acked) &&
-	    !(g->flags & TCP_RST) && seq_le(c->ts_recent, g->opts.stamp))
+	    !(g->flags & TCP_RST) && (seq_le(c->ts_recent, g->opts.stamp) || is_stamp_old(c)))
 		c->ts_recent = g->opts.stamp;
 	c->heard_tick = tick_of(s->now_ns);
 	c->probes = 0;

@@ -63,7 +63,11 @@ static uint16_t first_window(const struct weir_stack *s)
 /* What a SYN-ACK says: what both can. */
 static struct tcp_opts answer_opts(struct weir_stack *s, const struct half_open *h)
 {
+	const struct settings *set = settings_of(&s->tcp->conns[h->listener]);
 	struct tcp_opts o = {.flags = OPT_MSS, .mss = way_mss(s, &h->ends, h->flags & HALF_V6)};
+
+	if (set->maxseg != 0)
+		o.mss = RTE_MIN(o.mss, set->maxseg);
 
 	if (h->scale != NO_SCALE) {
 		o.flags |= OPT_SCALE;

@@ -196,7 +196,7 @@ static struct tcp_opts opts_now(struct conn *c, struct work *w)
 struct tcp_opts syn_opts(struct weir_stack *s, const struct conn *c)
 {
 	struct tcp_opts o = {.flags = OPT_MSS | OPT_SACK_OK | OPT_STAMP | OPT_SCALE,
-			     .mss = way_mss(s, &c->ends, c->flags & CONN_V6),
+			     .mss = c->mss_in,
 			     .scale = c->stack->tcp->scale_in,
 			     .stamp = tick_of(s->now_ns) + c->ts_offset,
 			     .echo = c->ts_recent};
@@ -318,6 +318,12 @@ static uint32_t usable(const struct conn *c)
 	return seq_lt(c->snd_nxt, edge) ? edge - c->snd_nxt : 0;
 }
 
+/* A segment that was not full is on its way: Nagle as Minshall has it (appendix A.3). */
+static bool has_small(const struct conn *c, const struct work *w)
+{
+	return w->has_small && seq_lt(c->snd_una, w->small_end);
+}
+
 /*
  * The sender's part of avoiding silly windows, Nagle and cork (section 3.8.6.2.1, section 3.7.4).
  * @bytes are the most that a segment may have now.
@@ -337,7 +343,7 @@ static bool is_worth_it(struct conn *c, struct work *w, uint32_t bytes, uint32_t
 			w->hold_at_ns = c->stack->now_ns + CORK_NS;
 		return w->hold_at_ns <= c->stack->now_ns;
 	}
-	return c->flags & CONN_NODELAY || w->flight.n == 0;
+	return c->flags & CONN_NODELAY || !has_small(c, w);
 }
 
 /*
@@ -346,7 +352,9 @@ static bool is_worth_it(struct conn *c, struct work *w, uint32_t bytes, uint32_t
  */
 static uint64_t pace_rate(const struct conn *c, const struct work *w)
 {
-	return c->srtt_us >= PACED_RTT_US || w->cc.ops->own_recovery ? w->cc.pacing_bytes_s : 0;
+	if (w->cc.ops->own_recovery)
+		return w->cc.pacing_bytes_s;
+	return c->srtt_us >= PACED_RTT_US && !c->stack->conf.unpaced ? w->cc.pacing_bytes_s : 0;
 }
 
 static bool is_paced(const struct conn *c, const struct work *w)
@@ -365,9 +373,10 @@ static uint32_t quantum(const struct conn *c, const struct work *w)
 
 static void pace(const struct conn *c, struct work *w, uint32_t sent_bytes)
 {
-	if (w->cc.pacing_bytes_s != 0 && sent_bytes > 0)
-		w->pace_at_ns =
-			c->stack->now_ns + sent_bytes * UINT64_C(1000000000) / w->cc.pacing_bytes_s;
+	const uint64_t rate = pace_rate(c, w);
+
+	if (rate != 0 && sent_bytes > 0)
+		w->pace_at_ns = c->stack->now_ns + sent_bytes * UINT64_C(1000000000) / rate;
 }
 
 /* The FIN behind what is unsent. Without a buffer for it, it is tried again at the next poll. */
@@ -442,6 +451,10 @@ static uint32_t send_new(struct conn *c, struct work *w, unsigned *n_left, uint3
 		}
 		w->is_overdue = false;
 		sent += m->pkt_len;
+		if (m->pkt_len < mss) {
+			w->small_end = c->snd_nxt;
+			w->has_small = true;
+		}
 	}
 	return sent;
 }

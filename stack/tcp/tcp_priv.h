@@ -81,6 +81,8 @@ struct work {
 	uint64_t pace_at_ns; /* nothing is sent before */
 	uint8_t rtx_kind;    /* enum rtx_kind */
 	bool cwnd_limited;
+	uint32_t small_end; /* of the last segment that was not full; with has_small */
+	bool has_small;
 	bool is_overdue; /* send what the window takes, however little */
 	/* Receiving. */
 	struct seg_queue ready; /* in order, not read yet */

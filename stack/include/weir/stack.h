@@ -67,7 +67,9 @@ struct weir_stack_conf {
 				   the pool's buffers */
 	const char *congestion; /**< cubic, newreno (or reno), bbr or dctcp; NULL: cubic */
 	bool ecn;		/**< ask for ECN (RFC 3168) when connecting; it is always granted */
-	uint64_t now_ns;	/**< the time to begin with */
+	bool unpaced;	 /**< do not spread segments over the round trip, but for a congestion
+			      control that must (bbr) */
+	uint64_t now_ns; /**< the time to begin with */
 	struct weir_siphash_key secret; /**< random: keys what peers may choose */
 	weir_stack_output_fn *output;	/**< where packets go */
 	weir_stack_way_fn *way;	  /**< NULL: nothing is reached but who has reached us, and all
