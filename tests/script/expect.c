@@ -11,13 +11,19 @@
 #define NS_PER_US   UINT64_C(1000)
 #define ANY_TIME_NS UINT64_C(3600000000000)
 
-static void print_line(const struct runner *r, const char *what, uint64_t at_ns,
-		       const struct seg *g)
+static void print_to(FILE *f, const struct runner *r, const char *what, uint64_t at_ns,
+		     const struct seg *g)
 {
 	char text[1024];
 
 	print_seg(text, sizeof(text), g);
-	fprintf(stderr, "%s packet: %9.6f %s\n", what, seconds(r, at_ns), text);
+	fprintf(f, "%s packet: %9.6f %s\n", what, seconds(r, at_ns), text);
+}
+
+static void print_line(const struct runner *r, const char *what, uint64_t at_ns,
+		       const struct seg *g)
+{
+	print_to(stderr, r, what, at_ns, g);
 }
 
 /* ---- to the stack ---- */
@@ -31,6 +37,8 @@ int run_in(struct runner *r, const struct seg *script)
 
 	if (t == NULL)
 		return refuse(r, "more than %d connections", TALKS_MOST);
+	if (r->script->set.verbose)
+		print_to(stdout, r, "inbound injected", r->now_ns, script);
 	talk_learn_in(t, &live);
 	seg_to_live(t, &live);
 	m = wire_make(r, t, &live);
@@ -194,6 +202,9 @@ static int take(struct runner *r, const struct seg *want, struct seg *got)
 	if (want->flags & FLAG_SYN)
 		talk_learn_out(t, &live, want);
 	seg_to_script(t, got);
+	if (r->script->set.verbose)
+		print_to(stdout, r, "outbound sniffed", r->sent[r->sent_from % SENT_MOST].at_ns,
+			 got);
 	if (live.bytes > 0 && !wire_is_right(t, m, &live))
 		return fail(r, "bytes of the stream are wrong");
 	drop_oldest(r);

@@ -84,6 +84,7 @@ static int begin(struct runner *r)
 		.memory_bytes = set->memory_bytes,
 		.congestion = set->congestion,
 		.ecn = set->ecn,
+		.unpaced = !set->pacing, /* as Linux without its fq */
 		.now_ns = BEGIN_NS,
 		.secret = {0x7765697273637269, 0x7074},
 		.output = output,

@@ -15,7 +15,7 @@
 
 struct settings {
 	bool v6, verbose;
-	bool ecn;
+	bool ecn, pacing;
 	uint16_t mtu_bytes;
 	uint16_t bind_port, connect_port;
 	uint32_t tolerance_us, tolerance_percent;

@@ -46,6 +46,7 @@ static const struct number numbers[] = {
 	NUMBER("--weir_rcvbuf", rcvbuf, 1 << 24),
 	NUMBER("--weir_memory", memory_bytes, 1 << 30),
 	NUMBER("--weir_ecn", ecn, 1),
+	NUMBER("--weir_pacing", pacing, 1),
 };
 
 static void store(struct settings *s, const struct number *n, uint64_t value)
