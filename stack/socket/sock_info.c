@@ -128,6 +128,20 @@ struct weir_endpoint conn_peer(const struct conn *c)
 		.port = ntohs(c->ends.peer_port)};
 }
 
+uint64_t weir_sock_active_ns(struct weir_stack *s, weir_sock sock)
+{
+	const struct conn *c = conn_by(s, sock);
+	const uint32_t now = tick_of(s->now_ns);
+	const struct conn_count *n;
+	uint32_t ticks;
+
+	if (c == NULL)
+		return 0;
+	n = count_of(c);
+	ticks = RTE_MIN(now - n->began_tick, RTE_MIN(now - n->data_tick, now - n->acked_tick));
+	return ((s->now_ns >> 20) - ticks) << 20;
+}
+
 /* ---- the table of all ---- */
 
 static void look_at_conn(const struct conn *c, struct weir_sock_info *out)

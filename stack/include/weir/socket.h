@@ -276,6 +276,12 @@ enum weir_deadline {
 WEIR_MUST_CHECK int weir_sock_deadline(struct weir_stack *s, weir_sock sock,
 				       enum weir_deadline which, uint64_t ns);
 
+/**
+ * When a connection's peer has last sent bytes or acknowledged some of ours, else when it began;
+ * 0: no connection. To a millisecond, as TCP_INFO.
+ */
+WEIR_MUST_CHECK uint64_t weir_sock_active_ns(struct weir_stack *s, weir_sock sock);
+
 /** A socket as a person looks at it. */
 struct weir_sock_info {
 	weir_sock sock;		   /**< its handle; WEIR_NO_SOCK: nobody has it any more */
