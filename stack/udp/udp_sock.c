@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 
 #define EPHEMERAL_FIRST 32768u
 #define EPHEMERAL_COUNT 28232u /* as Linux: 32768 to 60999 */
