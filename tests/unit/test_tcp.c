@@ -488,6 +488,35 @@ static void test_a_router_that_says_too_big_is_heeded_at_once(void)
 	pair_end();
 }
 
+static void test_without_buffers_all_waits_and_then_goes_on(void)
+{
+	static struct rte_mbuf *taken[TOY_MBUFS];
+	static char text[32768];
+	uint64_t got = 0, all = sizeof(text);
+	unsigned n_taken = 0;
+	weir_sock a, c;
+	int64_t n;
+
+	pair_begin();
+	c = connected(&a);
+	CU_ASSERT_EQUAL(weir_send(A, c, text, sizeof(text)), sizeof(text));
+	while (n_taken < TOY_MBUFS && (taken[n_taken] = rte_pktmbuf_alloc(toy_only_pool())) != NULL)
+		n_taken++;
+	pair_run(50 * MS);
+	CU_ASSERT(A->stats.no_mbuf > 0);
+	n = weir_send(A, c, text, 4096); /* what its last buffer has room for */
+	CU_ASSERT(n > 0 && n < 4096);
+	all += (uint64_t)n;
+	CU_ASSERT_EQUAL(weir_send(A, c, text, 4096), -ENOBUFS);
+	CU_ASSERT_EQUAL(error_of(A, c), 0);
+	rte_pktmbuf_free_bulk(taken, n_taken);
+	pair_run(2 * S);
+	while ((n = weir_recv(B, a, text, sizeof(text))) > 0)
+		got += (uint64_t)n;
+	CU_ASSERT_EQUAL(got, all);
+	pair_end();
+}
+
 /* ---- two at once, and again ---- */
 
 static void test_both_may_begin_at_once(void)
@@ -554,5 +583,6 @@ WEIR_TESTS("tcp", TEST(bytes_go_both_ways_and_the_connection_ends_in_time_wait),
 	   TEST(unacknowledged_bytes_end_it_after_the_user_timeout),
 	   TEST(a_deadline_of_reading_ends_it), TEST(a_syn_that_nobody_answers_times_out),
 	   TEST(a_black_hole_of_large_packets_is_found),
-	   TEST(a_router_that_says_too_big_is_heeded_at_once), TEST(both_may_begin_at_once),
+	   TEST(a_router_that_says_too_big_is_heeded_at_once),
+	   TEST(without_buffers_all_waits_and_then_goes_on), TEST(both_may_begin_at_once),
 	   TEST(a_port_in_time_wait_is_taken_again))
