@@ -80,7 +80,7 @@ uint64_t fw_bytes(const struct weir_app *app, const void *conf, uint16_t workers
 	if (sizes.dpi != NULL)
 		bytes += fw_dpi_stream_bytes(&fc->dpi, workers);
 	weir_conf_each (s, &fc->sets) {
-		const struct weir_set_conf sc = {.entries = (uint32_t)s->entries};
+		const struct weir_set_conf sc = {.entries = fw_set_entries(s)};
 
 		bytes += weir_set_size(&sc);
 	}

@@ -59,8 +59,9 @@ static const struct weir_conf_key set_keys[] = {
 	 .doc = "A file of more: one address or prefix a line, `#` comments, an optional "
 		"`timeout 10m` behind it."},
 	{WEIR_CONF_KEY(struct weir_set_section, entries), .type = WEIR_CONF_UINT, .min = 1,
-	 .max = WEIR_SET_ENTRIES_MAX, .def = "65536",
-	 .doc = "Entries at most, those that weirctl adds included."},
+	 .max = WEIR_SET_ENTRIES_MAX,
+	 .doc = "Entries at most, those that weirctl adds included; memory is taken for all of them. "
+		"By default 65,536 if there is a file, else 4,096 or twice the addresses here."},
 };
 
 const struct weir_conf_schema weir_set_schema = {

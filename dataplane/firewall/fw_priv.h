@@ -169,6 +169,8 @@ int fw_vlan_of(const struct weir_firewall_conf *fc, const struct weir_app_conf *
 	       const char *name);
 
 /* fw_sets.c: sets that outlive a reload. */
+/* Entries that a set has room for. */
+uint32_t fw_set_entries(const struct weir_set_section *c);
 int fw_sets_open(struct fw_build *b, struct weir_why *why);
 struct fw_set *fw_set_find(struct fw_set *const *sets, size_t n, const char *name);
 void fw_set_release(struct fw_set *s);

@@ -8,13 +8,28 @@
 #include "fw_priv.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <rte_common.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <weir/clock.h>
 #include <weir/error.h>
 #include <weir/gen.h>
+
+/* Without a word of how many they may be. */
+#define ENTRIES_OF_FILE 65536
+#define ENTRIES_LEAST	4096
+
+uint32_t fw_set_entries(const struct weir_set_section *c)
+{
+	const uint64_t twice = 2 * (uint64_t)c->addresses.n;
+
+	if (c->entries > 0)
+		return (uint32_t)c->entries;
+	if (c->file != NULL)
+		return ENTRIES_OF_FILE;
+	return (uint32_t)RTE_MIN(RTE_MAX(twice, ENTRIES_LEAST), WEIR_SET_ENTRIES_MAX);
+}
 
 static uint64_t hash_section(const struct weir_set_section *c)
 {
@@ -63,9 +78,8 @@ static int fill(struct fw_build *b, const struct weir_set_section *c, struct wei
 		rc = weir_set_add(set, p, WEIR_SET_FOREVER);
 		if (rc < 0)
 			return weir_conf_fail(why, b->file, c->at.line,
-					      "sets.%s: %zu addresses do not fit into %" PRIu64
-					      " entries",
-					      c->name, c->addresses.n, c->entries);
+					      "sets.%s: %zu addresses do not fit into %u entries",
+					      c->name, c->addresses.n, fw_set_entries(c));
 	}
 	if (c->file == NULL)
 		return 0;
@@ -85,11 +99,12 @@ static int open_one(struct fw_build *b, const struct weir_set_section *c, struct
 	struct fw_set *s = fw_set_find(before, n_before, c->name);
 	struct weir_set_conf conf = {
 		.name = c->name,
-		.entries = (uint32_t)c->entries,
+		.entries = fw_set_entries(c),
 		.numa = -1,
 		.synchronize = wait_for_workers,
 		.ctx = b->system,
 	};
+	struct weir_why told = {""};
 	int rc;
 
 	if (s != NULL && s->said == said) {
@@ -105,9 +120,11 @@ static int open_one(struct fw_build *b, const struct weir_set_section *c, struct
 		return weir_why(why, -ENOMEM, "sets.%s: out of memory", c->name);
 	s->refs = 1;
 	s->said = said;
-	rc = weir_set_create(&conf, &s->set, why);
+	rc = weir_set_create(&conf, &s->set, &told);
 	if (rc == 0)
 		rc = fill(b, c, s->set, why);
+	else
+		weir_conf_fail(why, b->file, c->at.line, "sets.%s.entries: %s", c->name, told.text);
 	if (rc < 0) {
 		fw_set_release(s);
 		return rc;

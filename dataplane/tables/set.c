@@ -3,9 +3,9 @@
 /*
  * An address set as the control thread changes it, while workers look up (set_lookup.c).
  *
- * - The entries are in an rte_hash with lock-free readers. The place of a deleted entry, and the
- *   filter that was replaced, are used again only after synchronize().
- * - An entry's bits are in the filter before it is in the hash, and its length is marked last, so
+ * - The entries are in chains that are read without a lock (set_nodes.c). The place of a deleted
+ *   entry, and the filter that was replaced, are used again only after synchronize().
+ * - An entry's bits are in the filter before it is in a chain, and its length is marked last, so
  *   no reader misses what was there when it began.
  * - Deleted entries leave their bits behind. When there are too many, the filter is built anew in
  *   the other buffer and takes the place of the first by one store.
@@ -36,65 +36,15 @@ static uint32_t lines_for(uint32_t entries)
 	return lines > LINES_MIN ? lines : LINES_MIN;
 }
 
-/* rte_hash takes 8 at least. */
-static uint32_t slots_for(uint32_t entries)
-{
-	return entries > 8 ? entries : 8;
-}
-
-/*
- * rte_hash's: buckets of 8 entries, as many again for the overflow, a key of 32 bytes and a word
- * for each slot, and two rings of free ones.
- */
-static uint64_t hash_bytes(uint32_t slots)
-{
-	const uint64_t buckets = power_of_two(slots) / 8;
-
-	return 2 * 64 * buckets + (32 + 4) * ((uint64_t)slots + 1) +
-	       4 * (uint64_t)(power_of_two(slots + 1) + power_of_two((uint32_t)buckets + 1));
-}
-
 static uint64_t set_bytes(uint32_t entries)
 {
 	return sizeof(struct weir_set) +
-	       2 * sizeof(struct set_line) * (uint64_t)lines_for(entries) +
-	       hash_bytes(slots_for(entries));
+	       2 * sizeof(struct set_line) * (uint64_t)lines_for(entries) + set_nodes_size(entries);
 }
 
 uint64_t weir_set_size(const struct weir_set_conf *conf)
 {
 	return set_bytes(conf->entries);
-}
-
-/* rte_hash publishes what is compared here with atomics that ThreadSanitizer does not see, for DPDK
- * is not instrumented: it would take each first look at a new key for a race. */
-__attribute__((no_sanitize("thread"))) static int compare_keys(const void *a, const void *b,
-							       size_t bytes)
-{
-	const struct set_key *x = a, *y = b;
-
-	return ((x->addr[0] ^ y->addr[0]) | (x->addr[1] ^ y->addr[1]) | (x->kind ^ y->kind)) != 0;
-}
-
-static struct rte_hash *make_hash(const struct weir_set_conf *conf)
-{
-	static unsigned made; /* names must differ */
-	char name[RTE_HASH_NAMESIZE];
-	const struct rte_hash_parameters want = {
-		.name = name,
-		.entries = slots_for(conf->entries),
-		.key_len = sizeof(struct set_key),
-		.socket_id = conf->numa,
-		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF |
-			      RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
-	};
-	struct rte_hash *hash;
-
-	snprintf(name, sizeof(name), "weir_set_%u", made++);
-	hash = rte_hash_create(&want);
-	if (hash != NULL)
-		rte_hash_set_cmp_func(hash, compare_keys);
-	return hash;
 }
 
 static void draw_secret(struct weir_set *s, const struct weir_siphash_key *key)
@@ -128,8 +78,7 @@ int weir_set_create(const struct weir_set_conf *conf, struct weir_set **out, str
 	s->synchronize = conf->synchronize;
 	s->ctx = conf->ctx;
 	draw_secret(s, &conf->secret);
-	s->hash = make_hash(conf);
-	if (s->hash == NULL)
+	if (set_nodes_create(&s->nodes, conf->entries, conf->numa) < 0)
 		goto err;
 	for (unsigned i = 0; i < 2; i++) {
 		s->filter[i] = rte_zmalloc_socket("weir_set_filter",
@@ -144,16 +93,17 @@ int weir_set_create(const struct weir_set_conf *conf, struct weir_set **out, str
 err:
 	weir_set_free(s);
 	return weir_why(why, -ENOMEM,
-			"no memory for set %s: it takes %llu MiB; lower its entries or add "
-			"hugepages",
-			conf->name, (unsigned long long)(set_bytes(conf->entries) >> 20));
+			"no memory for set %s: %u entries take %llu KiB; lower entries, or add "
+			"hugepages and start anew",
+			conf->name, conf->entries,
+			(unsigned long long)(set_bytes(conf->entries) >> 10));
 }
 
 void weir_set_free(struct weir_set *s)
 {
 	if (s == NULL)
 		return;
-	rte_hash_free(s->hash);
+	set_nodes_free(&s->nodes);
 	rte_free(s->filter[0]);
 	rte_free(s->filter[1]);
 	rte_free(s);
@@ -165,7 +115,8 @@ const char *weir_set_name(const struct weir_set *s)
 }
 
 /* False: it is no prefix. */
-static bool to_key(const struct weir_prefix *prefix, struct set_key *key)
+static bool to_key(const struct weir_set *s, const struct weir_prefix *prefix, struct set_key *key,
+		   uint64_t *hash)
 {
 	const uint8_t family = prefix->addr.family;
 	uint64_t mask[2];
@@ -176,20 +127,18 @@ static bool to_key(const struct weir_prefix *prefix, struct set_key *key)
 	set_mask(family, prefix->length, mask);
 	key->addr[0] &= mask[0];
 	key->addr[1] &= mask[1];
-	key->kind = (uint64_t)family << 8 | prefix->length;
+	key->kind = (uint32_t)family << 8 | prefix->length;
+	*hash = set_hash(s, key);
+	key->sig = (uint32_t)*hash;
 	return true;
-}
-
-static bool knows(const struct weir_set *s, const struct set_key *key, uint64_t hash)
-{
-	return rte_hash_lookup_with_hash(s->hash, key, set_sig(hash)) >= 0;
 }
 
 bool set_has(const struct weir_set *s, const struct weir_prefix *prefix)
 {
 	struct set_key key;
+	uint64_t hash;
 
-	return to_key(prefix, &key) && knows(s, &key, set_hash(s, &key));
+	return to_key(s, prefix, &key, &hash) && set_nodes_find(&s->nodes, &key) != 0;
 }
 
 static struct weir_prefix to_prefix(const struct set_key *key)
@@ -229,23 +178,19 @@ static void settle(struct weir_set *s)
 {
 	if (s->synchronize != NULL)
 		s->synchronize(s->ctx);
-	for (uint32_t i = 0; i < s->n_retired; i++)
-		rte_hash_free_key_with_position(s->hash, s->retired[i]);
-	s->n_retired = 0;
+	set_nodes_settled(&s->nodes);
 }
 
 static void build_filter(struct weir_set *s)
 {
 	struct set_line *now = atomic_load_explicit(&s->bloom, memory_order_relaxed);
 	struct set_line *fresh = now == s->filter[0] ? s->filter[1] : s->filter[0];
-	const void *key;
-	uint32_t next = 0;
-	void *until;
+	uint32_t chain = 0, at = 0;
 
 	settle(s);
 	filter_clear(fresh, s->line_mask);
-	while (rte_hash_iterate(s->hash, &key, &until, &next) >= 0)
-		filter_add(fresh, s->line_mask, set_hash(s, key));
+	while ((at = set_nodes_next(&s->nodes, &chain, at)) != 0)
+		filter_add(fresh, s->line_mask, set_hash(s, &s->nodes.node[at].key));
 	atomic_store_explicit(&s->bloom, fresh, memory_order_release);
 	s->stale = 0;
 }
@@ -266,51 +211,40 @@ static void count_kind(struct weir_set *s, uint64_t kind, int by)
 
 int weir_set_add(struct weir_set *s, const struct weir_prefix *prefix, uint32_t until_s)
 {
-	void *const until = (void *)(uintptr_t)until_s;
 	struct set_key key;
 	uint64_t hash;
-	bool known;
-	int rc;
+	uint32_t at;
 
-	if (until_s == 0 || !to_key(prefix, &key))
+	if (until_s == 0 || !to_key(s, prefix, &key, &hash))
 		return -EINVAL;
-	hash = set_hash(s, &key);
-	known = knows(s, &key, hash);
-	if (!known) {
+	at = set_nodes_find(&s->nodes, &key);
+	if (at != 0) {
+		atomic_store_explicit(&s->nodes.node[at].until_s, until_s, memory_order_relaxed);
+	} else {
 		if (s->entries == s->max)
 			return -ENOSPC;
 		filter_add(atomic_load_explicit(&s->bloom, memory_order_relaxed), s->line_mask,
 			   hash);
-	}
-	rc = rte_hash_add_key_with_hash_data(s->hash, &key, set_sig(hash), until);
-	if (rc == -ENOSPC && s->n_retired > 0) {
-		settle(s);
-		rc = rte_hash_add_key_with_hash_data(s->hash, &key, set_sig(hash), until);
-	}
-	if (rc < 0)
-		return rc;
-	if (!known)
+		if (!set_nodes_add(&s->nodes, &key, until_s)) {
+			settle(s); /* there is room, so somebody's place waits for readers */
+			if (!set_nodes_add(&s->nodes, &key, until_s))
+				return -ENOSPC;
+		}
 		count_kind(s, key.kind, 1);
+	}
 	if (until_s < s->soonest_s)
 		s->soonest_s = until_s;
 	return 0;
 }
 
 /* The place of an entry is free for others once no reader can see it. */
-static int take_out(struct weir_set *s, const struct set_key *key)
+static void take_out(struct weir_set *s, uint32_t at)
 {
-	const struct set_key gone = *key; /* rte_hash's own may change under us */
-	const int32_t position =
-		rte_hash_del_key_with_hash(s->hash, &gone, set_sig(set_hash(s, &gone)));
-
-	if (position < 0)
-		return -ENOENT;
-	count_kind(s, gone.kind, -1);
-	s->retired[s->n_retired++] = position;
-	if (s->n_retired == SET_RETIRED)
+	count_kind(s, s->nodes.node[at].key.kind, -1);
+	set_nodes_take_out(&s->nodes, at);
+	if (s->nodes.n_retired == SET_RETIRED)
 		settle(s);
 	s->stale++;
-	return 0;
 }
 
 /* Not after each deletion, for a reader of all entries pays for it. */
@@ -323,59 +257,55 @@ static void refresh_filter(struct weir_set *s)
 int weir_set_del(struct weir_set *s, const struct weir_prefix *prefix)
 {
 	struct set_key key;
+	uint64_t hash;
+	uint32_t at;
 
-	if (!to_key(prefix, &key) || take_out(s, &key) < 0)
+	if (!to_key(s, prefix, &key, &hash))
 		return -ENOENT;
+	at = set_nodes_find(&s->nodes, &key);
+	if (at == 0)
+		return -ENOENT;
+	take_out(s, at);
 	refresh_filter(s);
 	return 0;
 }
 
 void weir_set_flush(struct weir_set *s)
 {
-	/* Without a length in use, no reader looks at the hash or the filter. */
+	/* Without a length in use, no reader looks at the entries or the filter. */
 	for (unsigned i = 0; i < 3; i++) {
 		atomic_store_explicit(&s->lengths[0][i], 0, memory_order_release);
 		atomic_store_explicit(&s->lengths[1][i], 0, memory_order_release);
 	}
 	settle(s);
-	rte_hash_reset(s->hash);
+	set_nodes_reset(&s->nodes);
 	filter_clear(atomic_load_explicit(&s->bloom, memory_order_relaxed), s->line_mask);
 	memset(s->count, 0, sizeof(s->count));
 	s->entries = s->stale = 0;
 	s->soonest_s = WEIR_SET_FOREVER;
 }
 
-/* One pass; also finds when the next entry ends. */
-static unsigned expire_once(struct weir_set *s, uint32_t now_s)
-{
-	uint32_t next = 0, soonest = WEIR_SET_FOREVER;
-	const void *key;
-	void *data;
-	unsigned n = 0;
-
-	while (rte_hash_iterate(s->hash, &key, &data, &next) >= 0) {
-		const uint32_t until_s = (uint32_t)(uintptr_t)data;
-
-		if (until_s <= now_s)
-			n += take_out(s, key) == 0;
-		else if (until_s < soonest)
-			soonest = until_s;
-	}
-	s->soonest_s = soonest;
-	return n;
-}
-
+/* One pass, which also finds when the next entry ends. */
 unsigned weir_set_expire(struct weir_set *s, uint32_t now_s)
 {
-	unsigned n = 0, taken;
+	uint32_t chain = 0, at, next, soonest = WEIR_SET_FOREVER;
+	unsigned n = 0;
 
 	if (now_s < s->soonest_s)
 		return 0;
-	/* Taking one out may move another to where the pass has been. */
-	do {
-		taken = expire_once(s, now_s);
-		n += taken;
-	} while (taken > 0);
+	for (at = set_nodes_next(&s->nodes, &chain, 0); at != 0; at = next) {
+		const uint32_t until_s =
+			atomic_load_explicit(&s->nodes.node[at].until_s, memory_order_relaxed);
+
+		next = set_nodes_next(&s->nodes, &chain, at); /* its place may be free below */
+		if (until_s <= now_s) {
+			take_out(s, at);
+			n++;
+		} else if (until_s < soonest) {
+			soonest = until_s;
+		}
+	}
+	s->soonest_s = soonest;
 	refresh_filter(s);
 	return n;
 }
@@ -384,15 +314,14 @@ int weir_set_each(const struct weir_set *s,
 		  int (*fn)(void *ctx, const struct weir_prefix *prefix, uint32_t until_s),
 		  void *ctx)
 {
-	const void *key;
-	uint32_t next = 0;
-	void *until;
+	uint32_t chain = 0, at = 0;
 	int rc = 0;
 
-	while (rc == 0 && rte_hash_iterate(s->hash, &key, &until, &next) >= 0) {
-		const struct weir_prefix p = to_prefix(key);
+	while (rc == 0 && (at = set_nodes_next(&s->nodes, &chain, at)) != 0) {
+		const struct set_node *node = &s->nodes.node[at];
+		const struct weir_prefix p = to_prefix(&node->key);
 
-		rc = fn(ctx, &p, (uint32_t)(uintptr_t)until);
+		rc = fn(ctx, &p, atomic_load_explicit(&node->until_s, memory_order_relaxed));
 	}
 	return rc;
 }

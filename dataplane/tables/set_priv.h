@@ -4,7 +4,7 @@
 /*
  * An address set as set.c changes it and set_lookup.c reads it.
  *
- *	address --mask of each length in use--> keyed hash -> Bloom filter -> rte_hash -> its end
+ *	address --mask of each length in use--> keyed hash -> Bloom filter -> entries -> its end
  *
  * The hash is multilinear (Lemire and Kaser, "Strongly universal string hashing is fast", 2012):
  * the upper half of b + a0 x0 + a1 x1 ..., of secret random words, one b for each family and
@@ -17,7 +17,6 @@
 #include <assert.h>
 #include <endian.h>
 #include <rte_common.h>
-#include <rte_hash.h>
 #include <rte_prefetch.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -37,15 +36,44 @@ struct set_line {
 };
 static_assert(sizeof(struct set_line) == RTE_CACHE_LINE_SIZE, "a probe touches one");
 
-/* An entry as rte_hash knows it. */
+/* What an entry is found by. */
 struct set_key {
 	uint64_t addr[2]; /* masked, as the bytes lie in memory; IPv4 in the first 32 bits */
-	uint64_t kind;	  /* family << 8 | length */
+	uint32_t kind;	  /* family << 8 | length */
+	uint32_t sig;	  /* the lower half of its hash, which chooses the chain */
+};
+
+/* An entry. What does not change is written before readers can reach it. */
+struct set_node {
+	struct set_key key;
+	_Atomic uint32_t until_s; /* when it ends */
+	_Atomic uint32_t next;	  /* in its chain, or among the free ones; 0: none */
+};
+static_assert(sizeof(struct set_node) == 32, "one is in one cache line");
+
+/*
+ * The entries: chains of nodes by their hash, about one node for two chains. One thread changes
+ * them while others read: a node is complete before a chain leads to it, and leads on, as it did,
+ * after it was taken out, until readers have gone and it is used again. Not an rte_hash, because
+ * each of those takes two of DPDK's 2,560 memory zones: there may be more sets than that.
+ */
+struct set_nodes {
+	/* what workers read */
+	struct set_node *node;	/* from 1 on */
+	_Atomic uint32_t *head; /* of each chain, 0: empty; the control thread stores */
+	uint32_t mask;		/* chains less one */
+
+	/* the control thread's */
+	uint32_t max;
+	uint32_t used; /* nodes that were in use since the last reset */
+	uint32_t free; /* the first of those among them that are free again */
+	uint32_t n_retired;
+	uint32_t retired[SET_RETIRED]; /* wait for the readers */
 };
 
 struct weir_set {
 	/* what workers read */
-	struct rte_hash *hash;		  /* to the end in seconds */
+	struct set_nodes nodes;
 	_Atomic(struct set_line *) bloom; /* the control thread stores */
 	uint32_t line_mask;
 	uint64_t a[4];			/* the secret */
@@ -58,8 +86,6 @@ struct weir_set {
 	uint32_t count[2][129]; /* entries of each length */
 	uint32_t stale;		/* bits of so many deleted entries are in the filter */
 	uint32_t soonest_s;	/* no entry ends before */
-	uint32_t n_retired;
-	int32_t retired[SET_RETIRED]; /* positions */
 	void (*synchronize)(void *ctx);
 	void *ctx;
 	char name[WEIR_SET_NAME];
@@ -123,10 +149,16 @@ static inline uint64_t set_hash(const struct weir_set *s, const struct set_key *
 	return set_hash6(s->a, s->b[1][length], key->addr[0], key->addr[1]);
 }
 
-/* The part of a hash that rte_hash takes. */
-static inline hash_sig_t set_sig(uint64_t hash)
+static inline bool set_node_is(const struct set_node *node, const struct set_key *key)
 {
-	return (hash_sig_t)hash;
+	return ((node->key.addr[0] ^ key->addr[0]) | (node->key.addr[1] ^ key->addr[1]) |
+		(node->key.kind ^ key->kind)) == 0;
+}
+
+/* The chain of a hash, or of a sig. */
+static inline _Atomic uint32_t *set_chain(const struct set_nodes *n, uint64_t hash)
+{
+	return &n->head[(uint32_t)hash & n->mask];
 }
 
 /* The line of a hash, in a filter of line_mask + 1 lines. */
@@ -150,3 +182,24 @@ static inline bool set_line_has(const struct set_line *line, uint64_t hash)
 
 /* set.c: whether just this prefix is an entry, be it ended. Control thread. */
 bool set_has(const struct weir_set *s, const struct weir_prefix *prefix);
+
+/* set_nodes.c, all for the control thread. */
+
+/* Memory of room for so many. */
+uint64_t set_nodes_size(uint32_t max);
+/* Zeroed before. 0 or -ENOMEM. */
+int set_nodes_create(struct set_nodes *n, uint32_t max, int numa);
+void set_nodes_free(struct set_nodes *n);
+/* One that is not there. false: there is no free one, perhaps until set_nodes_settled(). */
+bool set_nodes_add(struct set_nodes *n, const struct set_key *key, uint32_t until_s);
+/* The one with this key; 0: none. */
+uint32_t set_nodes_find(const struct set_nodes *n, const struct set_key *key);
+/* Take one out that is there, when less than SET_RETIRED wait. Its contents stay as they are. */
+void set_nodes_take_out(struct set_nodes *n, uint32_t node);
+/* The readers of all that was taken out are gone. */
+void set_nodes_settled(struct set_nodes *n);
+/* Take all out; nobody may be reading. */
+void set_nodes_reset(struct set_nodes *n);
+/* Walk over all: the node after this one (0: the first), with @chain 0 to begin with; 0: no more.
+ */
+uint32_t set_nodes_next(const struct set_nodes *n, uint32_t *chain, uint32_t node);

@@ -27,7 +27,7 @@ static const uint32_t sizes[] = {100, 1000, 10000, 40000};
 static const uint16_t bursts[] = {32, 64};
 static const uint8_t families[] = {4, 6};
 
-/* Of so many rules, how many count and how many have a set. DPDK has room for some 1,250 sets. */
+/* Of so many rules, how many count and how many have a set. */
 #define MIXED	 2000
 #define SETS_MAX 500
 struct mix {

@@ -131,6 +131,9 @@ static const struct {
 	 "fw.yaml:1: interface wan is in no zone, and a zone is called so; put it into one"},
 	{TOY_PORTS "sets: {s: {addresses: [1.2.3.4/32, 1.2.3.5/32], entries: 1}}",
 	 "fw.yaml:2: sets.s: 2 addresses do not fit into 1 entries"},
+	{TOY_PORTS "sets:\n  s: {entries: 16777216}",
+	 "fw.yaml:3: sets.s.entries: no memory for set s: 16777216 entries take 720903 KiB; lower "
+	 "entries, or add hugepages and start anew"},
 	{TOY_PORTS "firewall: {geo: /nonexistent/geo.mmdb}",
 	 "fw.yaml:2: firewall.geo: /nonexistent/geo.mmdb: cannot be read: No such file or directory"},
 	{TOY_PORTS "sets: {s: {file: /nonexistent/list}}",
@@ -410,6 +413,34 @@ static void test_a_sets_file_is_read_again_when_it_has_changed(void)
 	unlink(path);
 }
 
+/* Room of the only set, of which nothing is said but this. */
+static uint32_t room_of(const char *section)
+{
+	struct weir_set_stats st = {0};
+	char text[512];
+	size_t n;
+
+	snprintf(text, sizeof(text), TOY_PORTS "sets: {s: %s}\n", section);
+	open_good(text);
+	weir_set_stats(fw_sets(fw.run.fw, &n)[0]->set, &st);
+	CU_ASSERT(fw_bytes(&toy_fw_app, &fw.conf, 1) > st.bytes);
+	toy_fw_close(&fw);
+	return st.max;
+}
+
+static void test_a_set_that_names_no_entries_has_room_by_what_it_begins_with(void)
+{
+	struct weir_set_section many = {.addresses.n = 3000};
+
+	CU_ASSERT_EQUAL(room_of("{}"), 4096);
+	CU_ASSERT_EQUAL(room_of("{addresses: [10.0.0.0/8, 11.0.0.0/8]}"), 4096);
+	CU_ASSERT_EQUAL(room_of("{file: /dev/null}"), 65536);
+	CU_ASSERT_EQUAL(room_of("{file: /dev/null, entries: 5}"), 5);
+	CU_ASSERT_EQUAL(fw_set_entries(&many), 6000);
+	many.addresses.n = WEIR_SET_ENTRIES_MAX;
+	CU_ASSERT_EQUAL(fw_set_entries(&many), WEIR_SET_ENTRIES_MAX);
+}
+
 static void test_sizes_of_conntrack_need_a_restart(void)
 {
 	static const struct {
@@ -460,4 +491,5 @@ WEIR_TESTS("firewall/policy", TEST(without_rules_everything_is_dropped),
 	   TEST(a_refused_reload_changes_nothing),
 	   TEST(what_was_added_to_a_set_stays_unless_its_section_changes),
 	   TEST(a_sets_file_is_read_again_when_it_has_changed),
+	   TEST(a_set_that_names_no_entries_has_room_by_what_it_begins_with),
 	   TEST(sizes_of_conntrack_need_a_restart), TEST(failing_allocations_leave_nothing_behind))

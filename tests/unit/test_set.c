@@ -241,9 +241,11 @@ static void test_what_cannot_be_made_or_added_is_refused(void)
 	CU_ASSERT_STRING_EQUAL(why.text, "set small: entries is 0, must be 1 to 16777216");
 	conf.entries = WEIR_SET_ENTRIES_MAX + 1;
 	CU_ASSERT_EQUAL(weir_set_create(&conf, &s, &why), -EINVAL);
-	conf.entries = WEIR_SET_ENTRIES_MAX; /* 64 MiB of filters alone, after 640 of keys */
+	conf.entries = WEIR_SET_ENTRIES_MAX; /* 704 MiB */
 	CU_ASSERT_EQUAL(weir_set_create(&conf, &s, &why), -ENOMEM);
-	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "no memory for set small"));
+	CU_ASSERT_STRING_EQUAL(why.text,
+			       "no memory for set small: 16777216 entries take 720903 KiB; lower "
+			       "entries, or add hugepages and start anew");
 	conf.entries = 1;
 	memset(long_name, 'x', sizeof(long_name));
 	long_name[WEIR_SET_NAME] = '\0';
@@ -277,6 +279,32 @@ static void test_a_set_of_one_entry_works(void)
 		CU_ASSERT_EQUAL(del(s, "192.0.2.1/32"), 0);
 	}
 	weir_set_free(s);
+}
+
+#define SETS 4096 /* the limit of a configuration, and more than DPDK's memory zones */
+
+static void test_as_many_sets_as_a_configuration_may_have_are_made_and_keep_apart(void)
+{
+	static struct weir_set *set[SETS];
+	struct weir_set_conf conf = small;
+
+	conf.entries = 16;
+	for (unsigned i = 0; i < SETS; i++) {
+		const struct weir_prefix own = {{4, {10, 0, (uint8_t)(i >> 8), (uint8_t)i}}, 32};
+
+		set[i] = toy_set(&conf);
+		CU_ASSERT_EQUAL(weir_set_add(set[i], &own, FOREVER), 0);
+	}
+	for (unsigned i = 0; i < SETS; i++) {
+		const struct weir_addr own = {4, {10, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+		const struct weir_addr next = {4, {10, 0, (uint8_t)(i >> 8), (uint8_t)(i + 1)}};
+		struct weir_prefix found;
+
+		CU_ASSERT(weir_set_find(set[i], &own, 1, &found));
+		CU_ASSERT_FALSE(weir_set_find(set[i], &next, 1, &found));
+	}
+	for (unsigned i = 0; i < SETS; i++)
+		weir_set_free(set[i]);
 }
 
 /* ---- against a list ---- */
@@ -640,6 +668,7 @@ WEIR_TESTS("tables/set", TEST(hosts_and_prefixes_of_both_families_match),
 	   TEST(a_flushed_set_is_empty_and_takes_new_entries),
 	   TEST(each_entry_is_visited_once_until_the_visitor_has_enough),
 	   TEST(what_cannot_be_made_or_added_is_refused), TEST(a_set_of_one_entry_works),
+	   TEST(as_many_sets_as_a_configuration_may_have_are_made_and_keep_apart),
 	   TEST(random_changes_match_a_list_that_is_searched_from_end_to_end),
 	   TEST(the_filter_forgets_what_was_deleted_long_ago),
 	   TEST(the_filter_lets_few_addresses_through_that_are_not_there),

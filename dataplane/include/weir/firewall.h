@@ -33,7 +33,7 @@ struct weir_set_section {
 	struct weir_conf_at at;		 /**< the set's line */
 	struct weir_conf_list addresses; /**< struct weir_prefix */
 	char *file;			 /**< more of them, one a line; NULL: none */
-	uint64_t entries;		 /**< at most */
+	uint64_t entries;		 /**< at most; 0: not said */
 };
 
 /** services.NAME: */
