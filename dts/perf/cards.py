@@ -4,6 +4,7 @@
 XDP programs of this folder at a port, live.py as a generator, and the thread that runs a port's NAPI.
 """
 
+import json
 import re
 import subprocess
 import sysconfig
@@ -49,6 +50,12 @@ def counted(port: Port, name: str) -> int:
     """One of the counters that a veth has for XDP, over its queues."""
     shown = port.netns.run("ethtool", "-S", port.name).stdout
     return sum(int(n) for n in re.findall(rf"rx_queue_\d+_{name}: (\d+)", shown))
+
+
+def overflown(port: Port) -> int:
+    """Frames sent through a veth that its peer's ring had no room for."""
+    (link,) = json.loads(port.netns.run("ip", "-j", "-s", "link", "show", port.name).stdout)
+    return int(link["stats64"]["tx"]["dropped"])
 
 
 def _set(port: Port, name: str, value: int) -> None:
