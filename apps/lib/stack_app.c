@@ -122,6 +122,8 @@ static void serve_one(struct stack_worker *w, const struct weir_event *e, uint64
 		accept_all(w, e->sock, user, now_ns);
 	else if (user->is == STACK_DATAGRAMS)
 		w->service->datagrams(w, e->sock);
+	else if (user->is == STACK_OWN)
+		w->service->own(w, user, now_ns);
 	else if (c->sock == e->sock)
 		go_on(w, c, now_ns);
 }
@@ -172,7 +174,7 @@ static uint64_t poll(struct weir_local *l, uint64_t now_ns)
 	/* What a timer has brought about is served at once, too. */
 	if (serve(w, now_ns) > 0)
 		due_ns = weir_stack_poll(w->stack, now_ns);
-	if (stack_answer(w))
+	if (stack_answer(w, now_ns))
 		return now_ns;
 	if (w->waiting != NONE)
 		due_ns = RTE_MIN(due_ns, w->retry_ns);

@@ -47,7 +47,7 @@ struct stack_worker;
 
 /* What a socket's user pointer leads to. */
 struct stack_user {
-	enum { STACK_LISTENER, STACK_CONN, STACK_DATAGRAMS } is;
+	enum { STACK_LISTENER, STACK_CONN, STACK_DATAGRAMS, STACK_OWN } is;
 	unsigned what; /* of a listener: the program's own, for its connections too */
 };
 
@@ -73,6 +73,11 @@ struct stack_service {
 	void (*forget)(struct stack_worker *w, struct stack_conn *c);
 	/* Datagrams wait in a UDP socket; NULL: there are none. */
 	void (*datagrams)(struct stack_worker *w, weir_sock sock);
+	/*
+	 * Something has happened to a connection that the program has begun by itself and keeps in
+	 * its own place: STACK_OWN. It may have been ended by weirctl. NULL: there are none.
+	 */
+	void (*own)(struct stack_worker *w, struct stack_user *user, uint64_t now_ns);
 	/* Once a pass. Returns when it is to be called again at the latest. NULL: no timers. */
 	uint64_t (*tick)(struct stack_worker *w, uint64_t now_ns);
 };
@@ -121,4 +126,4 @@ int stack_add_metrics(struct weir_run *run);
 int stack_add_commands(struct weir_run *run);
 
 /* stack_ctl.c: answer the control thread. True: it is not done yet. Data path. */
-bool stack_answer(struct stack_worker *w);
+bool stack_answer(struct stack_worker *w, uint64_t now_ns);

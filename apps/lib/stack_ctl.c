@@ -70,22 +70,33 @@ static bool can_be_ended(const struct weir_sock_info *i)
 	return i->type == WEIR_TCP && i->sock != WEIR_NO_SOCK && i->peer.addr.family != 0;
 }
 
+static void end_one(struct stack_worker *w, const struct weir_sock_info *i, uint64_t now_ns)
+{
+	struct stack_user *user = i->user;
+
+	/* The end of another may have ended it already. */
+	if (weir_sock_abort(w->stack, i->sock) < 0 || user == NULL)
+		return;
+	if (user->is == STACK_OWN)
+		w->service->own(w, user, now_ns);
+	else
+		stack_end(w, (struct stack_conn *)user);
+}
+
 static void answer_one(struct stack_worker *w, struct stack_ask *ask,
-		       const struct weir_sock_info *i)
+		       const struct weir_sock_info *i, uint64_t now_ns)
 {
 	if (!is_wanted(&ask->wanted, i))
 		return;
 	if (!ask->kill) {
 		ask->out[ask->matched++] = *i;
 	} else if (can_be_ended(i)) {
-		weir_sock_abort(w->stack, i->sock);
-		if (i->user != NULL)
-			stack_end(w, i->user);
+		end_one(w, i, now_ns);
 		ask->matched++;
 	}
 }
 
-bool stack_answer(struct stack_worker *w)
+bool stack_answer(struct stack_worker *w, uint64_t now_ns)
 {
 	struct stack_ask *ask = atomic_load_explicit(&w->ask, memory_order_acquire);
 	struct weir_sock_info info[PART];
@@ -96,7 +107,7 @@ bool stack_answer(struct stack_worker *w)
 	most = (uint16_t)(ask->kill ? PART : RTE_MIN(ask->room - ask->matched, (uint32_t)PART));
 	n = most == 0 ? 0 : weir_sock_walk(w->stack, &ask->at, info, most);
 	for (uint16_t i = 0; i < n; i++)
-		answer_one(w, ask, &info[i]);
+		answer_one(w, ask, &info[i], now_ns);
 	if (most > 0 && ask->at != UINT64_MAX)
 		return true;
 	/* First out of the worker: once it is done, its owner may free it. */

@@ -24,6 +24,7 @@ _FOLDERS = {
     "weir-echo": "echo",
     "weir-embed": "embed",
     "weir-httpd": "httpd",
+    "weir-proxy": "proxy",
     "weirctl": "ctl",
 }
 

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""weir-proxy: a client and a server of the kernel's, with weir's TCP between them."""
+
+import hashlib
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from weir import peers
+from weir.caps import Cap, requires
+from weir.lab import Lab
+from weir.router import LAN, LAN6, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Routed, give_addresses, routed
+from weir.wait import until
+
+pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
+
+PORT, BACKEND = 80, 8080
+BIG = random.Random(5).randbytes(10_000_000)
+
+
+@pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
+def net(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
+    """weir-proxy between a client at the left and a backend at the right."""
+    config = {
+        "runtime": {"workers": list(range(request.param)), "poll": "adaptive"},
+        "proxy": {"port": PORT, "to": RIGHT, "to_port": BACKEND, "idle": "3s"},
+        "stack": {"memory": "8MiB", "connections": 4096},
+    }
+    with Lab() as lab:
+        line = lab.line(ipv6=True)
+        give_addresses(line.left, (LEFT, LEFT6), (WAN, WAN6))
+        give_addresses(line.right, (RIGHT, RIGHT6), (LAN, LAN6))
+        with routed(tmp_path_factory.mktemp("proxy"), line, config, "weir-proxy") as made:
+            yield made
+
+
+def backend(net: Routed) -> socket.socket:
+    """A socket of the kernel's that listens where the proxy connects to."""
+    with net.line.right.netns.inside():
+        made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((RIGHT, BACKEND))
+    made.listen(128)
+    made.settimeout(10)
+    return made
+
+
+def client(net: Routed, address: str = WAN) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with net.line.left.netns.inside():
+        made = socket.socket(family)
+    made.settimeout(10)
+    made.connect((address, PORT))
+    return made
+
+
+def both(net: Routed, listener: socket.socket, address: str = WAN) -> tuple[socket.socket, socket.socket]:
+    """The client's end and the backend's of one connection through the proxy."""
+    near = client(net, address)
+    far, _ = listener.accept()
+    far.settimeout(10)
+    return near, far
+
+
+def in_thread(job: Callable[[], object]) -> threading.Thread:
+    made = threading.Thread(target=job)
+    made.start()
+    return made
+
+
+def read_all(sock: socket.socket) -> bytes:
+    parts = []
+    while part := sock.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def counted(net: Routed, metric: str, label: tuple[str, str]) -> int:
+    found = net.app.metrics()
+    return int(sum(n for (name, labels), n in found.items() if name == metric and label in labels))
+
+
+def ended(net: Routed, how: str) -> int:
+    return counted(net, "weir_proxy_over_connections_total", ("end", how))
+
+
+def passed_on(net: Routed) -> int:
+    return counted(net, "weir_proxy_bytes_total", ("to", "backend"))
+
+
+@pytest.mark.parametrize("address", (WAN, WAN6))
+def test_curl_gets_a_file_through_it(net: Routed, address: str, tmp_path: Path) -> None:
+    """A client and a server as anybody has them; IPv6 on one side, IPv4 on the other.
+
+    Steps: get 10 MB from Python's server through the proxy.
+    Check: the checksum is that of the file.
+    """
+    (tmp_path / "big.bin").write_bytes(BIG)
+    url = f"http://[{address}]/big.bin" if ":" in address else f"http://{address}/big.bin"
+    with peers.http_server(net.line.right.netns, tmp_path, BACKEND):
+        got = peers.curl(net.line.left.netns, url)
+    assert hashlib.sha256(got).digest() == hashlib.sha256(BIG).digest()
+
+
+def test_ten_megabytes_go_both_ways_at_once(net: Routed) -> None:
+    """Both directions are spliced by themselves.
+
+    Steps: send 10 MB from each end at the same time and end; read to the end.
+    Check: checksums; the proxy has counted the bytes and the end in order.
+    """
+    before = ended(net, "ended")
+    with backend(net) as listener:
+        near, far = both(net, listener)
+        with near, far:
+            senders = [in_thread(lambda s=s: (s.sendall(BIG), s.shutdown(socket.SHUT_WR)))
+                       for s in (near, far)]  # fmt: skip
+            got: list[bytes] = []
+            reader = in_thread(lambda: got.append(read_all(far)))
+            assert hashlib.sha256(read_all(near)).digest() == hashlib.sha256(BIG).digest()
+            for thread in (*senders, reader):
+                thread.join()
+            assert hashlib.sha256(got[0]).digest() == hashlib.sha256(BIG).digest()
+    until(lambda: ended(net, "ended") == before + 1, what="the end in order")
+
+
+def test_an_end_of_one_direction_leaves_the_other(net: Routed) -> None:
+    """Half close, by nc and socat: the answer comes behind the question's end.
+
+    Steps: a backend reads to the end, then answers; ask it through nc -N and socat.
+    Check: each prints the answer to the whole question.
+    """
+    def answer_one(listener: socket.socket) -> None:
+        sock, _ = listener.accept()
+        with sock:
+            sock.settimeout(10)
+            sock.sendall(b"you said " + read_all(sock))
+
+    for argv in (("nc", "-N", "-w", "5", WAN, str(PORT)), ("socat", "-t5", "-", f"TCP:{WAN}:{PORT}")):
+        with backend(net) as listener:
+            thread = in_thread(lambda: answer_one(listener))
+            done = net.line.left.netns.run("timeout", "8", *argv, stdin="hello\n", check=False)
+            thread.join()
+            assert done.stdout == "you said hello\n", argv
+
+
+def test_a_reset_is_carried_over(net: Routed) -> None:
+    """Errors of one side are errors of the other.
+
+    Steps: reset from either end (SO_LINGER 0).
+    Check: the other end gets ECONNRESET.
+    """
+    linger = (1).to_bytes(4, "little") + bytes(4)
+    with backend(net) as listener:
+        for who in (0, 1):
+            ends = both(net, listener)
+            ends[who].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            ends[who].close()
+            with ends[1 - who] as other, pytest.raises(ConnectionResetError):
+                other.recv(1)
+
+
+def test_a_backend_that_is_gone_and_comes_back(net: Routed, tmp_path: Path) -> None:
+    """Nobody waits for a backend that was killed.
+
+    Steps: connect to a backend, kill it; connect while it is gone; start it again.
+    Check: the first connection ends, the second is reset, the third is served.
+    """
+    (tmp_path / "file").write_bytes(b"here\n")
+    before = passed_on(net)
+    with peers.http_server(net.line.right.netns, tmp_path, BACKEND):
+        first = client(net)
+        first.sendall(b"GET /file HTTP/1.0\r\nX: ")
+        until(lambda: passed_on(net) > before, what="the backend to have it")
+    with first:
+        try:
+            assert first.recv(1) == b""
+        except ConnectionResetError:
+            pass
+    before = ended(net, "failed")
+    with pytest.raises(ConnectionResetError), client(net) as second:
+        second.recv(1)
+    assert ended(net, "failed") == before + 1
+    with peers.http_server(net.line.right.netns, tmp_path, BACKEND):
+        assert peers.curl(net.line.left.netns, f"http://{WAN}/file") == b"here\n"
+
+
+def test_who_is_silent_for_too_long_is_reset(net: Routed) -> None:
+    """The deadline of the configuration, 3 s.
+
+    Steps: say something, then nothing.
+    Check: both ends are reset, and the proxy says why.
+    """
+    before = ended(net, "idle")
+    with backend(net) as listener:
+        near, far = both(net, listener)
+        with near, far:
+            near.sendall(b"x")
+            assert far.recv(1) == b"x"
+            for sock in (near, far):
+                with pytest.raises(ConnectionResetError):
+                    sock.recv(1)
+    assert ended(net, "idle") == before + 1
+
+
+def test_many_connections_and_weirctl_ends_them(net: Routed) -> None:
+    """As many as a browser's page has, and an operator who has had enough.
+
+    Steps: open 200 connections, say something over each; end all with weirctl.
+    Check: each gets its own answer; all are reset, and no connection is left.
+    """
+    with backend(net) as listener:
+        pairs = [both(net, listener) for _ in range(200)]
+        for number, (near, far) in enumerate(pairs):
+            near.sendall(b"%d" % number)
+            assert far.recv(16) == b"%d" % number
+        net.app.ctl("sockets", "kill", "port", str(PORT))
+        for near, far in pairs:
+            with near, far:
+                for sock in (near, far):
+                    with pytest.raises(ConnectionResetError):
+                        sock.recv(1)
