@@ -21,4 +21,6 @@ BENCHMARKS = {
     "pmd": "perf.pmd",
     "growth": "perf.growth",
     "firewall": "perf.firewall",
+    "stack": "perf.stack",
+    "c10m": "perf.c10m",
 }

@@ -22,6 +22,8 @@ class Plan:
 
     pairs: int = 7
     seconds: float = 2.0
+    connections: int = 1_000_000
+    """Of c10m."""
 
 
 @dataclass(frozen=True)
