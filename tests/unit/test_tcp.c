@@ -142,6 +142,32 @@ static void test_a_window_below_a_segment_does_not_stall_the_sender(void)
 	pair_end();
 }
 
+/* A segment that was sent again has an older number and a newer ACK, whose window is to be
+ * believed. */
+static void test_a_newer_ack_in_an_older_segment_sets_the_window(void)
+{
+	weir_sock l, c;
+	struct conn *k;
+	struct segment g;
+
+	pair_begin();
+	l = pair_listen(80, 8);
+	c = pair_connect("192.0.2.2", 80);
+	pair_run(10 * MS);
+	k = conn_by(A, c);
+	CU_ASSERT_EQUAL(weir_send(A, c, "hello", 5), 5);
+	(void)weir_stack_poll(A, pair.now_ns);
+	g = (struct segment){
+		.seq = k->rcv_nxt, .ack = k->snd_nxt, .wnd = 2, .flags = TCP_ACK, .ends = k->ends};
+	k->snd_wl1 = k->rcv_nxt + 1000; /* what came before its turn */
+	conn_input(k, &g);
+	CU_ASSERT_EQUAL(k->snd_wnd, 2u << k->scale_out);
+	CU_ASSERT_EQUAL(k->snd_wl1, k->rcv_nxt + 1000);
+	pair_run(10 * MS);
+	(void)pair_accept(l);
+	pair_end();
+}
+
 static void test_nobody_listens_and_the_connection_is_refused(void)
 {
 	weir_sock c;
@@ -572,6 +598,7 @@ WEIR_TESTS("tcp", TEST(bytes_go_both_ways_and_the_connection_ends_in_time_wait),
 	   TEST(a_mebibyte_arrives_as_it_was_sent),
 	   TEST(a_mebibyte_arrives_though_packets_are_lost),
 	   TEST(a_window_below_a_segment_does_not_stall_the_sender),
+	   TEST(a_newer_ack_in_an_older_segment_sets_the_window),
 	   TEST(nobody_listens_and_the_connection_is_refused),
 	   TEST(who_has_shut_down_still_receives), TEST(an_abort_resets_the_peer),
 	   TEST(who_closes_with_bytes_unread_resets), TEST(a_listener_that_goes_resets_who_waits),
