@@ -261,7 +261,7 @@ static bool take_cookie(struct weir_stack *s, struct port *p, struct segment *g)
 		return false;
 	k.scale = NO_SCALE;
 	if (g->opts.flags & OPT_STAMP)
-		cookie_read_stamp(g->opts.echo - tcp_ts_offset(&s->tcp->isn_key, &g->ends), &k);
+		cookie_read_stamp(g->opts.echo, &k);
 	if (p->n_waiting >= p->backlog) {
 		stack_count(&s->stats.tcp_backlog, 1);
 		return true;
