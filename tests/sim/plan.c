@@ -12,7 +12,7 @@
 #define ANSWER_MOST 20000
 #define BULK_MOST   2000000
 
-static const char *const algorithms[] = {"cubic", "newreno", "dctcp"};
+static const char *const algorithms[] = {"cubic", "newreno", "dctcp", "bbr"};
 
 static const char *any_algorithm(struct rnd *r)
 {
@@ -54,6 +54,10 @@ static void plan_wire(struct sim *s, struct wire_conf *c)
 	}
 	if (!rnd_one_in(r, 4))
 		make_noise(r, c);
+	if (rnd_one_in(r, 6)) { /* a path that is narrower than both links */
+		c->mtu_bytes = (uint16_t)rnd_between(r, 1280, 1500);
+		c->says_too_big = rnd_one_in(r, 2);
+	}
 }
 
 /* ---- hosts ---- */
@@ -69,7 +73,11 @@ static void plan_host(struct sim *s, unsigned i)
 	h->conf.ecn = rnd_one_in(r, 3);
 	h->conf.sndbuf_bytes = rnd_one_in(r, 2) ? 0 : (uint32_t)rnd_scaled(r, 3000, 1 << 20);
 	h->conf.rcvbuf_bytes = rnd_one_in(r, 2) ? 0 : (uint32_t)rnd_scaled(r, 3000, 4 << 20);
-	h->conf.active = 0;
+	if (rnd_one_in(r, 8))
+		h->conf.memory_bytes = rnd_scaled(r, 100000, 10000000);
+	if (rnd_one_in(r, 8))
+		h->conf.half_open = 1; /* else cookies */
+	h->has_cookies = h->conf.half_open == 1;
 }
 
 /* ---- programs ---- */
@@ -115,6 +123,9 @@ static void plan_bytes(struct sim *s, struct flow *f)
 		a->to_send = rnd_one_in(r, 4) ? 0 : rnd_scaled(r, 1, BULK_MOST);
 		b->to_send = rnd_one_in(r, 2) ? 0 : rnd_scaled(r, 1, BULK_MOST);
 	}
+	/* Who has got a cookie has to speak first: if its ACK is lost nobody else knows of it. */
+	if (b->host->has_cookies && a->to_send == 0)
+		a->to_send = 1;
 	a->to_receive = b->to_send;
 	b->to_receive = a->to_send;
 }
@@ -162,7 +173,7 @@ void plan(struct sim *s)
 	struct rnd *r = &s->rnd;
 
 	s->n_hosts = rnd_one_in(r, 4) ? (unsigned)rnd_between(r, 3, HOSTS_MOST) : 2;
-	s->n_flows = (unsigned)rnd_scaled(r, 1, 6);
+	s->n_flows = (unsigned)(rnd_one_in(r, 20) ? FLOWS_MOST : rnd_scaled(r, 1, 6));
 	s->pass_ns = rnd_scaled(r, 10000, MS_NS);
 	s->clean_ns = s->now_ns + NOISE_S * S_NS;
 	plan_starving(s);

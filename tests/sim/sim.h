@@ -17,7 +17,8 @@ struct host {
 	struct weir_stack *stack;
 	struct weir_stack_conf conf;
 	uint16_t mtu_bytes;
-	uint64_t due_ns; /* as the last poll said */
+	bool has_cookies; /* answers SYNs by cookies when several come at once */
+	uint64_t due_ns;  /* as the last poll said */
 	unsigned idle_polls;
 	weir_sock listener;
 	uint64_t in_pkts, out_pkts;
