@@ -249,8 +249,11 @@ static struct conn *make(struct weir_stack *s, struct port *p, const struct half
 	return c;
 }
 
-/* An ACK that no half-open connection knows may carry a cookie. */
-static bool take_cookie(struct weir_stack *s, struct port *p, struct segment *g)
+/*
+ * An ACK that no half-open connection knows may carry a cookie. @old: one that has come to be since
+ * by the same SYN, sent again; it goes. NONE: there is none.
+ */
+static bool take_cookie(struct weir_stack *s, struct port *p, struct segment *g, uint32_t old)
 {
 	struct cookie k;
 	struct half_open h;
@@ -266,6 +269,8 @@ static bool take_cookie(struct weir_stack *s, struct port *p, struct segment *g)
 		stack_count(&s->stats.tcp_backlog, 1);
 		return true;
 	}
+	if (old != NONE)
+		half_open_forget(s, old);
 	h = of_syn(g, &s->tcp->conns[p->conn], g->ack - 1);
 	h.irs = g->seq - 1;
 	h.mss = k.mss;
@@ -285,7 +290,7 @@ void listen_input(struct weir_stack *s, struct port *p, struct segment *g, uint3
 	if (g->flags & TCP_RST)
 		return;
 	if (g->flags & TCP_ACK) {
-		if (!take_cookie(s, p, g))
+		if (!take_cookie(s, p, g, NONE))
 			tcp_reset(s, g);
 	} else if (g->flags & TCP_SYN && !(g->flags & TCP_FIN) && !p->is_drained) {
 		listen_syn(s, p, g, iss);
@@ -316,7 +321,8 @@ void half_open_input(struct weir_stack *s, uint32_t i, struct segment *g)
 	if (!(g->flags & TCP_ACK))
 		return;
 	if (g->ack != h->iss + 1) {
-		tcp_reset(s, g);
+		if (!take_cookie(s, p, g, i))
+			tcp_reset(s, g);
 		return;
 	}
 	if (h->flags & HALF_STAMPS && g->opts.flags & OPT_STAMP &&
