@@ -246,6 +246,8 @@ static uint32_t tell(struct conn *c)
 	if (c->flags & CONN_LEVEL) {
 		bits = conn_level(c) & ~(c->flags >> CONN_UNWATCHED_SHIFT);
 		conn_ready(c, bits);
+		if (!((bits | c->flags >> CONN_UNWATCHED_SHIFT) & WEIR_READY_OUT))
+			conn_want_room(c);
 	}
 	return bits;
 }

@@ -44,7 +44,7 @@ static int may_send(struct conn *c)
 
 static int64_t full(struct conn *c)
 {
-	c->flags |= CONN_FULL_OUT;
+	conn_want_room(c);
 	return -EAGAIN;
 }
 
@@ -375,6 +375,8 @@ int weir_accept(struct weir_stack *s, weir_sock listener, void *user, weir_sock 
 	if (peer != NULL)
 		*peer = conn_peer(c);
 	conn_ready(c, conn_level(c));
+	if (!(conn_level(c) & WEIR_READY_OUT))
+		conn_want_room(c);
 	return 0;
 }
 

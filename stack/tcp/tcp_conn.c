@@ -166,9 +166,12 @@ void conn_ready(struct conn *c, uint32_t bits)
 	sock_list_ready(c->stack, c->stack->conf.sockets + conn_index(c));
 }
 
+/* A third of what may be queued; of the memory of all, a part that is worth a call. */
 static bool has_room(const struct conn *c)
 {
-	return conn_room(c) >= settings_of(c)->sndbuf / 3;
+	const uint64_t third = settings_of(c)->sndbuf / 3, part = c->stack->conf.memory_bytes / 16;
+
+	return conn_room(c) >= RTE_MIN(third, part);
 }
 
 uint32_t conn_level(const struct conn *c)
@@ -189,6 +192,20 @@ uint32_t conn_level(const struct conn *c)
 	if (c->state >= TCPS_ESTABLISHED && ((c->flags & CONN_FIN_QUEUED) || has_room(c)))
 		bits |= WEIR_READY_OUT;
 	return bits;
+}
+
+void conn_want_room(struct conn *c)
+{
+	c->flags |= CONN_FULL_OUT;
+	conn_arm(c);
+}
+
+void conn_tell_room(struct conn *c)
+{
+	if (c->flags & CONN_FULL_OUT && conn_level(c) & WEIR_READY_OUT) {
+		c->flags &= ~CONN_FULL_OUT;
+		conn_ready(c, WEIR_READY_OUT);
+	}
 }
 
 /* ---- death ---- */

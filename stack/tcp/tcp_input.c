@@ -308,14 +308,6 @@ static enum step fin_acked(struct conn *c)
 	}
 }
 
-static void tell_room(struct conn *c)
-{
-	if (c->flags & CONN_FULL_OUT && conn_level(c) & WEIR_READY_OUT) {
-		c->flags &= ~CONN_FULL_OUT;
-		conn_ready(c, WEIR_READY_OUT);
-	}
-}
-
 static enum step check_ack(struct conn *c, struct segment *g)
 {
 	struct work *w = work_of(c);
@@ -353,7 +345,7 @@ static enum step check_ack(struct conn *c, struct segment *g)
 		n->out_bytes += done.bytes;
 		c->stack->held_bytes -= done.bytes;
 		n->acked_tick = tick_of(c->stack->now_ns);
-		tell_room(c);
+		conn_tell_room(c);
 	}
 	if (done.is_new || w->lost_bytes > 0 || w->unsent.n > 0)
 		conn_dirty(c);

@@ -448,6 +448,9 @@ void conn_abort(struct conn *c, int error);
 void conn_dirty(struct conn *c);
 /* The user is to be told. @bits: enum weir_ready. */
 void conn_ready(struct conn *c, uint32_t bits);
+/* The user was told of no room, and is to be told of some. */
+void conn_want_room(struct conn *c);
+void conn_tell_room(struct conn *c);
 /* What it is ready for now. */
 uint32_t conn_level(const struct conn *c);
 /* Bytes that may be queued to be sent now. */

@@ -11,8 +11,9 @@
 #include <errno.h>
 
 #define S_NS	      UINT64_C(1000000000)
-#define REST_NS	      S_NS /* of no bytes on their way, until its work is given back */
-#define RETRIES	      15   /* of data, as Linux (tcp_retries2) */
+#define REST_NS	      S_NS	  /* of no bytes on their way, until its work is given back */
+#define ROOM_NS	      (S_NS / 20) /* until who was refused, and waits for no ACK, is asked again */
+#define RETRIES	      15	  /* of data, as Linux (tcp_retries2) */
 #define BLACK_HOLE    3 /* timeouts in a row: large packets may vanish on the way (RFC 4821 7.7) */
 #define MSS_HOLE      1024u
 #define ORPHAN_PROBES 8	   /* of a window that stays closed, when nobody has the socket */
@@ -163,6 +164,12 @@ static uint64_t earlier(uint64_t at, uint64_t other)
 	return other != 0 && other < at ? other : at;
 }
 
+/* Other connections have all the memory, and nothing of its own will tell it of room. */
+static bool waits_for_room(const struct conn *c, const struct work *w)
+{
+	return c->flags & CONN_FULL_OUT && (w == NULL || (w->flight.n == 0 && w->unsent.n == 0));
+}
+
 static uint64_t next_at(const struct conn *c)
 {
 	const uint64_t now_ns = c->stack->now_ns;
@@ -170,6 +177,8 @@ static uint64_t next_at(const struct conn *c)
 	const struct work *w = work_of(c);
 	uint64_t at = earlier(deadline_at(c, set, now_ns), orphan_at(c, set, now_ns));
 
+	if (waits_for_room(c, w))
+		at = RTE_MIN(at, now_ns + ROOM_NS);
 	if (w != NULL) {
 		at = RTE_MIN(at, now_ns + REST_NS);
 		at = earlier(at, w->rtx_at_ns);
@@ -200,6 +209,8 @@ void conn_fire(struct weir_timer *t, uint64_t now_ns)
 	struct work *w = work_of(c);
 
 	c->due_ns = UINT64_MAX;
+	if (waits_for_room(c, w))
+		conn_tell_room(c);
 	if (w != NULL) {
 		if (w->ack_at_ns != 0 && w->ack_at_ns <= now_ns) {
 			w->ack_at_ns = 0;

@@ -127,74 +127,6 @@ static bool lose_all(struct pair *p, int who, struct rte_mbuf *m)
 	return false;
 }
 
-/* A window that is smaller than a segment for ever: RFC 9293 section 3.8.6.2.1's override. */
-static void test_a_window_below_a_segment_does_not_stall_the_sender(void)
-{
-	weir_sock l, c, a;
-
-	pair_begin();
-	l = pair_listen(80, 8);
-	c = pair_connect("192.0.2.2", 80);
-	pair_run(10 * MS);
-	a = pair_accept(l);
-	conn_by(B, a)->rcvbuf = 1000;
-	bulk(c, a, 100000);
-	pair_end();
-}
-
-/* A segment that was sent again has an older number and a newer ACK, whose window is to be
- * believed. */
-static void test_a_newer_ack_in_an_older_segment_sets_the_window(void)
-{
-	weir_sock l, c;
-	struct conn *k;
-	struct segment g;
-
-	pair_begin();
-	l = pair_listen(80, 8);
-	c = pair_connect("192.0.2.2", 80);
-	pair_run(10 * MS);
-	k = conn_by(A, c);
-	CU_ASSERT_EQUAL(weir_send(A, c, "hello", 5), 5);
-	(void)weir_stack_poll(A, pair.now_ns);
-	g = (struct segment){
-		.seq = k->rcv_nxt, .ack = k->snd_nxt, .wnd = 2, .flags = TCP_ACK, .ends = k->ends};
-	k->snd_wl1 = k->rcv_nxt + 1000; /* what came before its turn */
-	conn_input(k, &g);
-	CU_ASSERT_EQUAL(k->snd_wnd, 2u << k->scale_out);
-	CU_ASSERT_EQUAL(k->snd_wl1, k->rcv_nxt + 1000);
-	pair_run(10 * MS);
-	(void)pair_accept(l);
-	pair_end();
-}
-
-/* Two peers that begin at once, and a place for one: the other's options are in its cookie alone.
- */
-static void begin_with_a_cookie(weir_sock *l, weir_sock *c)
-{
-	pair_begin_with((struct weir_stack_conf){.half_open = 1});
-	*l = pair_listen(80, 8);
-	for (int i = 0; i < 2; i++)
-		c[i] = pair_connect("192.0.2.2", 80);
-}
-
-static void test_a_cookie_keeps_scale_and_sack(void)
-{
-	weir_sock l, c[2];
-
-	begin_with_a_cookie(&l, c);
-	pair_run(10 * MS);
-	CU_ASSERT_EQUAL(B->stats.tcp_cookies_in, 1);
-	for (int i = 0; i < 2; i++) {
-		const struct conn *k = conn_by(B, pair_accept(l));
-
-		CU_ASSERT(k->flags & CONN_SACK);
-		CU_ASSERT(k->flags & CONN_SCALE);
-		CU_ASSERT_EQUAL(k->scale_out, A->tcp->scale_in);
-	}
-	pair_end();
-}
-
 static void test_nobody_listens_and_the_connection_is_refused(void)
 {
 	weir_sock c;
@@ -624,9 +556,7 @@ static void test_a_port_in_time_wait_is_taken_again(void)
 WEIR_TESTS("tcp", TEST(bytes_go_both_ways_and_the_connection_ends_in_time_wait),
 	   TEST(a_mebibyte_arrives_as_it_was_sent),
 	   TEST(a_mebibyte_arrives_though_packets_are_lost),
-	   TEST(a_window_below_a_segment_does_not_stall_the_sender),
-	   TEST(a_newer_ack_in_an_older_segment_sets_the_window),
-	   TEST(a_cookie_keeps_scale_and_sack), TEST(nobody_listens_and_the_connection_is_refused),
+	   TEST(nobody_listens_and_the_connection_is_refused),
 	   TEST(who_has_shut_down_still_receives), TEST(an_abort_resets_the_peer),
 	   TEST(who_closes_with_bytes_unread_resets), TEST(a_listener_that_goes_resets_who_waits),
 	   TEST(a_drained_listener_takes_nobody_new), TEST(a_full_backlog_lets_the_next_wait),

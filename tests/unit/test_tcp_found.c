@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What the simulation of tests/sim has found, each as a test that can be read. */
+
+#include <errno.h>
+
+#include "tcp_priv.h"
+#include "toy_pair.h"
+
+#define MS UINT64_C(1000000)
+
+#define A pair.end[0].stack
+#define B pair.end[1].stack
+
+/* A window that is smaller than a segment for ever: RFC 9293 section 3.8.6.2.1's override. */
+static void test_a_window_below_a_segment_does_not_stall_the_sender(void)
+{
+	static uint8_t bytes[100000], text[4096];
+	uint64_t sent = 0, got = 0;
+	weir_sock l, c, a;
+
+	pair_begin();
+	l = pair_listen(80, 8);
+	c = pair_connect("192.0.2.2", 80);
+	pair_run(10 * MS);
+	a = pair_accept(l);
+	conn_by(B, a)->rcvbuf = 1000;
+	for (int i = 0; i < 40000 && got < sizeof(bytes); i++) {
+		int64_t n;
+
+		if (sent < sizeof(bytes) && (n = weir_send(A, c, bytes, sizeof(bytes) - sent)) > 0)
+			sent += (uint64_t)n;
+		while ((n = weir_recv(B, a, text, sizeof(text))) > 0)
+			got += (uint64_t)n;
+		pair_run(MS);
+	}
+	CU_ASSERT_EQUAL(got, sizeof(bytes));
+	pair_end();
+}
+
+/* A segment that was sent again has an older number and a newer ACK, whose window is to be
+ * believed. */
+static void test_a_newer_ack_in_an_older_segment_sets_the_window(void)
+{
+	weir_sock l, c;
+	struct conn *k;
+	struct segment g;
+
+	pair_begin();
+	l = pair_listen(80, 8);
+	c = pair_connect("192.0.2.2", 80);
+	pair_run(10 * MS);
+	k = conn_by(A, c);
+	CU_ASSERT_EQUAL(weir_send(A, c, "hello", 5), 5);
+	(void)weir_stack_poll(A, pair.now_ns);
+	g = (struct segment){
+		.seq = k->rcv_nxt, .ack = k->snd_nxt, .wnd = 2, .flags = TCP_ACK, .ends = k->ends};
+	k->snd_wl1 = k->rcv_nxt + 1000; /* what came before its turn */
+	conn_input(k, &g);
+	CU_ASSERT_EQUAL(k->snd_wnd, 2u << k->scale_out);
+	CU_ASSERT_EQUAL(k->snd_wl1, k->rcv_nxt + 1000);
+	pair_run(10 * MS);
+	(void)pair_accept(l);
+	pair_end();
+}
+
+/* Two peers that begin at once, and a place for one: the other's options are in its cookie alone.
+ */
+static void begin_with_a_cookie(weir_sock *l, weir_sock *c)
+{
+	pair_begin_with((struct weir_stack_conf){.half_open = 1});
+	*l = pair_listen(80, 8);
+	for (int i = 0; i < 2; i++)
+		c[i] = pair_connect("192.0.2.2", 80);
+}
+
+static void test_a_cookie_keeps_scale_and_sack(void)
+{
+	weir_sock l, c[2];
+
+	begin_with_a_cookie(&l, c);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(B->stats.tcp_cookies_in, 1);
+	for (int i = 0; i < 2; i++) {
+		const struct conn *k = conn_by(B, pair_accept(l));
+
+		CU_ASSERT(k->flags & CONN_SACK);
+		CU_ASSERT(k->flags & CONN_SCALE);
+		CU_ASSERT_EQUAL(k->scale_out, A->tcp->scale_in);
+	}
+	pair_end();
+}
+
+static struct rte_mbuf *kept_syn;
+
+/* The second SYN is kept, too; and no ACK without bytes passes after it. */
+static bool keep_second_syn(struct pair *p, int who, struct rte_mbuf *m)
+{
+	if (who == 0 && p->sent[0] == 2)
+		kept_syn = rte_pktmbuf_copy(m, toy_only_pool(), 0, UINT32_MAX);
+	return who != 0 || p->sent[0] != 4;
+}
+
+static void test_a_cookie_counts_though_its_syn_has_come_again(void)
+{
+	weir_sock l, c[2];
+	char text[8];
+
+	begin_with_a_cookie(&l, c);
+	pair.passes = keep_second_syn;
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL_FATAL(B->stats.tcp_cookies_out, 1);
+	CU_ASSERT_EQUAL(B->stats.tcp_accepted, 1);
+	(void)pair_accept(l);
+	pair.passes = NULL;
+	toy_parsed(kept_syn);
+	CU_ASSERT_EQUAL(weir_stack_input(B, &kept_syn, 1, pair.now_ns), 0);
+	CU_ASSERT_EQUAL(B->stats.tcp_half_open, 1);
+	for (int i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL(weir_send(A, c[i], "hello", 5), 5);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(B->stats.tcp_cookies_in, 1);
+	CU_ASSERT_EQUAL(B->stats.tcp_half_open, 0);
+	CU_ASSERT_EQUAL(weir_recv(B, pair_accept(l), text, sizeof(text)), 5);
+	pair_end();
+}
+
+/* One connection has all the memory; another that was refused hears when there is some again. */
+static void test_who_was_refused_for_want_of_memory_is_told_of_room(void)
+{
+	static uint8_t bytes[100000];
+	struct weir_event e;
+	weir_sock l, c[2], a;
+	uint64_t got = 0;
+
+	pair_begin_with((struct weir_stack_conf){.memory_bytes = 50000});
+	l = pair_listen(80, 8);
+	for (int i = 0; i < 2; i++)
+		c[i] = pair_connect("192.0.2.2", 80);
+	pair_run(10 * MS);
+	a = pair_accept(l);
+	CU_ASSERT_EQUAL(weir_send(A, c[0], bytes, sizeof(bytes)), 50000);
+	CU_ASSERT_EQUAL(weir_send(A, c[1], bytes, sizeof(bytes)), -EAGAIN);
+	while (weir_stack_events(A, &e, 1) > 0)
+		;
+	for (int i = 0; i < 3000 && got < 50000; i++) {
+		const int64_t n = weir_recv(B, a, bytes, sizeof(bytes));
+
+		got += n > 0 ? (uint64_t)n : 0;
+		pair_run(MS);
+	}
+	CU_ASSERT_EQUAL(got, 50000);
+	pair_run(100 * MS);
+	CU_ASSERT_EQUAL(weir_stack_events(A, &e, 1), 1);
+	CU_ASSERT_EQUAL(e.sock, c[0]);
+	CU_ASSERT_EQUAL(weir_stack_events(A, &e, 1), 1);
+	CU_ASSERT_EQUAL(e.sock, c[1]);
+	CU_ASSERT(e.ready & WEIR_READY_OUT);
+	pair_end();
+}
+
+WEIR_TESTS("tcp/found", TEST(a_window_below_a_segment_does_not_stall_the_sender),
+	   TEST(a_newer_ack_in_an_older_segment_sets_the_window),
+	   TEST(a_cookie_keeps_scale_and_sack),
+	   TEST(a_cookie_counts_though_its_syn_has_come_again),
+	   TEST(who_was_refused_for_want_of_memory_is_told_of_room))
