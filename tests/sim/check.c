@@ -51,8 +51,12 @@ static void begin(struct watched *w, unsigned end, const struct packet *p)
 
 	if (e->begun && e->iss == p->seq)
 		return;
-	if (!(p->flags & TCP_ACK)) /* another connection between the same ends */
+	if (!(p->flags & TCP_ACK)) { /* another connection between the same ends */
 		w->end[!end] = (struct seen){0};
+		w->is_doubtful = false;
+	} else if (e->begun) {
+		w->is_doubtful = true;
+	}
 	*e = (struct seen){.begun = true,
 			   .iss = p->seq,
 			   .sent = p->seq + 1,
@@ -121,7 +125,7 @@ void check_sent(struct sim *s, const struct packet *p)
 		}
 		begin(w, end, p);
 	}
-	if (w == NULL || p->flags & TCP_RST || !w->end[end].begun)
+	if (w == NULL || p->flags & TCP_RST || !w->end[end].begun || w->is_doubtful)
 		return;
 	check_bytes(s, w, end, p);
 	if (p->flags & TCP_ACK && !(p->flags & TCP_SYN))

@@ -25,6 +25,8 @@ struct watched {
 	uint8_t host[2];
 	uint16_t port[2];
 	bool v6;
+	bool is_doubtful; /* its SYN was answered by a cookie and without: nobody knows which counts
+			   */
 	struct seen end[2];
 };
 

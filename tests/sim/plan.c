@@ -123,9 +123,14 @@ static void plan_bytes(struct sim *s, struct flow *f)
 		a->to_send = rnd_one_in(r, 4) ? 0 : rnd_scaled(r, 1, BULK_MOST);
 		b->to_send = rnd_one_in(r, 2) ? 0 : rnd_scaled(r, 1, BULK_MOST);
 	}
-	/* Who has got a cookie has to speak first: if its ACK is lost nobody else knows of it. */
-	if (b->host->has_cookies && a->to_send == 0)
-		a->to_send = 1;
+	/*
+	 * Who has got a cookie has to speak first: if its ACK is lost nobody else knows of it. If
+	 * its first bytes are lost, too, and others arrive, they are answered by a reset.
+	 */
+	if (b->host->has_cookies) {
+		f->may_break = true;
+		a->to_send = RTE_MAX(a->to_send, 1u);
+	}
 	a->to_receive = b->to_send;
 	b->to_receive = a->to_send;
 }

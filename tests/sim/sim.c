@@ -291,7 +291,7 @@ static void say_who_stalls(struct sim *s)
 	for (unsigned i = 0; i < s->n_flows; i++) {
 		const struct flow *f = &s->flows[i];
 
-		if (f->side[0].state != SIDE_DONE || f->side[1].state != SIDE_DONE)
+		if (!flow_is_done(f))
 			sim_fail(s,
 				 "flow %u stalls: port %u, %" PRIu64 " of %" PRIu64
 				 " arrived, and %" PRIu64 " of %" PRIu64 " back",

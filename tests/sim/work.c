@@ -222,9 +222,11 @@ static void accept_all(struct sim *s, struct host *h)
 		struct side *k = side_of_peer(s, h, &peer);
 
 		if (k == NULL) {
-			sim_fail(s, "a connection that nobody has begun, from port %u", peer.port);
+			if (!h->has_cookies) /* an old segment may bring its cookie again */
+				sim_fail(s, "a connection that nobody has begun, from port %u",
+					 peer.port);
 			weir_sock_close(h->stack, sock);
-			return;
+			continue;
 		}
 		k->sock = sock;
 		k->state = SIDE_OPEN;
@@ -433,15 +435,16 @@ uint64_t work_next_ns(const struct sim *s)
 	return at;
 }
 
+bool flow_is_done(const struct flow *f)
+{
+	return f->side[0].state == SIDE_DONE &&
+	       (f->side[1].state == SIDE_DONE || (f->side[1].state == SIDE_IDLE && f->may_break));
+}
+
 bool work_is_done(const struct sim *s)
 {
-	for (unsigned i = 0; i < s->n_flows; i++) {
-		const struct flow *f = &s->flows[i];
-
-		if (f->side[0].state != SIDE_DONE ||
-		    (f->side[1].state != SIDE_DONE &&
-		     !(f->side[1].state == SIDE_IDLE && f->may_break)))
+	for (unsigned i = 0; i < s->n_flows; i++)
+		if (!flow_is_done(&s->flows[i]))
 			return false;
-	}
 	return true;
 }

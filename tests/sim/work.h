@@ -65,4 +65,5 @@ struct flow {
 void work_run(struct sim *s);
 /* When somebody goes on without an event; UINT64_MAX: nobody does. */
 uint64_t work_next_ns(const struct sim *s);
+bool flow_is_done(const struct flow *f);
 bool work_is_done(const struct sim *s);
