@@ -191,7 +191,7 @@ def _lost(sums: dict[str, int]) -> dict[str, int]:
 
 
 def _reloads(line: Line, plan: Plan, directory: Path) -> Comparison:
-    """At the highest of RATES that loses nothing in calm, in turn with as long a calm, all summed."""
+    """At the highest of RATES that it takes in calm, in turn with as long a calm, all summed."""
     reload = Comparison(
         f"{RELOADS} reloads of {RELOADED_RULES} rules at full rate", "arrived", "entered",
         {
@@ -203,7 +203,8 @@ def _reloads(line: Line, plan: Plan, directory: Path) -> Comparison:
     with flows.weir(line, _policy(line, 0), directory) as app:
         cards.napi_thread(line.wan, core=1)
         for pps in RATES:
-            if _stream(line, pps, directory, app, 0, CALM_SECONDS)["lost"] == 0:
+            calm = _stream(line, pps, directory, app, 0, CALM_SECONDS)
+            if calm["lost"] == calm["behind"]:
                 break
         else:
             raise RuntimeError(f"packets are lost without a reload, at {RATES[-1]} a second too")
