@@ -51,11 +51,18 @@ static uint8_t info_options(const struct conn *c)
 			 (c->flags & CONN_ECN ? TCPI_OPT_ECN : 0));
 }
 
+/* In segments; none yet is Linux's TCP_INFINITE_SSTHRESH. */
+static uint32_t ssthresh(uint32_t bytes, uint32_t mss)
+{
+	return bytes == UINT32_MAX ? INT32_MAX : bytes / mss;
+}
+
 static void info_of_work(const struct conn *c, const struct work *w, struct tcp_info *i)
 {
 	const uint32_t mss = RTE_MAX((uint32_t)c->mss_out, 1u);
 
 	i->tcpi_snd_cwnd = w->cc.cwnd_bytes / mss;
+	i->tcpi_snd_ssthresh = ssthresh(w->cc.ssthresh_bytes, mss);
 	i->tcpi_unacked = w->flight.n;
 	i->tcpi_sacked = w->sacked_bytes / mss;
 	i->tcpi_lost = w->lost_bytes / mss;
@@ -98,7 +105,7 @@ void conn_info(const struct conn *c, struct tcp_info *i)
 		.tcpi_rcv_ssthresh = c->rcvbuf,
 		.tcpi_rtt = c->srtt_us,
 		.tcpi_rttvar = c->rttvar_us,
-		.tcpi_snd_ssthresh = c->ssthresh / RTE_MAX((uint32_t)c->mss_out, 1u),
+		.tcpi_snd_ssthresh = ssthresh(c->ssthresh, RTE_MAX((uint32_t)c->mss_out, 1u)),
 		.tcpi_snd_cwnd = 10,
 		.tcpi_advmss = c->mss_in,
 		.tcpi_rcv_space = c->rcvbuf,

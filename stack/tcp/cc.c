@@ -90,8 +90,8 @@ bool reno_may_grow(struct cc *c, const struct cc_ack *a)
 {
 	const struct reno *r = reno_of(c);
 
-	if (a->in_recovery && r->phase != RENO_TIMEOUT)
-		return false; /* PRR sets the window */
+	if (a->only_sacked || (a->in_recovery && r->phase != RENO_TIMEOUT))
+		return false; /* PRR sets the window in recovery */
 	if (r->limited || r->was_limited)
 		return true;
 	/* A paced sender need not have used it all yet: it doubles what is on its way. */

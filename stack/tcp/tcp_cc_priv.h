@@ -23,6 +23,7 @@ struct cc_ack {
 	uint32_t marked_bytes; /* of acked_bytes, those that the peer said were marked CE */
 	uint32_t una, nxt;     /* SND.UNA after it, SND.NXT: to tell rounds apart */
 	bool app_limited;      /* the sample was taken while the application had no more */
+	bool only_sacked;      /* SND.UNA stays: that opens no window (RFC 5681 section 3.1) */
 	bool cwnd_limited;     /* the window was all used since the last ACK */
 	bool in_recovery;      /* fast recovery, after a timeout or after a mark */
 	bool no_sack;	       /* the peer takes no SACK: one loss is found in a round at most */

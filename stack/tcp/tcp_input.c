@@ -145,6 +145,8 @@ static void syn_sent_input(struct conn *c, struct segment *g)
 	conn_establish(c, g);
 	cc_begin(&w->cc, settings_of(c)->cc, c->mss_out, c->stack->now_ns);
 	loss_on_ack(c->stack, c, w, g, &done);
+	if (c->backoff > 0)
+		rtt_after_lost_syn(c);
 	stack_count(&c->stack->stats.tcp_opened, 1);
 	conn_ready(c, WEIR_READY_OUT);
 	ack_now(c);
@@ -335,6 +337,8 @@ static enum step check_ack(struct conn *c, struct segment *g)
 		}
 		return GO_ON;
 	}
+	if (w != NULL) /* before it changes: an ACK that changes it is no duplicate */
+		w->loss.wnd = c->snd_wnd;
 	update_window(c, g);
 	if (w == NULL || w->flight.n == 0)
 		return GO_ON;

@@ -236,6 +236,8 @@ static struct conn *make(struct weir_stack *s, struct port *p, const struct half
 		c->ts_recent = h->ts_recent;
 	else if (h->sent_us != 0)
 		rtt_sample(c, us_of(s->now_ns) - h->sent_us);
+	else if (h->retries > 0)
+		rtt_after_lost_syn(c);
 	conn_establish(c, g);
 	stack_count(&s->stats.tcp_accepted, 1);
 	c->next_ready = NONE;

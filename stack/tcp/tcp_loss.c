@@ -39,6 +39,7 @@ static void tell_cc(struct ack *a, uint32_t rtt_us)
 		.nxt = c->snd_nxt,
 		.app_limited = a->rate.app_limited,
 		.cwnd_limited = w->cwnd_limited,
+		.only_sacked = !a->moved && a->new_bytes > 0,
 		.in_recovery = w->loss.state != REC_OPEN,
 		.no_sack = !(c->flags & CONN_SACK),
 	};

@@ -199,9 +199,12 @@ static_assert(sizeof(struct conn) + sizeof(struct conn_count) + TABLE_BYTES <= 2
 #define RTO_MIN_US   200000u
 #define RTO_MAX_US   120000000u
 #define RTO_FIRST_US 1000000u
+#define RTO_AGAIN_US 3000000u /* after a SYN that was sent again */
 
 /* A measured round trip, not of a segment that was sent twice unless by timestamps (Karn). */
 void rtt_sample(struct conn *c, uint32_t rtt_us);
+/* The handshake took several SYNs, and has told nothing of round trips. */
+void rtt_after_lost_syn(struct conn *c);
 /* With back-off. */
 uint32_t rto_us(const struct conn *c);
 

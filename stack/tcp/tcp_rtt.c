@@ -64,11 +64,20 @@ void rtt_sample(struct conn *c, uint32_t rtt_us)
 	c->rttvar_us = us / 2;
 }
 
+/* Section 5.7: without a sample the deviation is the least timeout. */
+void rtt_after_lost_syn(struct conn *c)
+{
+	if (c->srtt_us != 0)
+		return;
+	c->rttvar_us = RTO_AGAIN_US;
+	c->backoff = 0;
+}
+
 /* Section 2.3. As in Linux the least timeout is above the mean, not in all. */
 uint32_t rto_us(const struct conn *c)
 {
 	const uint32_t backoff = RTE_MIN(c->backoff, BACKOFF_MOST);
-	const uint64_t us = c->srtt_us == 0 ? RTO_FIRST_US
+	const uint64_t us = c->srtt_us == 0 ? RTE_MAX(c->rttvar_us, RTO_FIRST_US)
 					    : c->srtt_us + RTE_MAX(4 * c->rttvar_us, RTO_MIN_US);
 
 	return (uint32_t)RTE_MIN(us << backoff, (uint64_t)RTO_MAX_US);

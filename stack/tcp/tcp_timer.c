@@ -27,13 +27,18 @@ static uint64_t ns_of_tick(uint32_t tick, uint64_t now_ns)
 	return now_ns > passed ? now_ns - passed : 0;
 }
 
+/* The peer is silent: it is told nothing (RFC 9293 section 3.10.8, as Linux). */
 static void timed_out(struct conn *c)
 {
 	stack_count(&c->stack->stats.tcp_timed_out, 1);
-	if (c->state == TCPS_SYN_SENT)
-		conn_end(c, ETIMEDOUT);
-	else
-		conn_abort(c, ETIMEDOUT);
+	conn_end(c, ETIMEDOUT);
+}
+
+/* It may be there, and is told. */
+static void give_up(struct conn *c)
+{
+	stack_count(&c->stack->stats.tcp_timed_out, 1);
+	conn_abort(c, ETIMEDOUT);
 }
 
 /* ---- deadlines of seconds ---- */
@@ -50,25 +55,30 @@ static bool is_quiet(const struct work *w)
 	return w->flight.n == 0 && w->unsent.n == 0 && w->ready.n == 0 && w->early.n == 0;
 }
 
+/* RFC 5482, TCP_USER_TIMEOUT. */
+static uint64_t user_timeout_at(const struct conn *c, const struct settings *set, uint64_t now_ns)
+{
+	const struct work *w = work_of(c);
+
+	if (set->user_timeout_ms == 0 || w == NULL || (w->flight.n == 0 && w->unsent.n == 0))
+		return UINT64_MAX;
+	return ns_of_tick(count_of(c)->acked_tick, now_ns) +
+	       set->user_timeout_ms * UINT64_C(1000000);
+}
+
 static uint64_t deadline_at(const struct conn *c, const struct settings *set, uint64_t now_ns)
 {
 	const struct conn_count *n = count_of(c);
 	const struct work *w = work_of(c);
 	const uint64_t *ns = set->deadline_ns;
-	uint64_t at = UINT64_MAX;
+	uint64_t at = user_timeout_at(c, set, now_ns);
 
 	if (ns[WEIR_DEADLINE_IDLE] != 0)
 		at = RTE_MIN(at, ns_of_tick(c->heard_tick, now_ns) + ns[WEIR_DEADLINE_IDLE]);
 	if (ns[WEIR_DEADLINE_READ] != 0)
 		at = RTE_MIN(at, ns_of_tick(n->data_tick, now_ns) + ns[WEIR_DEADLINE_READ]);
-	if (w != NULL && (w->flight.n > 0 || w->unsent.n > 0)) {
-		const uint64_t acked = ns_of_tick(n->acked_tick, now_ns);
-
-		if (ns[WEIR_DEADLINE_WRITE] != 0)
-			at = RTE_MIN(at, acked + ns[WEIR_DEADLINE_WRITE]);
-		if (set->user_timeout_ms != 0)
-			at = RTE_MIN(at, acked + set->user_timeout_ms * UINT64_C(1000000));
-	}
+	if (ns[WEIR_DEADLINE_WRITE] != 0 && w != NULL && (w->flight.n > 0 || w->unsent.n > 0))
+		at = RTE_MIN(at, ns_of_tick(n->acked_tick, now_ns) + ns[WEIR_DEADLINE_WRITE]);
 	return at;
 }
 
@@ -85,8 +95,12 @@ static bool run_slow(struct conn *c, uint64_t now_ns)
 {
 	const struct settings *set = settings_of(c);
 
-	if (deadline_at(c, set, now_ns) <= now_ns) {
+	if (user_timeout_at(c, set, now_ns) <= now_ns) {
 		timed_out(c);
+		return false;
+	}
+	if (deadline_at(c, set, now_ns) <= now_ns) {
+		give_up(c);
 		return false;
 	}
 	if (orphan_at(c, set, now_ns) <= now_ns) {
@@ -97,7 +111,7 @@ static bool run_slow(struct conn *c, uint64_t now_ns)
 	    (work_of(c) == NULL || is_quiet(work_of(c))) &&
 	    keepalive_at(c, set, now_ns) <= now_ns) {
 		if (c->probes >= set->keep_count) {
-			timed_out(c);
+			give_up(c);
 			return false;
 		}
 		c->probes++;
