@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What packetdrill's defaults.sh sets beside what the stack does anyway. */
+#define DEFAULTS_RCVBUF (15u << 20)
+#define DEFAULTS_SNDBUF (256u << 10)
+
 struct settings settings_default(void)
 {
 	return (struct settings){
@@ -141,8 +145,17 @@ static const struct sysctl sysctls[] = {
 	{"tcp_syn_retries", "6"},
 	{"tcp_synack_retries", "5"},
 	{"tcp_autocorking", NULL},
-	{"tcp_rmem", NULL},
 };
+
+/* "4096 50000 4194304": the first, at first and at most; 0, the default, if it is not there. */
+static uint32_t triple(const char *value, unsigned which)
+{
+	for (; which > 0; which--) {
+		value += strspn(value, " \t");
+		value += strcspn(value, " \t");
+	}
+	return (uint32_t)strtoul(value, NULL, 10);
+}
 
 static const char *set_sysctl(struct settings *s, const char *key, const char *value)
 {
@@ -158,7 +171,11 @@ static const char *set_sysctl(struct settings *s, const char *key, const char *v
 		return NULL;
 	}
 	if (strcmp(name, "tcp_wmem") == 0) {
-		s->sndbuf = (uint32_t)strtoul(value + strcspn(value, " \t"), NULL, 10);
+		s->sndbuf = triple(value, 1);
+		return NULL;
+	}
+	if (strcmp(name, "tcp_rmem") == 0) {
+		s->rcvbuf = triple(value, 2);
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof(sysctls) / sizeof(sysctls[0]); i++)
@@ -196,6 +213,10 @@ const char *settings_shell(struct settings *s, char *at)
 		if (*at != '=') { /* a word: a command, or its flag */
 			if (*at != 0)
 				*at++ = 0;
+			if (strstr(word, "defaults.sh") != NULL) {
+				s->rcvbuf = DEFAULTS_RCVBUF;
+				s->sndbuf = DEFAULTS_SNDBUF;
+			}
 			if (strcmp(word, "sysctl") != 0 && strcmp(word, "-q") != 0 &&
 			    strcmp(word, "-w") != 0 && strstr(word, "defaults.sh") == NULL &&
 			    strstr(word, "set_sysctls.py") == NULL &&
