@@ -272,6 +272,8 @@ static bool send_segment(struct conn *c, struct work *w, struct rte_mbuf *data)
 	if (m == NULL)
 		return false;
 	if (g->flags & SEG_SYN) {
+		if (again) /* a middlebox may drop who asks: RFC 3168 section 6.1.1.1 */
+			c->flags &= ~CONN_ECN_ASKED;
 		send_syn(c, m, g->seq);
 	} else {
 		opts = opts_now(c, w);

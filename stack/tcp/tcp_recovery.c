@@ -193,7 +193,9 @@ void recovery_on_ack(struct ack *a)
 		l->rack_sent_ns = 0; /* of the retransmission, which did not arrive yet */
 		undo(a);
 	}
-	if (l->state != REC_OPEN && seq_le(l->recover, a->c->snd_una))
+	/* Marks are told of until CWR arrives, which what follows the cut has: RFC 3168 6.1.2. */
+	if (l->state == REC_CWR ? seq_lt(l->recover, a->c->snd_una)
+				: l->state != REC_OPEN && seq_le(l->recover, a->c->snd_una))
 		end(a);
 }
 
