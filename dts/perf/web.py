@@ -7,6 +7,7 @@ AF_XDP cannot hand that to a veth; so nginx's kernel does, too.
 """
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from weir.wait import until
 
 CORE = 1  # the server's; wrk has core 0
 SERVER, CLIENT, LENGTH = "192.0.2.1", "192.0.2.2", 24
+NICE = -20  # for both: what else the machine does is to disturb neither
 BODY = b"0123456789abcdef" * 4
 URL = f"http://{SERVER}/small.txt"
 # A client that polls so often wakes for many packets at once, at nobody's cost but its own.
@@ -69,6 +71,13 @@ class Site:
         return self.folder / "root"
 
 
+def _napi(port: Port, core: int) -> int:
+    """The thread that receives for a port: on a core, as urgent as the programs."""
+    thread = cards.napi_thread(port, core)
+    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, 0))
+    return thread
+
+
 @contextmanager
 def site(lab: Lab, folder: Path, clean: bool) -> Iterator[Site]:
     near, far = lab.veth((lab.netns("wrk", ipv6=False), "wrk0"), (lab.netns("web", False), "web0"))
@@ -78,7 +87,7 @@ def site(lab: Lab, folder: Path, clean: bool) -> Iterator[Site]:
         for port in (near, far):
             # Without this a veth has no NAPI, and the sender's core receives.
             port.netns.run("ethtool", "-K", port.name, "gro", "on")
-        cards.napi_thread(near, core=0)
+        _napi(near, core=0)
         cards.moderate(near, CLIENT_POLL_US)
     made = Site(near, far, folder, clean)
     made.root.mkdir(parents=True)
@@ -192,7 +201,7 @@ Serve = Callable[[Site], AbstractContextManager[Server]]
 def trial(site: Site, serve: Serve, load: Load, seconds: int) -> Trial:
     """A server of its own, some seconds of wrk, and what they cost."""
     with serve(site) as server:
-        thread = cards.napi_thread(site.far, core=CORE) if site.clean else None
+        thread = _napi(site.far, core=CORE) if site.clean else None
 
         def figures() -> tuple[float, float, float]:
             return server.cpu_ns(), server.busy_ns(), cards.thread_ns(thread) if thread else 0
