@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""weir's stack over a path that is narrower in its middle: path MTU discovery and fragments."""
+
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from weir.beyond import ECHO, FAR, FAR6, Beyond, beyond, goes_round, nftables, nothing_is_left
+from weir.beyond import reordering
+from weir.caps import Cap, requires
+from weir.router import WAN, WAN6
+
+pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
+
+MIB = 1 << 20
+NARROW = 1300
+DARK, DARK6 = "203.0.113.3", "2001:db8:f::3"
+# What a router that cannot pass a packet says, and a bad firewall hides.
+TOO_BIG = "icmp type destination-unreachable drop; icmpv6 type packet-too-big drop"
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beyond]:
+    """weir-echo, and a far host with more addresses: weir remembers what it learns of each."""
+    with beyond(tmp_path_factory.mktemp("path"), {}) as made:
+        for more in (DARK, DARK6):
+            made.end.add_address(f"{more}/{64 if ':' in more else 24}")
+        yield made
+
+
+@contextmanager
+def narrow(net: Beyond, address: str) -> Iterator[None]:
+    """What the gate passes on to this address of the far host has at most 1300 bytes."""
+    mtu = "dev", net.near.name, "mtu", "lock", str(NARROW)
+    net.gate.run("ip", "route", "add", address, *mtu)
+    try:
+        yield
+    finally:
+        net.gate.run("ip", "route", "del", address)
+
+
+@pytest.mark.parametrize("ends", ((WAN, FAR), (WAN6, FAR6)), ids=("ip4", "ip6"))
+def test_a_narrow_path_is_found_by_what_its_router_says(net: Beyond, ends: tuple[str, str]) -> None:
+    """RFC 1191 and RFC 8201: "fragmentation needed", "packet too big".
+
+    Steps: let the gate pass 1300 bytes towards the far host; send megabytes to the echo and back;
+    then again.
+    Check: the checksum; weir has heard of it, and the second connection begins with segments that
+    fit.
+    """
+    net.app.mark()
+    with narrow(net, ends[1]):
+        goes_round(net.far, ends[0], 2 * MIB, source=ends[1])
+        heard = net.rose("icmp_errors")
+        assert heard > 0
+        goes_round(net.far, ends[0], 2 * MIB, source=ends[1])
+        assert net.rose("icmp_errors") == heard
+    nothing_is_left(net)
+
+
+@pytest.mark.parametrize("ends", ((WAN, DARK), (WAN6, DARK6)), ids=("ip4", "ip6"))
+def test_a_black_hole_is_found_by_silence(net: Beyond, ends: tuple[str, str]) -> None:
+    """Packetisation layer discovery (RFC 4821): ICMP is filtered.
+
+    Steps: let the gate pass 1300 bytes towards the far host and say nothing about it; send a
+    megabyte to the echo and back.
+    Check: the checksum; timers have run out, and ICMP has told nothing.
+    """
+    net.app.mark()
+    with narrow(net, ends[1]), nftables(net.gate, "output priority 0", TOO_BIG):
+        goes_round(net.far, ends[0], MIB, source=ends[1])
+    assert net.rose("icmp_errors") == 0 and net.rose("tcp_resent_segments") > 0
+
+
+@pytest.mark.parametrize("address", (WAN, WAN6))
+def test_fragments_are_put_together_in_any_order(net: Beyond, address: str) -> None:
+    """Datagrams longer than the path, sent by Linux as fragments.
+
+    Steps: let one packet of three be overtaken; ask the UDP echo with datagrams of up to seven
+    fragments, a few at a time.
+    Check: each comes back as it went; fragments took the detour.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with net.far.inside():
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+    kinds = "ip frag-off & 0x3fff != 0", "exthdr frag exists"
+    with sock, reordering(net.gate, one_of=3, what=kinds[":" in address]) as detour:
+        sock.settimeout(5)
+        sock.connect((address, ECHO))
+        for first in range(0, 60, 4):
+            data = {random.Random(n).randbytes(1500 + n * 131) for n in range(first, first + 4)}
+            for one in data:
+                sock.send(one)
+            assert {sock.recv(1 << 16) for _ in data} == data
+        assert detour.packets > 0
