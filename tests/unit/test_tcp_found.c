@@ -161,6 +161,5 @@ static void test_who_was_refused_for_want_of_memory_is_told_of_room(void)
 
 WEIR_TESTS("tcp/found", TEST(a_window_below_a_segment_does_not_stall_the_sender),
 	   TEST(a_newer_ack_in_an_older_segment_sets_the_window),
-	   TEST(a_cookie_keeps_scale_and_sack),
-	   TEST(a_cookie_counts_though_its_syn_has_come_again),
+	   TEST(a_cookie_keeps_scale_and_sack), TEST(a_cookie_counts_though_its_syn_has_come_again),
 	   TEST(who_was_refused_for_want_of_memory_is_told_of_room))
