@@ -13,9 +13,9 @@ static void parse_flags(struct lexer *l, struct seg *g)
 {
 	char text[WORD_MOST];
 
-	if (lex_is(l, "udp") || lex_is(l, "icmp") || lex_is(l, "ipv4") || lex_is(l, "ipv6") ||
-	    lex_is(l, "gre") || lex_is(l, "mpls")) {
-		lex_wrong(l, "only TCP is supported here");
+	if (lex_is(l, "udp") || lex_is(l, "ipv4") || lex_is(l, "ipv6") || lex_is(l, "gre") ||
+	    lex_is(l, "mpls")) {
+		lex_wrong(l, "only TCP and ICMP errors are supported here");
 		return;
 	}
 	if (lex_is(l, "-"))
@@ -71,6 +71,50 @@ static void parse_seq(struct lexer *l, struct seg *g)
 	lex_want(l, ")");
 	if (g->seq + g->bytes != end)
 		lex_wrong(l, "sequence numbers and the number of bytes disagree");
+}
+
+/* ---- ICMP errors: icmp unreachable frag_needed mtu 1400 [1:1461(1460)] ---- */
+
+struct icmp_name {
+	const char *text;
+	uint8_t type, code;
+};
+
+/* The more words first. */
+static const struct icmp_name names4[] = {
+	{"unreachable net_unreachable", 3, 0},	    {"unreachable host_unreachable", 3, 1},
+	{"unreachable protocol_unreachable", 3, 2}, {"unreachable port_unreachable", 3, 3},
+	{"unreachable frag_needed", 3, 4},	    {"time_exceeded exceeded_ttl", 11, 0},
+};
+
+static const struct icmp_name names6[] = {
+	{"unreachable net_unreachable", 1, 0},	{"unreachable host_unreachable", 1, 3},
+	{"unreachable port_unreachable", 1, 4}, {"packet_too_big", 2, 0},
+	{"time_exceeded exceeded_ttl", 3, 0},
+};
+
+static void parse_icmp(struct lexer *l, struct seg *g, bool inbound)
+{
+	const bool v6 = l->script->set.v6;
+	const struct icmp_name *names = v6 ? names6 : names4;
+	const size_t n = v6 ? sizeof(names6) / sizeof(names6[0])
+			    : sizeof(names4) / sizeof(names4[0]);
+	size_t i = 0;
+
+	while (i < n && !lex_is(l, names[i].text))
+		i++;
+	if (i == n || !inbound) {
+		lex_wrong(l, "an ICMP error that is not known, or that the stack would send");
+		return;
+	}
+	g->is_icmp = true;
+	g->icmp_type = names[i].type;
+	g->icmp_code = names[i].code;
+	if (lex_is(l, "mtu"))
+		g->icmp_mtu = (uint32_t)lex_number(l, 0, UINT16_MAX, "mtu");
+	lex_want(l, "[");
+	parse_seq(l, g);
+	lex_want(l, "]");
 }
 
 /* ---- options ---- */
@@ -178,6 +222,10 @@ struct seg *parse_seg(struct lexer *l, bool inbound)
 	g->ecn = ECN_ANY;
 	parse_ip(l, g);
 	parse_ports(l, g);
+	if (lex_is(l, "icmp")) {
+		parse_icmp(l, g, inbound);
+		return g;
+	}
 	parse_flags(l, g);
 	parse_seq(l, g);
 	if (lex_is(l, "ack"))

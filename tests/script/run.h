@@ -52,8 +52,7 @@ struct runner {
 	unsigned n_talks;
 	struct talk *talk; /* the current one, of lines that name no ports; NULL: none yet */
 	struct fd fds[FDS_MOST];
-	uint8_t *bytes;	 /* for a call's data */
-	char text[2048]; /* what was wrong */
+	uint8_t *bytes; /* for a call's data */
 };
 
 #define CALL_BYTES (1u << 20)
@@ -91,6 +90,8 @@ static inline uint8_t stream_byte(uint64_t at)
 
 /* A packet to the stack; @t says where its stream begins. */
 struct rte_mbuf *wire_make(struct runner *r, const struct talk *t, const struct seg *live);
+/* An error about what the stack has sent. */
+struct rte_mbuf *wire_make_icmp(struct runner *r, const struct talk *t, const struct seg *live);
 /* A packet from the stack. NULL, or what is wrong with it. */
 const char *wire_read(const struct runner *r, struct rte_mbuf *m, struct seg *live);
 /* Whether its payload is the stream's. */

@@ -84,6 +84,9 @@ struct seg {
 	uint8_t tos;
 	bool has_tos, has_wnd, has_urg;
 	bool any_opts; /* <...> */
+	bool is_icmp;  /* an error about what we sent: seq and bytes are of that */
+	uint8_t icmp_type, icmp_code;
+	uint32_t icmp_mtu;
 	uint8_t n_opts;
 	struct opt opts[OPTS_MOST];
 };

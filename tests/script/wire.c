@@ -5,12 +5,16 @@
 #include "run.h"
 
 #include <arpa/inet.h>
+#include <netinet/icmp6.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
+#include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <weir/csum.h>
 #include <weir/meta.h>
+
+#define TCP_BYTES 20
 
 /* packetdrill's addresses. */
 static const uint8_t ours4[4] = {192, 168, 0, 1}, peer4[4] = {192, 0, 2, 1};
@@ -130,7 +134,7 @@ static bool get_opts(const uint8_t *p, size_t bytes, struct seg *g)
 
 /* ---- to the stack ---- */
 
-static void put_ip4(struct rte_mbuf *m, uint8_t tos)
+static void put_ip4(struct rte_mbuf *m, uint8_t tos, uint8_t proto)
 {
 	struct iphdr *ip = (struct iphdr *)rte_pktmbuf_prepend(m, sizeof(*ip));
 
@@ -139,27 +143,27 @@ static void put_ip4(struct rte_mbuf *m, uint8_t tos)
 			     .tos = tos,
 			     .tot_len = htons((uint16_t)m->pkt_len),
 			     .ttl = 64,
-			     .protocol = IPPROTO_TCP};
+			     .protocol = proto};
 	memcpy(&ip->saddr, peer4, sizeof(peer4));
 	memcpy(&ip->daddr, ours4, sizeof(ours4));
 	ip->check = weir_csum(ip, sizeof(*ip));
 	*weir_meta(m) = (struct weir_meta){
-		.flags = WEIR_META_IP4 | WEIR_META_L4, .l4_off = sizeof(*ip), .proto = IPPROTO_TCP};
+		.flags = WEIR_META_IP4 | WEIR_META_L4, .l4_off = sizeof(*ip), .proto = proto};
 }
 
-static void put_ip6(struct rte_mbuf *m, uint8_t tos)
+static void put_ip6(struct rte_mbuf *m, uint8_t tos, uint8_t proto)
 {
 	const uint16_t bytes = (uint16_t)m->pkt_len;
 	struct ip6_hdr *ip = (struct ip6_hdr *)rte_pktmbuf_prepend(m, sizeof(*ip));
 
 	*ip = (struct ip6_hdr){.ip6_flow = htonl(UINT32_C(6) << 28 | (uint32_t)tos << 20),
 			       .ip6_plen = htons(bytes),
-			       .ip6_nxt = IPPROTO_TCP,
+			       .ip6_nxt = proto,
 			       .ip6_hlim = 64};
 	memcpy(&ip->ip6_src, peer6, sizeof(peer6));
 	memcpy(&ip->ip6_dst, ours6, sizeof(ours6));
 	*weir_meta(m) = (struct weir_meta){
-		.flags = WEIR_META_IP6 | WEIR_META_L4, .l4_off = sizeof(*ip), .proto = IPPROTO_TCP};
+		.flags = WEIR_META_IP6 | WEIR_META_L4, .l4_off = sizeof(*ip), .proto = proto};
 }
 
 static uint32_t pseudo(const struct runner *r, uint32_t bytes)
@@ -209,9 +213,76 @@ struct rte_mbuf *wire_make(struct runner *r, const struct talk *t, const struct 
 	tcp->check = weir_csum_finish(
 		weir_csum_add(pseudo(r, m->pkt_len), weir_csum_sum(tcp, m->data_len)));
 	if (r->script->set.v6)
-		put_ip6(m, tos);
+		put_ip6(m, tos, IPPROTO_TCP);
 	else
-		put_ip4(m, tos);
+		put_ip4(m, tos, IPPROTO_TCP);
+	return m;
+}
+
+/* What the stack has sent as a router quotes it: its header and eight bytes. */
+struct quote4 {
+	struct icmphdr icmp;
+	struct iphdr ip;
+	uint16_t ports[2];
+	uint32_t seq;
+} __attribute__((packed));
+
+struct quote6 {
+	struct icmp6_hdr icmp;
+	struct ip6_hdr ip;
+	uint16_t ports[2];
+	uint32_t seq;
+} __attribute__((packed));
+
+static void quote4(struct rte_mbuf *m, const struct talk *t, const struct seg *g)
+{
+	struct quote4 *q = (struct quote4 *)rte_pktmbuf_append(m, sizeof(*q));
+
+	*q = (struct quote4){
+		.icmp = {.type = g->icmp_type,
+			 .code = g->icmp_code,
+			 .un.frag.mtu = htons((uint16_t)g->icmp_mtu)},
+		.ip = {.version = 4,
+		       .ihl = 5,
+		       .tot_len = htons((uint16_t)(sizeof(q->ip) + TCP_BYTES + g->bytes)),
+		       .frag_off = htons(IP_DF),
+		       .ttl = 60,
+		       .protocol = IPPROTO_TCP},
+		.ports = {htons(t->our_port), htons(t->peer_port)},
+		.seq = htonl(g->seq),
+	};
+	memcpy(&q->ip.saddr, ours4, sizeof(ours4));
+	memcpy(&q->ip.daddr, peer4, sizeof(peer4));
+	put_ip4(m, 0, IPPROTO_ICMP);
+}
+
+static void quote6(struct rte_mbuf *m, const struct talk *t, const struct seg *g)
+{
+	struct quote6 *q = (struct quote6 *)rte_pktmbuf_append(m, sizeof(*q));
+
+	*q = (struct quote6){
+		.icmp = {.icmp6_type = g->icmp_type, .icmp6_code = g->icmp_code},
+		.ip = {.ip6_flow = htonl(UINT32_C(6) << 28),
+		       .ip6_plen = htons((uint16_t)(TCP_BYTES + g->bytes)),
+		       .ip6_nxt = IPPROTO_TCP,
+		       .ip6_hlim = 60},
+		.ports = {htons(t->our_port), htons(t->peer_port)},
+		.seq = htonl(g->seq),
+	};
+	q->icmp.icmp6_mtu = htonl(g->icmp_mtu);
+	memcpy(&q->ip.ip6_src, ours6, sizeof(ours6));
+	memcpy(&q->ip.ip6_dst, peer6, sizeof(peer6));
+	put_ip6(m, 0, IPPROTO_ICMPV6);
+}
+
+struct rte_mbuf *wire_make_icmp(struct runner *r, const struct talk *t, const struct seg *g)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(r->pool);
+
+	if (m != NULL && r->script->set.v6)
+		quote6(m, t, g);
+	else if (m != NULL)
+		quote4(m, t, g);
 	return m;
 }
 
