@@ -121,7 +121,8 @@ void tcp_free(struct weir_stack *s)
 	if (t == NULL)
 		return;
 	for (uint32_t i = 0; i < t->conn_touched; i++)
-		if (t->conns[i].state != TCPS_LISTEN && t->conns[i].work != NONE)
+		if (t->conns[i].state != TCPS_LISTEN && t->conns[i].state != TCPS_FREE &&
+		    t->conns[i].work != NONE)
 			work_put(&t->conns[i]);
 	settings_free(s);
 	weir_wheel_free(t->wheel);

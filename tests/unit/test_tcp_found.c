@@ -93,12 +93,17 @@ static void test_a_cookie_keeps_scale_and_sack(void)
 
 static struct rte_mbuf *kept_syn;
 
-/* The second SYN is kept, too; and no ACK without bytes passes after it. */
+static uint16_t port_of_packet(struct rte_mbuf *m)
+{
+	return *rte_pktmbuf_mtod_offset(m, uint16_t *, sizeof(struct iphdr));
+}
+
+/* The second SYN is kept, too; nothing that its sender says after it passes. */
 static bool keep_second_syn(struct pair *p, int who, struct rte_mbuf *m)
 {
 	if (who == 0 && p->sent[0] == 2)
 		kept_syn = rte_pktmbuf_copy(m, toy_only_pool(), 0, UINT32_MAX);
-	return who != 0 || p->sent[0] != 4;
+	return who != 0 || p->sent[0] <= 2 || port_of_packet(m) != port_of_packet(kept_syn);
 }
 
 static void test_a_cookie_counts_though_its_syn_has_come_again(void)
@@ -159,7 +164,22 @@ static void test_who_was_refused_for_want_of_memory_is_told_of_room(void)
 	pair_end();
 }
 
+/* Free places are linked by the member that else names what is on its way. */
+static void test_a_stack_whose_connections_were_many_and_are_gone_is_freed(void)
+{
+	weir_sock c[2000];
+
+	pair_begin_with((struct weir_stack_conf){.connections = 2001, .active = 1});
+	(void)pair_listen(80, 8);
+	for (unsigned i = 0; i < RTE_DIM(c); i++)
+		CU_ASSERT_EQUAL_FATAL(weir_socket(A, WEIR_TCP, NULL, &c[i]), 0);
+	for (unsigned i = 0; i < RTE_DIM(c); i++)
+		CU_ASSERT_EQUAL(weir_sock_close(A, c[i]), 0);
+	pair_end();
+}
+
 WEIR_TESTS("tcp/found", TEST(a_window_below_a_segment_does_not_stall_the_sender),
 	   TEST(a_newer_ack_in_an_older_segment_sets_the_window),
 	   TEST(a_cookie_keeps_scale_and_sack), TEST(a_cookie_counts_though_its_syn_has_come_again),
+	   TEST(a_stack_whose_connections_were_many_and_are_gone_is_freed),
 	   TEST(who_was_refused_for_want_of_memory_is_told_of_room))
