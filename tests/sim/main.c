@@ -4,7 +4,8 @@
  * The simulation as a program: seeds, the table of goodput, many connections.
  */
 
-#include "sim.h"
+#include "crowd.h"
+#include "goodput.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -16,11 +17,14 @@ static struct sim sim;
 
 static void usage(FILE *to)
 {
-	fputs("usage: sim [--trace] --seed N | --seeds FROM-TO\n\n"
+	fputs("usage: sim [--trace] --seed N | --seeds FROM-TO\n"
+	      "       sim --goodput [FILE] | --connections N\n\n"
 	      "Stacks over simulated wires in virtual time; a seed repeats a run.\n\n"
 	      "  --seed N         one run\n"
 	      "  --seeds FROM-TO  these; prints those that fail\n"
-	      "  --trace          print each packet as it leaves, and with * as it arrives\n",
+	      "  --trace          print each packet as it leaves, and with * as it arrives\n"
+	      "  --goodput        print the table of goodput, or compare it with FILE's\n"
+	      "  --connections N  so many at once, both ends here: memory and CPU of each\n",
 	      to);
 }
 
@@ -57,7 +61,9 @@ static int run_seeds(uint64_t from, uint64_t to, bool trace)
 
 struct order {
 	uint64_t from, to;
-	bool trace;
+	bool trace, goodput;
+	const char *file;
+	uint32_t connections;
 };
 
 /* False: it cannot be understood. */
@@ -72,20 +78,42 @@ static bool read_range(const char *text, struct order *o)
 	return end != text && *end == '\0' && o->to >= o->from && o->from > 0;
 }
 
+static bool read_option(int c, struct order *o)
+{
+	char *end;
+
+	switch (c) {
+	case 't':
+		o->trace = true;
+		return true;
+	case 'g':
+		o->goodput = true;
+		return true;
+	case 's':
+		return read_range(optarg, o);
+	case 'c':
+		o->connections = (uint32_t)strtoul(optarg, &end, 10);
+		return *end == '\0' && o->connections > 0 && o->connections <= CROWD_MOST;
+	default:
+		return false;
+	}
+}
+
 static bool read_order(int argc, char **argv, struct order *o)
 {
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
 						{"seeds", required_argument, NULL, 's'},
+						{"connections", required_argument, NULL, 'c'},
+						{"goodput", no_argument, NULL, 'g'},
 						{"trace", no_argument, NULL, 't'},
 						{0}};
 
-	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-		if (c == 't')
-			o->trace = true;
-		else if (c != 's' || !read_range(optarg, o))
+	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
+		if (!read_option(c, o))
 			return false;
-	}
-	return optind == argc && o->from > 0;
+	if (o->goodput && optind < argc)
+		o->file = argv[optind++];
+	return optind == argc && (o->from > 0) + o->goodput + (o->connections > 0) == 1;
 }
 
 int main(int argc, char **argv)
@@ -98,5 +126,7 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sim_memory(MBUFS);
-	return run_seeds(o.from, o.to, o.trace);
+	if (o.goodput)
+		return goodput(&sim, o.file);
+	return o.connections > 0 ? crowd(o.connections) : run_seeds(o.from, o.to, o.trace);
 }

@@ -52,9 +52,9 @@ static struct arrival take(struct wire *w)
 /* Bytes that wait for the transmitter. */
 static uint64_t waiting_bytes(const struct wire *w, uint64_t now_ns)
 {
-	return w->free_ns > now_ns
-		       ? (uint64_t)((double)(w->free_ns - now_ns) * 1e-9 * (double)w->conf.bytes_s)
-		       : 0;
+	const uint64_t ns = w->free_ns > now_ns ? w->free_ns - now_ns : 0;
+
+	return (uint64_t)((unsigned __int128)ns * w->conf.bytes_s / 1000000000);
 }
 
 static bool is_lost(struct wire *w)

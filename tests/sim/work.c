@@ -313,7 +313,7 @@ static void finish(struct sim *s, struct side *k)
 	if (k->ended_in && !k->flow->may_break && k->received != k->to_receive)
 		sim_fail(s, "flow %u side %u: the end came after %" PRIu64 " of %" PRIu64,
 			 k->flow->index, k == &k->flow->side[1], k->received, k->to_receive);
-	if (k->ended_in && (k->ended_out || k->flow->may_break))
+	if (k->ended_in && (k->ended_out || (k->flow->may_break && k->received < k->to_receive)))
 		done(k);
 }
 
