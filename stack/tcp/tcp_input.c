@@ -276,15 +276,16 @@ static enum step check_reset(struct conn *c, const struct segment *g)
 /*
  * Section 3.10.7.4: a newer segment, or a newer ACK, or more room. A newer ACK in an older segment,
  * one that was sent again, counts as Linux has it: the window of an older ACK would reach too far.
+ * So does no room at all: a peer whose buffer has overflowed says so without anything new.
  */
 static void update_window(struct conn *c, const struct segment *g)
 {
-	const uint32_t newest = seq_max(c->snd_wl1, g->seq);
+	const uint32_t newest = seq_max(c->snd_wl1, g->seq), wnd = conn_wnd(c, g);
 
 	if (seq_lt(c->snd_una, g->ack) || seq_lt(c->snd_wl1, g->seq) ||
 	    (c->snd_wl1 == g->seq && (seq_lt(c->snd_wl2, g->ack) ||
-				      (c->snd_wl2 == g->ack && conn_wnd(c, g) > c->snd_wnd)))) {
-		if (conn_wnd(c, g) != c->snd_wnd)
+				      (c->snd_wl2 == g->ack && (wnd > c->snd_wnd || wnd == 0))))) {
+		if (wnd != c->snd_wnd)
 			conn_dirty(c);
 		set_window(c, g);
 		c->snd_wl1 = newest;

@@ -408,6 +408,15 @@ static void make_fin(struct conn *c)
 	c->flags |= CONN_FIN_MADE;
 }
 
+/*
+ * A peer may shrink its window though it should not (section 3.8.6, MUST-34): Linux does when its
+ * buffer overflows. What lies outside now is not sent again, but for the first: that is the probe.
+ */
+static bool is_inside(const struct conn *c, const struct seg *g)
+{
+	return g->seq == c->snd_una || seq_le(g->end, c->snd_una + c->snd_wnd);
+}
+
 /* @return bytes sent, by reference of *n_left counted; a short buffer ends it. */
 static uint32_t send_lost(struct conn *c, struct work *w, unsigned *n_left)
 {
@@ -417,7 +426,7 @@ static uint32_t send_lost(struct conn *c, struct work *w, unsigned *n_left)
 	while (*n_left > 0 && sent < quantum(c, w) && loss_room(c, w) > 0) {
 		struct rte_mbuf *m = snd_lost(c->stack, w, mss);
 
-		if (m == NULL)
+		if (m == NULL || !is_inside(c, seg_of(m)))
 			break;
 		sent += m->pkt_len;
 		if (!send_segment(c, w, m)) {
@@ -506,6 +515,14 @@ static void send_queued(struct conn *c, struct work *w)
 	loss_arm(c, w, c->stack->now_ns);
 }
 
+/* Of an ACK: one that the peer takes though it has shrunk its window below what is on its way. */
+static uint32_t ack_seq(const struct conn *c)
+{
+	const uint32_t edge = c->snd_una + c->snd_wnd;
+
+	return c->state >= TCPS_ESTABLISHED && seq_lt(edge, c->snd_nxt) ? edge : c->snd_nxt;
+}
+
 void conn_output(struct conn *c)
 {
 	struct work *w;
@@ -517,7 +534,7 @@ void conn_output(struct conn *c)
 	if (w != NULL && (w->flight.n > 0 || w->unsent.n > 0))
 		send_queued(c, w);
 	if (c->flags & CONN_ACK_NOW && c->state >= TCPS_SYN_RECEIVED &&
-	    !conn_send_bare(c, c->snd_nxt, TCP_ACK))
+	    !conn_send_bare(c, ack_seq(c), TCP_ACK))
 		conn_dirty(c);
 	conn_arm(c);
 }

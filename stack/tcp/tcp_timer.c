@@ -165,7 +165,7 @@ static bool run_retransmission(struct conn *c, struct work *w, uint64_t now_ns)
 	}
 	timed_out_once = w->rtx_kind == RTX_RTO;
 	loss_on_timer(c->stack, c, w, now_ns);
-	if (timed_out_once && c->backoff == BLACK_HOLE && c->mss_out > MSS_HOLE)
+	if (timed_out_once && c->backoff == BLACK_HOLE && c->mss_out > MSS_HOLE && c->snd_wnd > 0)
 		conn_set_mss(c, MSS_HOLE);
 	conn_dirty(c);
 	return true;

@@ -334,6 +334,67 @@ static void test_a_closed_window_is_probed_and_opens(void)
 	pair_end();
 }
 
+/* A peer that takes no bytes and says that its window is shut, though it was open: Linux does. */
+static struct {
+	uint32_t first, ack_seq; /* of the bytes on their way; of the last ACK */
+	unsigned again, outside; /* sent since the window is shut: the first segment, others */
+	bool is_shut;
+} shrunk;
+
+static bool shrink_window(struct pair *p, int who, struct rte_mbuf *m)
+{
+	struct tcphdr *tcp = rte_pktmbuf_mtod_offset(m, struct tcphdr *, sizeof(struct iphdr));
+	const uint32_t bytes = m->pkt_len - (uint32_t)sizeof(struct iphdr) - tcp->doff * 4u;
+
+	(void)p;
+	if (who == 1) {
+		tcp->window = 0;
+		shrunk.is_shut = true;
+		return true;
+	}
+	if (bytes == 0) {
+		shrunk.ack_seq = ntohl(tcp->seq);
+		return true;
+	}
+	if (shrunk.first == 0)
+		shrunk.first = ntohl(tcp->seq);
+	if (shrunk.is_shut && ntohl(tcp->seq) == shrunk.first)
+		shrunk.again++;
+	else if (shrunk.is_shut)
+		shrunk.outside++;
+	return false;
+}
+
+static void test_a_window_that_shrinks_is_probed_and_acknowledges(void)
+{
+	static char text[20000];
+	uint64_t got = 0;
+	weir_sock a, c;
+	int64_t n;
+
+	pair_begin();
+	c = connected(&a);
+	memset(&shrunk, 0, sizeof(shrunk));
+	pair.passes = shrink_window;
+	CU_ASSERT_EQUAL(weir_send(A, c, text, sizeof(text)), sizeof(text));
+	pair_run(2 * MS);
+	CU_ASSERT_EQUAL(weir_send(B, a, "hello", 5), 5);
+	pair_run(3 * MS);
+	shrunk.again = shrunk.outside = 0; /* what left before A heard of it */
+	pair_run(5 * S);
+	CU_ASSERT_EQUAL(shrunk.ack_seq, shrunk.first);
+	CU_ASSERT(shrunk.again >= 3);
+	CU_ASSERT_EQUAL(shrunk.outside, 0);
+	pair.passes = NULL;
+	CU_ASSERT_EQUAL(weir_send(B, a, "open", 4), 4);
+	pair_run(20 * S);
+	while ((n = weir_recv(B, a, text, sizeof(text))) > 0)
+		got += (uint64_t)n;
+	CU_ASSERT_EQUAL(got, sizeof(text));
+	CU_ASSERT_EQUAL(A->stats.tcp_out_bytes / A->stats.tcp_out / 1000, 1); /* no black hole */
+	pair_end();
+}
+
 /* ---- timers ---- */
 
 static void test_silence_ends_a_connection_with_keepalive(void)
@@ -563,6 +624,7 @@ WEIR_TESTS("tcp", TEST(bytes_go_both_ways_and_the_connection_ends_in_time_wait),
 	   TEST(cookies_serve_when_places_are_short),
 	   TEST(who_never_answers_a_syn_ack_is_forgotten),
 	   TEST(a_closed_window_is_probed_and_opens),
+	   TEST(a_window_that_shrinks_is_probed_and_acknowledges),
 	   TEST(silence_ends_a_connection_with_keepalive),
 	   TEST(unacknowledged_bytes_end_it_after_the_user_timeout),
 	   TEST(a_deadline_of_reading_ends_it), TEST(a_syn_that_nobody_answers_times_out),
