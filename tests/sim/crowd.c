@@ -14,17 +14,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define MS_NS	     UINT64_C(1000000)
-#define S_NS	     (1000 * MS_NS)
-#define ROUND	     512  /* connect at once */
-#define PORT_FIRST   1000
-#define PORT_MOST    20000 /* connections to one port: our own are 28,232 */
-#define REST_NS	     (3 * S_NS)
-#define PASS_NS	     100000
-#define PASSES_MOST  64
-#define QUEUE_MOST   16384
-#define BYTES_MOST   256 /* of memory for an idle end */
-#define FIXED_BYTES  (1u << 20) /* of a stack: settings, and who has bytes on the way */
+#define MS_NS	    UINT64_C(1000000)
+#define S_NS	    (1000 * MS_NS)
+#define ROUND	    512 /* connect at once */
+#define PORT_FIRST  1000
+#define PORT_MOST   20000 /* connections to one port: our own are 28,232 */
+#define REST_NS	    (3 * S_NS)
+#define PASS_NS	    100000
+#define PASSES_MOST 64
+#define QUEUE_MOST  16384
+#define BYTES_MOST  256	       /* of memory for an idle end */
+#define FIXED_BYTES (1u << 20) /* of a stack: settings, and who has bytes on the way */
 
 struct end {
 	struct crowd *crowd;
@@ -142,10 +142,9 @@ static bool hand_over(struct crowd *c, unsigned who)
 
 		if (!packet_read(e->sent[i], &p))
 			fail(c, "a packet that is none");
-		*weir_meta(e->sent[i]) =
-			(struct weir_meta){.flags = WEIR_META_IP4 | WEIR_META_L4,
-					   .l4_off = p.l4_off,
-					   .proto = p.proto};
+		*weir_meta(e->sent[i]) = (struct weir_meta){.flags = WEIR_META_IP4 | WEIR_META_L4,
+							    .l4_off = p.l4_off,
+							    .proto = p.proto};
 	}
 	e->n = 0;
 	if (n > 0 && weir_stack_input(c->end[!who].stack, e->sent, (uint16_t)n, c->now_ns) != 0)
@@ -186,8 +185,8 @@ static void connect_some(struct crowd *c, uint32_t most)
 	struct weir_stack *s = c->end[0].stack;
 
 	for (uint32_t i = 0; i < most && !c->failed; i++) {
-		const struct weir_endpoint to = {
-			host_addr(1, 4), (uint16_t)(PORT_FIRST + c->n[0] / PORT_MOST)};
+		const struct weir_endpoint to = {host_addr(1, 4),
+						 (uint16_t)(PORT_FIRST + c->n[0] / PORT_MOST)};
 		weir_sock *sock = &c->socks[0][c->n[0]];
 
 		if (weir_socket(s, WEIR_TCP, NULL, sock) < 0 ||
@@ -204,8 +203,7 @@ static void accept_all(struct crowd *c)
 	for (uint32_t i = 0; i < c->n_listeners; i++) {
 		weir_sock sock;
 
-		while (c->n[1] < c->want &&
-		       weir_accept(s, c->listeners[i], NULL, &sock, NULL) == 0)
+		while (c->n[1] < c->want && weir_accept(s, c->listeners[i], NULL, &sock, NULL) == 0)
 			c->socks[1][c->n[1]++] = sock;
 	}
 }
@@ -273,8 +271,7 @@ static void report(struct crowd *c, uint64_t bytes, double cpu)
 
 	printf("%u connections, both ends: %.1f MiB, %.0f bytes an idle end, %u buffers held\n"
 	       "%.2f s of CPU to set up, say a byte and rest: %.2f us each\n",
-	       c->want, (double)bytes / (1 << 20), each, mbufs, cpu,
-	       cpu * 1e6 / (double)c->want);
+	       c->want, (double)bytes / (1 << 20), each, mbufs, cpu, cpu * 1e6 / (double)c->want);
 	if (mbufs != 0)
 		fail(c, "idle connections hold buffers");
 	if (!SANITISED && bytes > 2 * ((uint64_t)c->want * BYTES_MOST + FIXED_BYTES))

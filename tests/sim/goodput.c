@@ -25,7 +25,8 @@ struct path {
 	uint32_t rate_mbit, rtt_ms, loss_ppm;
 };
 
-/* Half of the round trip each way; the queue takes a round trip's bytes, but at least 20 packets. */
+/* Half of the round trip each way; the queue takes a round trip's bytes, but at least 20 packets.
+ */
 static void make_wires(struct sim *s, const struct path *p, bool marks)
 {
 	const uint64_t rate = (uint64_t)p->rate_mbit * MBIT;
