@@ -20,14 +20,15 @@ static int error_of(struct conn *c)
 
 /* ---- sending ---- */
 
+/* A quarter of all memory is left for what is received: two that only send would wait for ever. */
 uint32_t conn_room(const struct conn *c)
 {
 	const struct weir_stack *s = c->stack;
 	const struct work *w = work_of(c);
 	const uint32_t queued = w == NULL ? 0 : w->flight.bytes + w->unsent.bytes;
 	const uint32_t most = settings_of(c)->sndbuf;
-	const uint64_t left =
-		s->conf.memory_bytes > s->held_bytes ? s->conf.memory_bytes - s->held_bytes : 0;
+	const uint64_t all = s->conf.memory_bytes - s->conf.memory_bytes / 4;
+	const uint64_t left = all > s->held_bytes ? all - s->held_bytes : 0;
 
 	return queued >= most ? 0 : (uint32_t)RTE_MIN(left, (uint64_t)(most - queued));
 }

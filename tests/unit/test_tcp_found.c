@@ -144,17 +144,17 @@ static void test_who_was_refused_for_want_of_memory_is_told_of_room(void)
 		c[i] = pair_connect("192.0.2.2", 80);
 	pair_run(10 * MS);
 	a = pair_accept(l);
-	CU_ASSERT_EQUAL(weir_send(A, c[0], bytes, sizeof(bytes)), 50000);
+	CU_ASSERT_EQUAL(weir_send(A, c[0], bytes, sizeof(bytes)), 37500);
 	CU_ASSERT_EQUAL(weir_send(A, c[1], bytes, sizeof(bytes)), -EAGAIN);
 	while (weir_stack_events(A, &e, 1) > 0)
 		;
-	for (int i = 0; i < 3000 && got < 50000; i++) {
+	for (int i = 0; i < 3000 && got < 37500; i++) {
 		const int64_t n = weir_recv(B, a, bytes, sizeof(bytes));
 
 		got += n > 0 ? (uint64_t)n : 0;
 		pair_run(MS);
 	}
-	CU_ASSERT_EQUAL(got, 50000);
+	CU_ASSERT_EQUAL(got, 37500);
 	pair_run(100 * MS);
 	CU_ASSERT_EQUAL(weir_stack_events(A, &e, 1), 1);
 	CU_ASSERT_EQUAL(e.sock, c[0]);
@@ -178,8 +178,37 @@ static void test_a_stack_whose_connections_were_many_and_are_gone_is_freed(void)
 	pair_end();
 }
 
+/* Both have their memory full of what the other is to receive. */
+static void test_two_that_fill_their_memory_by_sending_can_still_receive(void)
+{
+	static uint8_t bytes[200000], text[4096];
+	uint64_t sent[2] = {0}, got[2] = {0};
+	weir_sock sock[2], l;
+
+	pair_begin_with((struct weir_stack_conf){.memory_bytes = 50000});
+	l = pair_listen(80, 8);
+	sock[0] = pair_connect("192.0.2.2", 80);
+	pair_run(10 * MS);
+	sock[1] = pair_accept(l);
+	for (int i = 0; i < 5000 && (got[0] < sizeof(bytes) || got[1] < sizeof(bytes)); i++) {
+		for (int who = 0; who < 2; who++) {
+			struct weir_stack *s = pair.end[who].stack;
+			int64_t n = weir_send(s, sock[who], bytes, sizeof(bytes) - sent[who]);
+
+			sent[who] += n > 0 ? (uint64_t)n : 0;
+			while ((n = weir_recv(s, sock[who], text, sizeof(text))) > 0)
+				got[who] += (uint64_t)n;
+		}
+		pair_run(MS);
+	}
+	CU_ASSERT_EQUAL(got[0], sizeof(bytes));
+	CU_ASSERT_EQUAL(got[1], sizeof(bytes));
+	pair_end();
+}
+
 WEIR_TESTS("tcp/found", TEST(a_window_below_a_segment_does_not_stall_the_sender),
 	   TEST(a_newer_ack_in_an_older_segment_sets_the_window),
 	   TEST(a_cookie_keeps_scale_and_sack), TEST(a_cookie_counts_though_its_syn_has_come_again),
 	   TEST(a_stack_whose_connections_were_many_and_are_gone_is_freed),
+	   TEST(two_that_fill_their_memory_by_sending_can_still_receive),
 	   TEST(who_was_refused_for_want_of_memory_is_told_of_room))
