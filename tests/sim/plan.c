@@ -49,6 +49,8 @@ static void plan_wire(struct sim *s, struct wire_conf *c)
 	if (rnd_one_in(r, 3)) {
 		c->bytes_s = rnd_scaled(r, 20000, 1000000000);
 		c->queue_bytes = (uint32_t)rnd_scaled(r, 30000, 1000000);
+		if (c->queue_bytes > 2 * c->bytes_s) /* two seconds of it */
+			c->queue_bytes = (uint32_t)(2 * c->bytes_s);
 		if (rnd_one_in(r, 2))
 			c->mark_bytes = c->queue_bytes / (uint32_t)rnd_between(r, 2, 10);
 	}
