@@ -44,6 +44,7 @@ def httpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beyond]:
 
 
 @pytest.mark.long
+@pytest.mark.limit(180)  # of the long run: half an hour, for 1 GiB at 5 %
 @pytest.mark.parametrize("percent", SIZES)
 @pytest.mark.parametrize("address", (WAN, WAN6))
 def test_all_bytes_go_and_come_back_over_a_lossy_path(
@@ -64,6 +65,7 @@ def test_all_bytes_go_and_come_back_over_a_lossy_path(
 
 
 @pytest.mark.long
+@pytest.mark.limit(180)  # of the long run: half an hour, for 1 GiB at 5 %
 @pytest.mark.parametrize("percent", SIZES)
 def test_uploads_arrive_over_a_lossy_path(net: Beyond, percent: int) -> None:
     """The sink alone: Linux's recovery by our SACK blocks.
@@ -81,6 +83,7 @@ def test_uploads_arrive_over_a_lossy_path(net: Beyond, percent: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.limit(180)  # of the long run: half an hour, for 1 GiB at 5 %
 @pytest.mark.parametrize("percent", SIZES)
 def test_downloads_come_over_a_lossy_path(httpd: Beyond, percent: int) -> None:
     """The source alone, with curl: our recovery by Linux's SACK blocks.
