@@ -189,11 +189,14 @@ static void test_marks_cut_the_window_once_a_round_and_the_peer_is_told(void)
 	CU_ASSERT_EQUAL(told.marks, 1);
 	send_room();
 	toy_at(1200);
-	toy_ack(10, 0, 0);
+	ack_ece(10); /* all of that flight: CWR leaves with what follows it (section 6.1.2) */
+	CU_ASSERT_EQUAL(told.marks, 1);
+	CU_ASSERT_EQUAL(tw.loss.state, REC_CWR);
+	toy_ack(11, 0, 0);
 	CU_ASSERT_EQUAL(told.recovered, 1);
 	CU_ASSERT_EQUAL(tw.loss.state, REC_OPEN);
 	CU_ASSERT_EQUAL(tw.cc.cwnd_bytes, tw.cc.ssthresh_bytes);
-	ack_ece(11);
+	ack_ece(12);
 	CU_ASSERT_EQUAL(told.marks, 2);
 	toy_end_loss();
 }
