@@ -149,8 +149,10 @@ static void put(struct peer *p, uint32_t seq, uint32_t ack, uint8_t flags, uint1
 			       .window = htons(wnd),
 			       .doff = (5u + opt_bytes / 4) & 15};
 	((uint8_t *)tcp)[13] = flags;
-	memcpy(tcp + 1, opts, opt_bytes);
-	memcpy((uint8_t *)(tcp + 1) + opt_bytes, bytes, n);
+	if (opt_bytes > 0)
+		memcpy(tcp + 1, opts, opt_bytes);
+	if (n > 0)
+		memcpy((uint8_t *)(tcp + 1) + opt_bytes, bytes, n);
 	*weir_meta(m) = (struct weir_meta){
 		.flags = WEIR_META_IP4 | WEIR_META_L4, .l4_off = sizeof(*ip), .proto = IPPROTO_TCP};
 	must(weir_stack_input(stack, &m, 1, now_ns) == 0, "TCP takes all segments");
