@@ -49,11 +49,15 @@ def ping(
     dont_fragment: bool = False,
     wait: float = 2,
 ) -> Ping:
-    """ping to its end, wait seconds for the last answer. What was lost is in the result, not an error."""
+    """ping to its end, wait seconds for an answer. What was lost is in the result, not an error.
+
+    Once it was answered, ping waits for the last answer no longer than for its interval: hence a
+    long one, and most requests in one burst, which is below what waits for a neighbour.
+    """
     options = ["-M", "do"] if dont_fragment else []
     done = netns.run(
-        "ping", "-n", "-c", str(count), "-i", "0.01", "-W", str(wait), "-s", str(size), *options, to,
-        check=False, timeout=30 + count,
+        "ping", "-n", "-c", str(count), "-l", str(min(count, 12)), "-i", "0.25", "-W", str(wait),
+        "-s", str(size), *options, to, check=False, timeout=30 + count,
     )  # fmt: skip
     counts = re.search(r"(\d+) packets transmitted, (\d+) received", done.stdout)
     if counts is None:
