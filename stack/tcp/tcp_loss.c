@@ -74,6 +74,22 @@ static void judge(struct ack *a)
 	a->found_lost = found;
 }
 
+/*
+ * A peer that had shrunk its window to nothing opens it. What probed it was refused, not lost on
+ * the way, and its timer has grown with each: RFC 9293 section 3.8.6.1.
+ */
+static void on_window_opened(struct ack *a)
+{
+	struct conn *c = a->c;
+
+	if (a->moved || a->w->loss.state != REC_TIMEOUT)
+		return;
+	a->w->loss.frto = FRTO_NONE;
+	a->w->loss.rto_from_ns = a->now_ns;
+	c->backoff = 0;
+	rack_on_timeout(c, a->w, a->now_ns);
+}
+
 void loss_on_ack(struct weir_stack *s, struct conn *c, struct work *w, const struct segment *seg,
 		 struct acked *out)
 {
@@ -86,6 +102,7 @@ void loss_on_ack(struct weir_stack *s, struct conn *c, struct work *w, const str
 		.pipe_before = snd_flight_bytes(w),
 		.dup = is_duplicate(c, w, seg),
 	};
+	const bool opened = w->loss.wnd == 0 && c->snd_wnd > 0;
 
 	*out = (struct acked){0};
 	w->loss.wnd = c->snd_wnd;
@@ -99,6 +116,8 @@ void loss_on_ack(struct weir_stack *s, struct conn *c, struct work *w, const str
 	rack_on_dsack(&a);
 	recovery_on_ack(&a);
 	judge(&a);
+	if (opened)
+		on_window_opened(&a);
 	if (out->is_new || a.dup || w->loss.found_bytes > 0) {
 		tell_cc(&a, out->rtt_us);
 		prr_on_ack(&a);

@@ -482,6 +482,7 @@ static void plan_probe(struct conn *c, struct work *w)
 			w->rtx_kind = RTX_NONE;
 			w->rtx_at_ns = 0;
 			c->probes = 0;
+			c->backoff = 0; /* of the probes, not of what follows */
 		}
 		return;
 	}
