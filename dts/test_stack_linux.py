@@ -240,11 +240,11 @@ def test_a_window_that_stays_shut_opens_again(net: Beyond, address: str) -> None
     Steps: send megabytes to the echo without reading, until nothing moves; then read.
     Check: Linux has advertised no window meanwhile; weir holds no more than its buffers; all comes.
     """
-    size = 32 * MIB
+    size = 32 * MIB if LONG else 6 * MIB
     with dialled(net.far, address, timeout=60) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         with sending(sock, size):
-            pause(120 if LONG else 1.5)
+            pause(120 if LONG else 1)
             shut = shown_by_ss(net.far, sock)
             assert received(sock) == (size, digest_of(size))
     # Our window is shut for the sender in turn, who probes it.

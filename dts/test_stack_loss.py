@@ -15,7 +15,7 @@ pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 
 MIB = 1 << 20
 # Of a bulk transfer, by percent of loss. The long run has 1 GiB each.
-SIZES = {0: 32 * MIB, 1: 8 * MIB, 5: 2 * MIB}
+SIZES = {0: 32 * MIB, 1: 8 * MIB, 5: MIB}
 GIB = 1 << 30
 JUMBO = 9000
 
@@ -71,7 +71,8 @@ def test_uploads_arrive_over_a_lossy_path(net: Beyond, percent: int) -> None:
     """The sink alone: Linux's recovery by our SACK blocks.
 
     Steps: send to discard with so much loss, and end.
-    Check: it ends without a byte; as many bytes have come as were sent; with loss, some came early.
+    Check: it ends without a byte; as many bytes have come as were sent; with loss, some came early
+    (without, too, where the kernel sends by two CPUs and its veth keeps no order between them).
     """
     size = GIB if LONG else SIZES[percent]
     net.app.mark()
@@ -79,7 +80,7 @@ def test_uploads_arrive_over_a_lossy_path(net: Beyond, percent: int) -> None:
         with sending(sock, size):
             assert received(sock)[0] == 0
     assert net.rose("tcp_in_bytes") == size
-    assert (net.rose("tcp_disordered_segments") > 0) == (percent > 0)
+    assert net.rose("tcp_disordered_segments") > 0 or percent == 0
 
 
 @pytest.mark.long
