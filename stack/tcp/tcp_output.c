@@ -524,6 +524,16 @@ static uint32_t ack_seq(const struct conn *c)
 	return c->state >= TCPS_ESTABLISHED && seq_lt(edge, c->snd_nxt) ? edge : c->snd_nxt;
 }
 
+/* One SYN was all that was on its way, and what it has told is in struct conn: rest begins now. */
+static void rest_after_syn(struct conn *c)
+{
+	const struct conn_count *n = count_of(c);
+	const struct work *w = work_of(c);
+
+	if (n->out_segs == 1 && n->in_segs == 0 && w != NULL && work_is_quiet(w))
+		work_put(c);
+}
+
 void conn_output(struct conn *c)
 {
 	struct work *w;
@@ -534,8 +544,11 @@ void conn_output(struct conn *c)
 	w = work_of(c);
 	if (w != NULL && (w->flight.n > 0 || w->unsent.n > 0))
 		send_queued(c, w);
-	if (c->flags & CONN_ACK_NOW && c->state >= TCPS_SYN_RECEIVED &&
-	    !conn_send_bare(c, ack_seq(c), TCP_ACK))
-		conn_dirty(c);
+	if (c->flags & CONN_ACK_NOW && c->state >= TCPS_SYN_RECEIVED) {
+		if (conn_send_bare(c, ack_seq(c), TCP_ACK))
+			rest_after_syn(c);
+		else
+			conn_dirty(c);
+	}
 	conn_arm(c);
 }

@@ -417,6 +417,12 @@ static inline struct work *work_of(const struct conn *c)
 	return c->work == NONE || (c->flags & CONN_BOUND) ? NULL : &c->stack->tcp->works[c->work];
 }
 
+/* Nothing is on its way, in neither direction. */
+static inline bool work_is_quiet(const struct work *w)
+{
+	return w->flight.n == 0 && w->unsent.n == 0 && w->ready.n == 0 && w->early.n == 0;
+}
+
 /* ---- tcp.c: the doors ---- */
 
 int tcp_create(struct weir_stack *s);

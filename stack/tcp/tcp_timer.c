@@ -50,11 +50,6 @@ static uint64_t keepalive_at(const struct conn *c, const struct settings *set, u
 	return heard + set->keep_idle_s * S_NS + c->probes * (set->keep_interval_s * S_NS);
 }
 
-static bool is_quiet(const struct work *w)
-{
-	return w->flight.n == 0 && w->unsent.n == 0 && w->ready.n == 0 && w->early.n == 0;
-}
-
 /* RFC 5482, TCP_USER_TIMEOUT. */
 static uint64_t user_timeout_at(const struct conn *c, const struct settings *set, uint64_t now_ns)
 {
@@ -108,7 +103,7 @@ static bool run_slow(struct conn *c, uint64_t now_ns)
 		return false;
 	}
 	if (c->flags & CONN_KEEPALIVE && c->state >= TCPS_ESTABLISHED &&
-	    (work_of(c) == NULL || is_quiet(work_of(c))) &&
+	    (work_of(c) == NULL || work_is_quiet(work_of(c))) &&
 	    keepalive_at(c, set, now_ns) <= now_ns) {
 		if (c->probes >= set->keep_count) {
 			give_up(c);
@@ -236,7 +231,8 @@ void conn_fire(struct weir_timer *t, uint64_t now_ns)
 		if (w->rtx_at_ns != 0 && w->rtx_at_ns <= now_ns &&
 		    !run_retransmission(c, w, now_ns))
 			return;
-		if (is_quiet(w) && tick_of(now_ns) - c->heard_tick >= TICKS_S && w->ack_at_ns == 0)
+		if (work_is_quiet(w) && tick_of(now_ns) - c->heard_tick >= TICKS_S &&
+		    w->ack_at_ns == 0)
 			work_put(c);
 	}
 	if (run_slow(c, now_ns))

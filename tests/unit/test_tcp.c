@@ -155,6 +155,53 @@ static weir_sock connected(weir_sock *a)
 	return c;
 }
 
+static bool has_work(struct weir_stack *s, weir_sock sock)
+{
+	return work_of(conn_by(s, sock)) != NULL;
+}
+
+static void test_who_has_only_connected_rests_at_once(void)
+{
+	weir_sock a, c;
+	char text[8];
+
+	pair_begin();
+	c = connected(&a);
+	CU_ASSERT_FALSE(has_work(A, c));
+	CU_ASSERT_FALSE(has_work(B, a));
+	CU_ASSERT_EQUAL(weir_send(A, c, "hello", 5), 5);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(weir_recv(B, a, text, sizeof(text)), 5);
+	pair_run(100 * MS);
+	CU_ASSERT_TRUE(has_work(A, c)); /* more may follow soon, in the window that there is */
+	CU_ASSERT_TRUE(has_work(B, a));
+	pair_run(3 * S);
+	CU_ASSERT_FALSE(has_work(A, c));
+	CU_ASSERT_FALSE(has_work(B, a));
+	pair_end();
+}
+
+static bool lose_the_first(struct pair *p, int who, struct rte_mbuf *m)
+{
+	(void)m;
+	return who != 0 || p->sent[0] > 1;
+}
+
+static void test_a_syn_that_was_lost_leaves_its_window(void)
+{
+	weir_sock c;
+
+	pair_begin();
+	pair_listen(80, 8);
+	pair.passes = lose_the_first;
+	c = pair_connect("192.0.2.2", 80);
+	pair_run(1100 * MS);
+	CU_ASSERT_EQUAL(A->stats.tcp_resent, 1);
+	CU_ASSERT(weir_sock_ready(A, c) & WEIR_READY_OUT);
+	CU_ASSERT_TRUE(has_work(A, c));
+	pair_end();
+}
+
 static int error_of(struct weir_stack *s, weir_sock sock)
 {
 	uint32_t bytes = sizeof(int);
@@ -619,6 +666,7 @@ WEIR_TESTS("tcp", TEST(bytes_go_both_ways_and_the_connection_ends_in_time_wait),
 	   TEST(a_mebibyte_arrives_though_packets_are_lost),
 	   TEST(nobody_listens_and_the_connection_is_refused),
 	   TEST(who_has_shut_down_still_receives), TEST(an_abort_resets_the_peer),
+	   TEST(who_has_only_connected_rests_at_once), TEST(a_syn_that_was_lost_leaves_its_window),
 	   TEST(who_closes_with_bytes_unread_resets), TEST(a_listener_that_goes_resets_who_waits),
 	   TEST(a_drained_listener_takes_nobody_new), TEST(a_full_backlog_lets_the_next_wait),
 	   TEST(cookies_serve_when_places_are_short),
