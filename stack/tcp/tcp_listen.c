@@ -317,6 +317,9 @@ void half_open_input(struct weir_stack *s, uint32_t i, struct segment *g)
 	if (g->flags & TCP_SYN) { /* again, or another: RFC 5961 section 4 */
 		if (!(h->flags & HALF_STAMPS))
 			h->sent_us = 0; /* Karn: of which is the ACK? */
+		else if (g->opts.flags & OPT_STAMP && g->seq == h->irs &&
+			 seq_lt(h->ts_recent, g->opts.stamp))
+			h->ts_recent = g->opts.stamp; /* RFC 7323 section 4.3 */
 		send_syn_ack(s, h);
 		return;
 	}

@@ -206,9 +206,32 @@ static void test_two_that_fill_their_memory_by_sending_can_still_receive(void)
 	pair_end();
 }
 
+static bool lose_first_answer(struct pair *p, int who, struct rte_mbuf *m)
+{
+	(void)m;
+	return who != 1 || p->sent[1] != 1;
+}
+
+/* The answer to a SYN that came again echoes that one, or a second would count for a round trip. */
+static void test_a_syn_sent_again_does_not_make_the_round_trip_long(void)
+{
+	weir_sock l, c;
+
+	pair_begin();
+	l = pair_listen(80, 8);
+	c = pair_connect("192.0.2.2", 80);
+	pair.passes = lose_first_answer;
+	pair_run(1100 * MS);
+	(void)pair_accept(l);
+	CU_ASSERT(conn_by(A, c)->srtt_us > 0);
+	CU_ASSERT(conn_by(A, c)->srtt_us < 10000);
+	pair_end();
+}
+
 WEIR_TESTS("tcp/found", TEST(a_window_below_a_segment_does_not_stall_the_sender),
 	   TEST(a_newer_ack_in_an_older_segment_sets_the_window),
 	   TEST(a_cookie_keeps_scale_and_sack), TEST(a_cookie_counts_though_its_syn_has_come_again),
 	   TEST(a_stack_whose_connections_were_many_and_are_gone_is_freed),
 	   TEST(two_that_fill_their_memory_by_sending_can_still_receive),
+	   TEST(a_syn_sent_again_does_not_make_the_round_trip_long),
 	   TEST(who_was_refused_for_want_of_memory_is_told_of_room))
