@@ -233,7 +233,8 @@ static uint32_t sock_level(const struct sock *k)
 /* What a connection tells; 0: nothing, for it was closed meanwhile. */
 static uint32_t tell(struct conn *c)
 {
-	uint32_t bits = c->ready;
+	const uint32_t watched = ~(c->flags >> CONN_UNWATCHED_SHIFT);
+	uint32_t bits = c->ready, level;
 
 	c->flags &= ~CONN_READY;
 	c->ready = 0;
@@ -244,9 +245,11 @@ static uint32_t tell(struct conn *c)
 	if (c->flags & CONN_ORPHAN)
 		return 0;
 	if (c->flags & CONN_LEVEL) {
-		bits = conn_level(c) & ~(c->flags >> CONN_UNWATCHED_SHIFT);
-		conn_ready(c, bits);
-		if (!((bits | c->flags >> CONN_UNWATCHED_SHIFT) & WEIR_READY_OUT))
+		level = conn_level(c) & watched;
+		bits = (bits & watched & WEIR_READY_OUT) | level; /* connected: once, even full */
+		if (level != 0)
+			conn_ask_again(c);
+		if (watched & ~level & WEIR_READY_OUT)
 			conn_want_room(c);
 	}
 	return bits;

@@ -157,13 +157,19 @@ void conn_dirty(struct conn *c)
 	t->dirty = conn_index(c);
 }
 
-void conn_ready(struct conn *c, uint32_t bits)
+void conn_ask_again(struct conn *c)
 {
-	c->ready |= (uint8_t)(bits & ~(c->flags >> CONN_UNWATCHED_SHIFT));
-	if (c->ready == 0 || (c->flags & (CONN_READY | CONN_FROM_LISTENER | CONN_ORPHAN)))
+	if (c->flags & (CONN_READY | CONN_FROM_LISTENER | CONN_ORPHAN))
 		return;
 	c->flags |= CONN_READY;
 	sock_list_ready(c->stack, c->stack->conf.sockets + conn_index(c));
+}
+
+void conn_ready(struct conn *c, uint32_t bits)
+{
+	c->ready |= (uint8_t)(bits & ~(c->flags >> CONN_UNWATCHED_SHIFT));
+	if (c->ready != 0)
+		conn_ask_again(c);
 }
 
 /* A third of what may be queued; of the memory of all, a part that is worth a call. */

@@ -127,6 +127,7 @@ int conn_connect(struct conn *c, const struct weir_endpoint *to)
 	conn_begin(c, tcp_isn(&s->tcp->isn_key, &c->ends, s->now_ns), UINT32_MAX, UINT16_MAX);
 	c->rcv_nxt = c->rcv_adv = c->rcv_acked = 0;
 	c->state = TCPS_SYN_SENT;
+	c->ready = 0; /* as a closed one it was ready for all */
 	rc = queue_syn(c);
 	if (rc < 0) {
 		conn_end(c, 0);

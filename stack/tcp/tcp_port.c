@@ -137,6 +137,8 @@ int conn_listen(struct conn *c, uint32_t backlog)
 
 	if (p == NULL || backlog == 0)
 		return -EINVAL;
+	if (c->state != TCPS_LISTEN)
+		c->ready = 0; /* as a closed one it was ready for all */
 	c->state = TCPS_LISTEN;
 	p->backlog = backlog;
 	p->is_drained = false;

@@ -457,6 +457,8 @@ void conn_abort(struct conn *c, int error);
 void conn_dirty(struct conn *c);
 /* The user is to be told. @bits: enum weir_ready. */
 void conn_ready(struct conn *c, uint32_t bits);
+/* The user is told by the next call for events what has changed, or is so by level. */
+void conn_ask_again(struct conn *c);
 /* The user was told of no room, and is to be told of some. */
 void conn_want_room(struct conn *c);
 void conn_tell_room(struct conn *c);

@@ -8,6 +8,7 @@
 #include "toy_pair.h"
 
 #define MS UINT64_C(1000000)
+#define S  (1000 * MS)
 
 #define A pair.end[0].stack
 #define B pair.end[1].stack
@@ -228,10 +229,75 @@ static void test_a_syn_sent_again_does_not_make_the_round_trip_long(void)
 	pair_end();
 }
 
+/* How often READY_OUT is told of until nothing is, three times at most. */
+static unsigned told_of_room(void)
+{
+	struct weir_event e;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 3 && weir_stack_events(A, &e, 1) > 0; i++)
+		n += (e.ready & WEIR_READY_OUT) != 0;
+	return n;
+}
+
+/*
+ * Who connects waits for READY_OUT, by level, too, though others have all the memory: told once of
+ * the connection, and of room as long as there is some.
+ */
+static void test_a_connection_is_told_of_by_level_without_memory(void)
+{
+	const struct weir_endpoint to = toy_end("192.0.2.2", 80);
+	weir_sock c;
+
+	pair_begin();
+	(void)pair_listen(80, 8);
+	A->held_bytes += A->conf.memory_bytes; /* somebody else's */
+	CU_ASSERT_EQUAL_FATAL(weir_socket(A, WEIR_TCP, NULL, &c), 0);
+	CU_ASSERT_EQUAL(weir_sock_watch(A, c, UINT32_MAX, true), 0);
+	CU_ASSERT_EQUAL(weir_connect(A, c, &to), -EINPROGRESS);
+	CU_ASSERT_EQUAL(told_of_room(), 0);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(told_of_room(), 1);
+	CU_ASSERT_EQUAL(weir_send(A, c, "hello", 5), -EAGAIN);
+	pair_run(S);
+	CU_ASSERT_EQUAL(told_of_room(), 0);
+	A->held_bytes -= A->conf.memory_bytes;
+	pair_run(100 * MS);
+	CU_ASSERT_EQUAL(told_of_room(), 3);
+	CU_ASSERT_EQUAL(weir_send(A, c, "hello", 5), 5);
+	pair_end();
+}
+
+/* What was so of a socket that did nothing yet is told neither of a connection nor of a listener.
+ */
+static void test_who_watches_a_new_socket_is_not_told_too_soon(void)
+{
+	const struct weir_endpoint to = toy_end("192.0.2.2", 80);
+	const struct weir_endpoint at = {.port = 80};
+	struct weir_event e;
+	weir_sock l, c;
+
+	pair_begin();
+	CU_ASSERT_EQUAL_FATAL(weir_socket(B, WEIR_TCP, NULL, &l), 0);
+	CU_ASSERT_EQUAL(weir_sock_watch(B, l, UINT32_MAX, false), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_bind(B, l, &at), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_listen(B, l, 8), 0);
+	CU_ASSERT_EQUAL(weir_stack_events(B, &e, 1), 0);
+	CU_ASSERT_EQUAL_FATAL(weir_socket(A, WEIR_TCP, NULL, &c), 0);
+	CU_ASSERT_EQUAL(weir_sock_watch(A, c, UINT32_MAX, false), 0);
+	CU_ASSERT_EQUAL(weir_connect(A, c, &to), -EINPROGRESS);
+	CU_ASSERT_EQUAL(told_of_room(), 0);
+	pair_run(10 * MS);
+	CU_ASSERT_EQUAL(told_of_room(), 1);
+	pair_end();
+}
+
 WEIR_TESTS("tcp/found", TEST(a_window_below_a_segment_does_not_stall_the_sender),
 	   TEST(a_newer_ack_in_an_older_segment_sets_the_window),
 	   TEST(a_cookie_keeps_scale_and_sack), TEST(a_cookie_counts_though_its_syn_has_come_again),
 	   TEST(a_stack_whose_connections_were_many_and_are_gone_is_freed),
 	   TEST(two_that_fill_their_memory_by_sending_can_still_receive),
 	   TEST(a_syn_sent_again_does_not_make_the_round_trip_long),
+	   TEST(a_connection_is_told_of_by_level_without_memory),
+	   TEST(who_watches_a_new_socket_is_not_told_too_soon),
 	   TEST(who_was_refused_for_want_of_memory_is_told_of_room))
