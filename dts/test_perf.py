@@ -2,6 +2,7 @@
 """That the benchmarks of the stack run and say what they should; how fast is theirs to tell."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from perf import c10m, stack, trials, web
-from perf.programs import scratch
+from perf.programs import running, scratch, urgent
 from perf.trials import Comparison, Plan
 from weir.caps import Cap, requires
 from weir.lab import Lab
@@ -49,6 +50,19 @@ def test_a_target_holds_is_missed_or_open(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(trials, "RESULTS", tmp_path)
     (kept,) = json.loads(trials.save("made", [made]).read_text())
     assert len(kept["pairs"]) == 5 and kept["ratios"]["n"]["median"] == 3.0
+
+
+def test_others_wait_for_a_program_in_a_session_of_its_own(tmp_path: Path) -> None:
+    """By its own niceness, and by that of its session where the kernel groups by session.
+
+    Steps: sleep; urgent().
+    Check: both say -20.
+    """
+    with running(["sleep", "60"], tmp_path) as sleeper:
+        urgent(sleeper.pid)
+        assert os.getpriority(os.PRIO_PROCESS, sleeper.pid) == -20
+        group = Path(f"/proc/{sleeper.pid}/autogroup").read_text()
+        assert not group or group.endswith(" nice -20\n")
 
 
 @requires(Cap.AF_XDP)

@@ -20,7 +20,7 @@ from pathlib import Path
 import weir.lab
 from perf import web
 from perf.memory import measured
-from perf.programs import scratch
+from perf.programs import scratch, urgent
 from perf.trials import Comparison, Plan, Side, Trial, compare
 from perf.web import Load
 from weir.lab import Lab, remove_leftovers
@@ -114,7 +114,7 @@ def _in_memory(plan: Plan) -> list[Comparison]:
 
 
 def run(plan: Plan) -> list[Comparison]:
-    os.setpriority(os.PRIO_PROCESS, 0, web.NICE)  # of all that is started: others wait, for both
+    urgent()  # all that is started, for both sides
     weir.lab.PREFIX = "weir-bench-"
     remove_leftovers()
     with Lab() as lab, scratch() as directory:

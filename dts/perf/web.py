@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perf import cards
-from perf.programs import Program, running, tsc_hz, worker_cpu_ns
+from perf.programs import Program, running, tsc_hz, urgent, worker_cpu_ns
 from perf.trials import Trial
 from weir.lab import Lab, Port
 from weir.sut import App, Sut
@@ -24,7 +24,6 @@ from weir.wait import until
 
 CORE = 1  # the server's; wrk has core 0
 SERVER, CLIENT, LENGTH = "192.0.2.1", "192.0.2.2", 24
-NICE = -20  # for both: what else the machine does is to disturb neither
 BODY = b"0123456789abcdef" * 4
 URL = f"http://{SERVER}/small.txt"
 # A client that polls so often wakes for many packets at once, at nobody's cost but its own.
@@ -142,6 +141,7 @@ def nginx(site: Site) -> Iterator[Server]:
     try:
         argv = ["nginx", "-p", str(folder), "-c", str(conf), "-e", str(folder / "error.log")]
         with running(site.far.netns.command(*argv), folder) as master:
+            urgent(master.pid)  # it has a session of its own
             until(lambda: _answers(site), timeout=20, what="nginx")
             yield Server(lambda: _nginx_ns(master), _core_ns)
     finally:
