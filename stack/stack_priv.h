@@ -18,17 +18,24 @@ struct pkt_queue {
 	uint32_t n;
 };
 
+enum sock_flag {
+	SOCK_REUSEADDR = 1 << 0,
+	SOCK_REUSEPORT = 1 << 1,
+	SOCK_FROM_WAY = 1 << 2, /* bound to any; its address is that of the way to its peer */
+};
+
 struct sock {
 	struct weir_endpoint at;
 	void *user;
 	struct pkt_queue in;
 	struct weir_endpoint peer; /* of one that is connected; port 0: of none */
-	struct weir_addr from;	   /* to send from when it is connected */
 	uint32_t next;		   /* in its bucket of the table, or of the free ones */
+	uint32_t next_port;	   /* in its port's bucket */
 	uint32_t next_ready;	   /* in the list of those that have become ready */
 	uint8_t generation;	   /* 1 to 255 */
 	uint8_t error;		   /* errno, told once */
 	uint8_t tos;		   /* DSCP and ECN of what it sends */
+	uint8_t flags;		   /* enum sock_flag */
 	bool open, ready;
 };
 
@@ -52,7 +59,9 @@ struct weir_stack {
 	uint32_t ready_head, ready_tail;
 	uint32_t udp_port_next; /* counts the ports that were chosen */
 	uint32_t bucket_mask;
-	uint32_t *buckets;
+	uint32_t connected;	/* of socks */
+	uint32_t *buckets;	/* of socks by their ends (udp_port.c) */
+	uint32_t *port_buckets; /* by their port alone */
 	struct sock *socks;
 	uint64_t now_ns;     /* of the last input or poll */
 	uint64_t held_bytes; /* in buffers received and queued in all connections, held_of() */
@@ -110,23 +119,36 @@ static inline int sock_error(struct sock *k)
 	return -error;
 }
 
-/* socket/sock.c: the sockets, by handle and by where they are bound. */
+/* socket/sock.c: the sockets, by handle. */
 
 int sock_table_create(struct weir_stack *s);
 void sock_table_free(struct weir_stack *s);
 /* NULL: it was closed, or never was. */
 struct sock *sock_of(struct weir_stack *s, weir_sock sock);
-/* Who is bound to this address and port, or to the port at all addresses. */
-struct sock *sock_find(struct weir_stack *s, const struct weir_endpoint *at);
 int sock_new(struct weir_stack *s, void *user, weir_sock *out);
-/* 0, or why nobody can be bound there. */
-int sock_may_bind(struct weir_stack *s, const struct weir_endpoint *at);
-int sock_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *at);
 void sock_is_ready(struct weir_stack *s, struct sock *k);
 /* Sockets and connections in one row: these behind those. */
 void sock_list_ready(struct weir_stack *s, uint32_t index);
 /* Connections that were closed before anybody asked for their events leave the list. */
 void sock_forget_closed(struct weir_stack *s);
+
+/* udp/udp_port.c: the sockets of UDP, by where they are bound. */
+
+/*
+ * Whose a datagram from @from to @at is: one that is connected to that peer, else one at this
+ * address and port, else one at the port of any address. NULL: nobody's.
+ */
+struct sock *sock_find(struct weir_stack *s, const struct weir_endpoint *at,
+		       const struct weir_endpoint *from);
+/* Whether one with these flags may be bound there: nobody is, or all who are share it. */
+bool udp_may_bind(struct weir_stack *s, const struct weir_endpoint *at, uint8_t flags);
+/* @return 0, -EINVAL (it is bound, or no port) or -EADDRINUSE. */
+int sock_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *at);
+/* One that was never bound is allowed. */
+void sock_unbind(struct weir_stack *s, struct sock *k);
+/* Change the address and the peer of one that is bound; port 0: it has none. */
+void sock_set_peer(struct weir_stack *s, struct sock *k, const struct weir_addr *at,
+		   const struct weir_endpoint *peer);
 
 /* ip/ip_out.c */
 
@@ -191,12 +213,10 @@ int udp_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *a
  * @return 0, -EINVAL, -ENETUNREACH or -EADDRNOTAVAIL.
  */
 int udp_connect(struct weir_stack *s, struct sock *k, const struct weir_endpoint *to);
-/* IP_TOS and IPV6_TCLASS; @return as weir_setsockopt(). */
+/* SO_REUSEADDR, SO_REUSEPORT, IP_TOS and IPV6_TCLASS; @return as weir_setsockopt(). */
 int udp_setsockopt(struct sock *k, int level, int name, const void *value, uint32_t bytes);
 /* The same, SO_ERROR and SO_TYPE: all are an int. */
 int udp_getsockopt(struct sock *k, int level, int name, int *number);
-/* Whether what @from sends is for a socket. */
-bool udp_is_peer(const struct sock *k, const struct weir_endpoint *from);
 /* Give a payload its headers and queue it. @return as weir_udp_send(). */
 int udp_send(struct weir_stack *s, struct sock *k, struct rte_mbuf *payload,
 	     const struct weir_endpoint *to, const struct weir_addr *from);

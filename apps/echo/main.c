@@ -31,6 +31,20 @@ static const struct weir_node_ops *const path[] = {
 	NULL,
 };
 
+static const struct weir_conf_key peer_keys[] = {
+	{WEIR_CONF_KEY(struct echo_peer, address), .type = WEIR_CONF_ADDR, .required = true,
+	 .doc = "Its address."},
+	{WEIR_CONF_KEY(struct echo_peer, port), .type = WEIR_CONF_UINT, .required = true, .min = 1,
+	 .max = 65535, .doc = "Its port."},
+};
+
+static const struct weir_conf_schema peer_schema = {
+	.name = "peers",
+	.doc = "A peer with a socket of its own.",
+	WEIR_CONF_STRUCT(struct echo_peer, peer_keys),
+	WEIR_CONF_HAS_AT(struct echo_peer),
+};
+
 static const struct weir_conf_key echo_keys[] = {
 	{WEIR_CONF_KEY(struct echo_section, udp), .type = WEIR_CONF_UINT, .max = 65535, .def = "7",
 	 .doc = "The port whose datagrams are sent back, at all of our addresses. 0: none."},
@@ -46,6 +60,13 @@ static const struct weir_conf_key echo_keys[] = {
 	{WEIR_CONF_KEY(struct echo_section, waiting), .type = WEIR_CONF_UINT, .min = 1,
 	 .max = 65536, .def = "1024",
 	 .doc = "Datagrams that wait in a worker's socket at most; more are dropped and counted."},
+	{WEIR_CONF_KEY(struct echo_section, sockets), .type = WEIR_CONF_UINT, .min = 1,
+	 .max = ECHO_SOCKETS_MOST, .def = "1",
+	 .doc = "Sockets of each worker that share the UDP port (SO_REUSEPORT): a hash of both "
+		"ends chooses one for each client."},
+	{WEIR_CONF_KEY(struct echo_section, peers), .type = WEIR_CONF_RECORD,
+	 .many = WEIR_CONF_LIST, .sub = &peer_schema, .max_items = ECHO_PEERS_MOST,
+	 .doc = "Peers that each have a socket at the UDP port that is connected to them."},
 };
 
 static const struct weir_conf_schema echo_schema = {
@@ -102,7 +123,7 @@ static void done(struct weir_run *run)
 
 /* ---- metrics ---- */
 
-enum { M_ECHOED, M_IGNORED, M_N };
+enum { M_ECHOED, M_SOCKET, M_IGNORED, M_N };
 
 static const struct weir_metric metrics[M_N] = {
 	[M_ECHOED] = {"weir_echo_echoed_packets",
@@ -111,6 +132,13 @@ static const struct weir_metric metrics[M_N] = {
 		      "Datagrams sent back.",
 		      NULL,
 		      {"worker"}},
+	[M_SOCKET] = {"weir_echo_socket_packets",
+		      WEIR_METRIC_COUNTER,
+		      "packets",
+		      "Datagrams sent back by each socket: echo.sockets of them, then those of "
+		      "echo.peers.",
+		      NULL,
+		      {"worker", "socket"}},
 	[M_IGNORED] = {"weir_echo_ignored_packets",
 		       WEIR_METRIC_COUNTER,
 		       "packets",
@@ -118,6 +146,21 @@ static const struct weir_metric metrics[M_N] = {
 		       "Two echo services would talk for ever: look at who asks from there.",
 		       {"worker"}},
 };
+
+static int collect_sockets(const struct echo_worker *e, const char *name,
+			   struct weir_metrics_sink *sink)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < e->n_udp; i++) {
+		char number[12];
+
+		snprintf(number, sizeof(number), "%u", i);
+		rc = weir_metrics_count(sink, &metrics[M_SOCKET], weir_counted(&e->udp[i].echoed),
+					name, number);
+	}
+	return rc;
+}
 
 static int collect(void *ctx, struct weir_metrics_sink *sink)
 {
@@ -130,6 +173,8 @@ static int collect(void *ctx, struct weir_metrics_sink *sink)
 		snprintf(name, sizeof(name), "%u", w);
 		rc = weir_metrics_count(sink, &metrics[M_ECHOED],
 					weir_counted(&e->worker[w].echoed), name);
+		if (rc == 0)
+			rc = collect_sockets(&e->worker[w], name, sink);
 		if (rc == 0)
 			rc = weir_metrics_count(sink, &metrics[M_IGNORED],
 						weir_counted(&e->worker[w].ignored), name);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <weir/error.h>
 
 #define EVENTS 64
@@ -257,10 +258,13 @@ int stack_listen(struct stack_worker *w, uint16_t port, uint32_t backlog, struct
 		 struct weir_why *why)
 {
 	const struct weir_endpoint at = {.port = port};
+	const int on = 1;
 	weir_sock sock;
 	int rc = weir_socket(w->stack, WEIR_TCP, user, &sock);
 
 	user->is = STACK_LISTENER;
+	if (rc == 0)
+		rc = weir_setsockopt(w->stack, sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (rc == 0)
 		rc = weir_bind(w->stack, sock, &at);
 	if (rc == 0)

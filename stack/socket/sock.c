@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Sockets: handles with generations, a table of what is bound where, and the list of those that
- * have become ready.
+ * Sockets: handles with generations, and the list of those that have become ready.
  *
- * A handle is generation:8 | index:24; whoever gets a place next has the next generation. The table
- * is chains by a keyed hash of address and port; a packet is looked for at its address first, then
- * at any.
+ * A handle is generation:8 | index:24; whoever gets a place next has the next generation.
  */
 
 #include "tcp_priv.h"
@@ -21,11 +18,12 @@ int sock_table_create(struct weir_stack *s)
 	while (buckets < s->conf.sockets)
 		buckets *= 2;
 	s->socks = calloc(s->conf.sockets, sizeof(*s->socks));
-	s->buckets = malloc(buckets * sizeof(*s->buckets));
+	s->buckets = malloc(2 * buckets * sizeof(*s->buckets));
 	if (s->socks == NULL || s->buckets == NULL)
 		return -ENOMEM;
+	s->port_buckets = s->buckets + buckets;
 	s->bucket_mask = buckets - 1;
-	for (uint32_t i = 0; i < buckets; i++)
+	for (uint32_t i = 0; i < 2 * buckets; i++)
 		s->buckets[i] = SOCK_NONE;
 	for (uint32_t i = 0; i < s->conf.sockets; i++)
 		s->socks[i].next = i + 1 < s->conf.sockets ? i + 1 : SOCK_NONE;
@@ -86,45 +84,6 @@ struct sock *sock_of(struct weir_stack *s, weir_sock sock)
 	return k->open && k->generation == sock >> SOCK_INDEX_BITS ? k : NULL;
 }
 
-static uint32_t *bucket_of(struct weir_stack *s, const struct weir_endpoint *at)
-{
-	uint64_t words[2];
-
-	memcpy(words, at->addr.bytes, sizeof(words));
-	return &s->buckets[weir_siphash13_u64x3(&s->conf.secret, words[0], words[1],
-						(uint64_t)at->addr.family << 16 | at->port) &
-			   s->bucket_mask];
-}
-
-static bool is_same(const struct weir_endpoint *a, const struct weir_endpoint *b)
-{
-	return a->port == b->port && a->addr.family == b->addr.family &&
-	       memcmp(a->addr.bytes, b->addr.bytes, sizeof(a->addr.bytes)) == 0;
-}
-
-static struct sock *find_at(struct weir_stack *s, const struct weir_endpoint *at)
-{
-	for (uint32_t i = *bucket_of(s, at); i != SOCK_NONE; i = s->socks[i].next)
-		if (is_same(&s->socks[i].at, at))
-			return &s->socks[i];
-	return NULL;
-}
-
-struct sock *sock_find(struct weir_stack *s, const struct weir_endpoint *at)
-{
-	struct sock *k = find_at(s, at);
-
-	return k != NULL ? k : find_at(s, &(struct weir_endpoint){.port = at->port});
-}
-
-static void put_in_bucket(struct weir_stack *s, struct sock *k)
-{
-	uint32_t *bucket = bucket_of(s, &k->at);
-
-	k->next = *bucket;
-	*bucket = (uint32_t)(k - s->socks);
-}
-
 int sock_new(struct weir_stack *s, void *user, weir_sock *out)
 {
 	const uint32_t index = s->free;
@@ -142,24 +101,6 @@ int sock_new(struct weir_stack *s, void *user, weir_sock *out)
 		.open = true,
 	};
 	*out = handle_of(s, k);
-	return 0;
-}
-
-int sock_may_bind(struct weir_stack *s, const struct weir_endpoint *at)
-{
-	if (at->port == 0)
-		return -EINVAL;
-	return find_at(s, at) != NULL ? -EADDRINUSE : 0;
-}
-
-int sock_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *at)
-{
-	const int rc = k->at.port != 0 ? -EINVAL : sock_may_bind(s, at);
-
-	if (rc < 0)
-		return rc;
-	k->at = *at;
-	put_in_bucket(s, k);
 	return 0;
 }
 
@@ -197,7 +138,7 @@ int weir_sock_close(struct weir_stack *s, weir_sock sock)
 {
 	struct sock *k = sock_of(s, sock);
 	struct conn *c = conn_by(s, sock);
-	uint32_t *link, index;
+	uint32_t index;
 
 	if (c != NULL)
 		conn_close(c);
@@ -207,11 +148,7 @@ int weir_sock_close(struct weir_stack *s, weir_sock sock)
 	forget_packets(k);
 	if (k->ready)
 		forget_ready(s, index);
-	if (k->at.port != 0) {
-		for (link = bucket_of(s, &k->at); *link != index; link = &s->socks[*link].next)
-			;
-		*link = k->next;
-	}
+	sock_unbind(s, k);
 	*k = (struct sock){.generation = k->generation, .next = s->free};
 	s->free = index;
 	return 0;

@@ -149,6 +149,7 @@ static const struct number_opt number_opts[] = {
 	NUMBER(SOL_SOCKET, SO_SNDBUF, sndbuf, 2048, 1 << 30),
 	NUMBER(SOL_SOCKET, SO_RCVBUF, rcvbuf, 2048, 1 << 30),
 	NUMBER(SOL_SOCKET, SO_REUSEADDR, reuse, 0, 1),
+	NUMBER(SOL_SOCKET, SO_REUSEPORT, reuseport, 0, 1),
 	NUMBER(IPPROTO_IPV6, IPV6_V6ONLY, v6_only, 0, 1),
 	NUMBER(IPPROTO_IP, IP_TOS, tos, 0, 255),
 	NUMBER(IPPROTO_IPV6, IPV6_TCLASS, tos, 0, 255),

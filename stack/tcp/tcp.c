@@ -57,7 +57,9 @@ static int take_memory(struct weir_stack *s, const struct weir_stack_conf *c)
 	t->counts = calloc(c->connections, sizeof(*t->counts));
 	t->works = calloc(c->active, sizeof(*t->works));
 	t->ports = calloc(c->sockets, sizeof(*t->ports));
-	if (t->conns == NULL || t->counts == NULL || t->works == NULL || t->ports == NULL)
+	t->port_users = calloc(UINT16_MAX + 1, sizeof(*t->port_users));
+	if (t->conns == NULL || t->counts == NULL || t->works == NULL || t->ports == NULL ||
+	    t->port_users == NULL)
 		return -ENOMEM;
 	rc = slab_create(&t->half_open, c->half_open);
 	if (rc == 0)
@@ -129,6 +131,7 @@ void tcp_free(struct weir_stack *s)
 	tcp_table_free(t->table);
 	free(t->half_open.at);
 	free(t->time_wait.at);
+	free(t->port_users);
 	free(t->ports);
 	free(t->works);
 	free(t->counts);

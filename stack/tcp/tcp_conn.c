@@ -63,6 +63,12 @@ void conn_free(struct conn *c)
 	t->conn_free = conn_index(c);
 }
 
+void conn_entered(struct conn *c)
+{
+	c->flags |= CONN_IN_TABLE;
+	c->stack->tcp->port_users[c->ends.our_port]++;
+}
+
 bool conn_add(struct conn *c, uint32_t hash)
 {
 	return tcp_table_add(c->stack->tcp->table, hash, REF(REF_CONN, conn_index(c)));
@@ -223,8 +229,10 @@ void conn_end(struct conn *c, int error)
 
 	weir_wheel_cancel(s->tcp->wheel, &c->timer);
 	c->due_ns = UINT64_MAX;
-	if (c->flags & CONN_IN_TABLE)
+	if (c->flags & CONN_IN_TABLE) {
 		leave_table(c, 0);
+		s->tcp->port_users[c->ends.our_port]--;
+	}
 	c->flags &= ~CONN_IN_TABLE;
 	c->state = TCPS_CLOSED;
 	c->error = (uint8_t)error;
@@ -274,6 +282,8 @@ void conn_wait(struct conn *c)
 		.wnd = (uint16_t)RTE_MIN(conn_window(c) >> c->scale_in, (uint32_t)UINT16_MAX),
 		.stamps = (c->flags & CONN_STAMPS) != 0,
 		.v6 = (c->flags & CONN_V6) != 0,
+		.reuse = settings_of(c)->reuse,
+		.reuseport = settings_of(c)->reuseport,
 	};
 	leave_table(c, REF(REF_TIME_WAIT, i));
 	c->flags &= ~CONN_IN_TABLE;

@@ -123,7 +123,8 @@ int conn_connect(struct conn *c, const struct weir_endpoint *to)
 	c->flags &= ~CONN_BOUND;
 	if (!conn_add(c, ends_hash(&s->conf.secret, &c->ends)))
 		return -EADDRNOTAVAIL;
-	c->flags |= CONN_IN_TABLE | (s->conf.ecn || settings_of(c)->cc->ecn ? CONN_ECN_ASKED : 0);
+	conn_entered(c);
+	c->flags |= s->conf.ecn || settings_of(c)->cc->ecn ? CONN_ECN_ASKED : 0;
 	conn_begin(c, tcp_isn(&s->tcp->isn_key, &c->ends, s->now_ns), UINT32_MAX, UINT16_MAX);
 	c->rcv_nxt = c->rcv_adv = c->rcv_acked = 0;
 	c->state = TCPS_SYN_SENT;

@@ -189,7 +189,7 @@ static void listen_syn(struct weir_stack *s, struct port *p, const struct segmen
 	if (i == NONE || !tcp_table_add(t->table, g->hash, REF(REF_HALF_OPEN, i))) {
 		if (i != NONE)
 			slab_give(&t->half_open, i);
-		p->cookies_until_ns = s->now_ns + COOKIE_LIFE_NS;
+		t->cookies_until_ns = s->now_ns + COOKIE_LIFE_NS;
 		send_cookie(s, &h);
 		return;
 	}
@@ -220,12 +220,13 @@ static struct conn *make(struct weir_stack *s, struct port *p, const struct half
 		conn_free(c);
 		return NULL;
 	}
-	c->flags = CONN_IN_TABLE | CONN_FROM_LISTENER |
+	c->flags = CONN_FROM_LISTENER |
 		   (l->flags & (CONN_NODELAY | CONN_CORK | CONN_KEEPALIVE | CONN_LINGER)) |
 		   (h->flags & HALF_STAMPS ? CONN_STAMPS : 0) |
 		   (h->flags & HALF_SACK ? CONN_SACK : 0) | (h->flags & HALF_ECN ? CONN_ECN : 0) |
 		   (h->flags & HALF_V6 ? CONN_V6 : 0) | (h->scale != NO_SCALE ? CONN_SCALE : 0);
 	settings_inherit(c, l);
+	conn_entered(c);
 	c->scale_out = h->scale != NO_SCALE ? h->scale : 0;
 	if (h->scale == NO_SCALE)
 		c->scale_in = 0;
@@ -261,7 +262,7 @@ static bool take_cookie(struct weir_stack *s, struct port *p, struct segment *g,
 	struct half_open h;
 	struct conn *c;
 
-	if (s->now_ns >= p->cookies_until_ns || g->flags & (TCP_SYN | TCP_RST) ||
+	if (s->now_ns >= s->tcp->cookies_until_ns || g->flags & (TCP_SYN | TCP_RST) ||
 	    !cookie_read(&s->tcp->isn_key, &g->ends, g->seq, g->ack, s->now_ns, &k))
 		return false;
 	k.scale = NO_SCALE;

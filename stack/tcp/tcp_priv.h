@@ -365,7 +365,6 @@ struct port {
 	uint32_t backlog, n_waiting;
 	struct list waiting; /* connections to accept, by next_ready */
 	bool is_drained;
-	uint64_t cookies_until_ns; /* since the last one was sent */
 };
 
 #define PORT_BUCKETS   1024
@@ -395,6 +394,8 @@ struct tcp {
 	struct list syns[SYN_RETRIES + 1];   /* half-open ones by how often they were answered */
 	struct list waits;
 	uint32_t port_buckets[PORT_BUCKETS];
+	uint32_t *port_users;	   /* connections and TIME-WAIT, by our port in network order */
+	uint64_t cookies_until_ns; /* since the last one was sent: ACKs are taken for one */
 	struct weir_siphash_key isn_key;
 	uint64_t challenge_from_ns; /* a second of RFC 5961's limit, and what it has had */
 	uint32_t challenges;
@@ -442,8 +443,9 @@ struct conn *conn_new(struct weir_stack *s);
 void conn_end(struct conn *c, int error);
 /* Its place is another's from now on. Not in the table any more. */
 void conn_free(struct conn *c);
-/* Known by its ends from now on. False: the table is full. */
+/* Known by its ends from now on, and then conn_entered(). False: the table is full. */
 bool conn_add(struct conn *c, uint32_t hash);
+void conn_entered(struct conn *c);
 /* Segments have at most so many bytes from now on; those on their way are divided. */
 void conn_set_mss(struct conn *c, uint32_t mss);
 /* What is on its way, made if there was nothing; NULL: as many are as may be. */
@@ -575,7 +577,7 @@ struct settings {
 	uint32_t user_timeout_ms, keep_idle_s, keep_interval_s, linger2_s, defer_s;
 	uint16_t maxseg;
 	uint8_t keep_count, syn_count, tos;
-	bool v6_only, reuse;
+	bool v6_only, reuse, reuseport;
 };
 
 const struct settings *settings_of(const struct conn *c);

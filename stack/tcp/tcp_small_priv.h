@@ -45,7 +45,7 @@ struct time_wait {
 	struct link link;
 	uint32_t snd_nxt, rcv_nxt, ts_recent, ts_offset;
 	uint16_t wnd;
-	uint16_t due : 14, stamps : 1, v6 : 1;
+	uint16_t due : 12, stamps : 1, v6 : 1, reuse : 1, reuseport : 1;
 };
 
 union small {

@@ -13,7 +13,7 @@
 /* Twice the longest life of a segment, as Linux has it. Times are in units of 2^26 ns. */
 #define WAIT_NS	  (UINT64_C(60) * 1000 * 1000 * 1000)
 #define DUE_SHIFT 26
-#define DUE_BITS  14
+#define DUE_BITS  12
 
 /* To be sure that it is past: a unit more. */
 static uint16_t due_after(uint64_t now_ns)
@@ -39,6 +39,7 @@ void wait_end(struct weir_stack *s, uint32_t i)
 		return;
 	tcp_table_remove(t->table, ends_hash(&s->conf.secret, &t->time_wait.at[i].ends),
 			 REF(REF_TIME_WAIT, i));
+	t->port_users[t->time_wait.at[i].ends.our_port]--;
 	list_remove(&t->time_wait, &t->waits, i);
 	slab_give(&t->time_wait, i);
 	stack_count(&s->stats.tcp_time_wait, (uint64_t)-1);

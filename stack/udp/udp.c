@@ -51,8 +51,8 @@ bool udp_input(struct weir_stack *s, struct rte_mbuf *m)
 	struct sock *k;
 
 	ends_of(m, &from, &to);
-	k = sock_find(s, &to);
-	if (k == NULL || !udp_is_peer(k, &from))
+	k = sock_find(s, &to, &from);
+	if (k == NULL)
 		return false;
 	if (!trim(m)) {
 		stack_count(&s->stats.udp_bad, 1);
@@ -73,10 +73,13 @@ bool udp_input(struct weir_stack *s, struct rte_mbuf *m)
 
 int weir_udp_open(struct weir_stack *s, const struct weir_endpoint *at, void *user, weir_sock *out)
 {
-	int rc = sock_may_bind(s, at);
+	int rc;
 
-	if (rc == 0)
-		rc = sock_new(s, user, out);
+	if (at->port == 0)
+		return -EINVAL;
+	if (!udp_may_bind(s, at, 0))
+		return -EADDRINUSE;
+	rc = sock_new(s, user, out);
 	return rc == 0 ? sock_bind(s, sock_of(s, *out), at) : rc;
 }
 

@@ -47,7 +47,7 @@ int udp_choose(struct weir_stack *s, const struct weir_addr *ours, const struct 
 
 		at.port = (uint16_t)(EPHEMERAL_FIRST +
 				     (((hash & UINT32_MAX) * EPHEMERAL_COUNT) >> 32));
-		if (sock_find(s, &at) == NULL && is_ours(s, &at, peer)) {
+		if (udp_may_bind(s, &at, 0) && is_ours(s, &at, peer)) {
 			*out = at;
 			return 0;
 		}
@@ -60,12 +60,12 @@ int udp_source(struct weir_stack *s, const struct sock *k, const struct weir_add
 {
 	struct weir_way way;
 
-	if (k != NULL && k->at.addr.family != 0) {
+	if (k != NULL && k->at.addr.family != 0 && !(k->flags & SOCK_FROM_WAY)) {
 		*out = k->at.addr;
 		return k->at.addr.family == to->family ? 0 : -EINVAL;
 	}
 	if (k != NULL && k->peer.port != 0 && weir_addr_equal(&k->peer.addr, to)) {
-		*out = k->from;
+		*out = k->at.addr;
 		return 0;
 	}
 	if (s->conf.way == NULL)
@@ -87,19 +87,33 @@ int udp_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *a
 	return rc < 0 ? rc : sock_bind(s, k, &want);
 }
 
+/* Whoever was bound to any address is so again. */
+static void disconnect(struct weir_stack *s, struct sock *k)
+{
+	const struct weir_addr any = {0}, at = k->flags & SOCK_FROM_WAY ? any : k->at.addr;
+
+	if (k->peer.port == 0)
+		return;
+	k->flags &= (uint8_t)~SOCK_FROM_WAY;
+	sock_set_peer(s, k, &at, &(struct weir_endpoint){0});
+}
+
+/* As in Linux the address is that of the way, as long as it is connected. */
 int udp_connect(struct weir_stack *s, struct sock *k, const struct weir_endpoint *to)
 {
 	struct weir_endpoint at;
 	struct weir_addr from;
+	bool from_way;
 	int rc;
 
 	if (to->addr.family == 0) {
-		k->peer = (struct weir_endpoint){0};
+		disconnect(s, k);
 		return 0;
 	}
 	if (to->port == 0)
 		return -EINVAL;
 	rc = udp_source(s, k, &to->addr, &from);
+	from_way = k->at.addr.family == 0;
 	if (rc == 0 && k->at.port == 0) {
 		rc = udp_choose(s, &from, to, &at);
 		if (rc == 0)
@@ -107,16 +121,11 @@ int udp_connect(struct weir_stack *s, struct sock *k, const struct weir_endpoint
 	}
 	if (rc < 0)
 		return rc;
-	k->from = from;
-	k->peer = *to;
+	if (from_way)
+		k->flags |= SOCK_FROM_WAY;
+	sock_set_peer(s, k, &from, to);
 	k->error = 0;
 	return 0;
-}
-
-bool udp_is_peer(const struct sock *k, const struct weir_endpoint *from)
-{
-	return k->peer.port == 0 ||
-	       (k->peer.port == from->port && weir_addr_equal(&k->peer.addr, &from->addr));
 }
 
 /*
@@ -131,9 +140,9 @@ bool udp_icmp(struct weir_stack *s, const struct ip_error *e)
 					   ntohs(e->ends.sport)};
 	const struct weir_endpoint peer = {weir_addr_of(e->ends.dst, e->ends.family),
 					   ntohs(e->ends.dport)};
-	struct sock *k = sock_find(s, &ours);
+	struct sock *k = sock_find(s, &ours, &peer);
 
-	if (k == NULL || !udp_is_peer(k, &peer))
+	if (k == NULL)
 		return false;
 	if (e->error == EMSGSIZE) {
 		if (e->ends.family == 4 || !ip_mtu_lower(s, &peer.addr, e->mtu_bytes))
@@ -156,15 +165,37 @@ static bool is_tos(int level, int name)
 	       (level == IPPROTO_IPV6 && name == IPV6_TCLASS);
 }
 
+static const struct {
+	int level, name;
+	uint8_t flag;
+} flag_opts[] = {
+	{SOL_SOCKET, SO_REUSEADDR, SOCK_REUSEADDR},
+	{SOL_SOCKET, SO_REUSEPORT, SOCK_REUSEPORT},
+};
+
+/* 0: it is none. */
+static uint8_t flag_of(int level, int name)
+{
+	for (unsigned i = 0; i < RTE_DIM(flag_opts); i++)
+		if (flag_opts[i].level == level && flag_opts[i].name == name)
+			return flag_opts[i].flag;
+	return 0;
+}
+
 int udp_setsockopt(struct sock *k, int level, int name, const void *value, uint32_t bytes)
 {
+	const uint8_t flag = flag_of(level, name);
 	int number;
 
-	if (!is_tos(level, name))
+	if (flag == 0 && !is_tos(level, name))
 		return -ENOPROTOOPT;
 	if (bytes < sizeof(number))
 		return -EINVAL;
 	memcpy(&number, value, sizeof(number));
+	if (flag != 0) {
+		k->flags = (uint8_t)(number != 0 ? k->flags | flag : k->flags & ~flag);
+		return 0;
+	}
 	if (number == -1 && level == IPPROTO_IPV6) /* RFC 3542 section 6.5: as it was */
 		number = 0;
 	if (number < 0 || number > UINT8_MAX)
@@ -175,8 +206,12 @@ int udp_setsockopt(struct sock *k, int level, int name, const void *value, uint3
 
 int udp_getsockopt(struct sock *k, int level, int name, int *number)
 {
+	const uint8_t flag = flag_of(level, name);
+
 	if (is_tos(level, name))
 		*number = k->tos;
+	else if (flag != 0)
+		*number = (k->flags & flag) != 0;
 	else if (level == SOL_SOCKET && name == SO_TYPE)
 		*number = SOCK_DGRAM;
 	else if (level == SOL_SOCKET && name == SO_ERROR)

@@ -147,7 +147,7 @@ static void test_connecting_needs_a_port_and_a_way_of_the_right_family(void)
 	const struct weir_endpoint four = toy_end("192.0.2.2", 53),
 				   six = toy_end("2001:db8::2", 53),
 				   no_port = toy_end("192.0.2.2", 0),
-				   far = toy_end("192.0.2.99", 53), at = {.port = 1000};
+				   far = toy_end("192.0.2.99", 53), at = {.port = 1001};
 	struct weir_stack *s = toy_stack(3, 1);
 	struct sock *bound = sock_of(s, open_at(s, "192.0.2.1", 1000)), *k;
 	struct weir_addr from;
@@ -195,7 +195,7 @@ static void test_a_socket_that_is_not_bound_is_by_what_it_does_first(void)
 	CU_ASSERT_EQUAL(udp_bind(s, k[2], &any_port), 0);
 	CU_ASSERT(k[2]->at.port >= 32768);
 	CU_ASSERT_EQUAL(udp_bind(s, k[2], &any_port), -EINVAL);
-	CU_ASSERT_PTR_EQUAL(sock_find(s, &k[1]->at), k[1]);
+	CU_ASSERT_PTR_EQUAL(sock_find(s, &k[1]->at, &four), k[1]);
 	weir_stack_poll(s, 0);
 	CU_ASSERT_EQUAL_FATAL(n_wire, 1);
 	CU_ASSERT_EQUAL(rte_pktmbuf_mtod(wire[0], uint8_t *)[15], 1);

@@ -60,11 +60,20 @@ struct weir_event {
 WEIR_MUST_CHECK int weir_socket(struct weir_stack *s, enum weir_sock_type type, void *user,
 				weir_sock *out);
 
+/** Sockets that share an address and port at most: UDP sockets that have no peer, or listeners. */
+#define WEIR_SHARED_MOST 64
+
 /**
  * Bind it to an address and port of ours.
+ *
+ * As in Linux a port is one socket's, where addresses overlap, unless all set SO_REUSEPORT before,
+ * or all set SO_REUSEADDR; of TCP, the latter shares with connections and TIME-WAIT, and with who
+ * is only bound, but never with a listener. Of several that suit a datagram, one that is connected
+ * to its sender has it, else one at its address, else one at any; among sockets with SO_REUSEPORT
+ * at one place a keyed hash of both ends chooses, else the youngest has it.
  * @param at  addr of family 0: all addresses of both families (IPV6_V6ONLY: of IPv6).
  *            Port 0: one is chosen (RFC 6056).
- * @return 0, -EBADF, -EINVAL (it is bound), -EADDRINUSE.
+ * @return 0, -EBADF, -EINVAL (it is bound), -EADDRINUSE (or WEIR_SHARED_MOST are there already).
  */
 WEIR_MUST_CHECK int weir_bind(struct weir_stack *s, weir_sock sock, const struct weir_endpoint *at);
 
@@ -103,7 +112,8 @@ WEIR_MUST_CHECK int weir_accept(struct weir_stack *s, weir_sock listener, void *
 /**
  * Connect. TCP: a SYN leaves with the next poll, WEIR_READY_OUT or _ERR tells the end; a socket
  * that is not bound gets a source and a port. UDP: only its peer's datagrams are received, errors
- * reach it, and sends may leave out the destination.
+ * reach it, and sends may leave out the destination; one that is bound to any address is bound to
+ * that of the way, until it is connected to nobody (an end of family 0) again.
  * @return 0 (UDP), -EINPROGRESS (TCP), -EBADF, -EINVAL, -EISCONN, -EALREADY, -ENETUNREACH,
  *         -EADDRNOTAVAIL (no port left).
  */
@@ -217,7 +227,7 @@ WEIR_MUST_CHECK int weir_udp_send_gso(struct weir_stack *s, weir_sock sock,
 
 /**
  * Options with Linux's names, values and sizes (<sys/socket.h>, <netinet/tcp.h>): SO_RCVBUF,
- * SO_SNDBUF, SO_LINGER, SO_KEEPALIVE, SO_REUSEADDR, IPV6_V6ONLY, IP_TOS, IPV6_TCLASS,
+ * SO_SNDBUF, SO_LINGER, SO_KEEPALIVE, SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, IP_TOS, IPV6_TCLASS,
  * TCP_NODELAY, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
  * TCP_CONGESTION, TCP_MAXSEG, TCP_DEFER_ACCEPT, TCP_LINGER2, TCP_SYNCNT, TCP_QUICKACK.
  * A listener's are given to what it accepts.
