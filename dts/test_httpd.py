@@ -2,6 +2,7 @@
 """weir-httpd: HTTP/1.1 over weir's own TCP, against curl, wrk, and sockets that do as they like."""
 
 import hashlib
+import json
 import http.client
 import random
 import resource
@@ -362,6 +363,23 @@ def test_who_takes_too_long_is_let_go(impatient: Routed) -> None:
         with pytest.raises(ConnectionResetError):
             silent.recv(1)
         until(lambda: connections(impatient) == 0, what="the one that does not read is gone")
+
+
+def test_a_reload_of_what_needs_a_restart_is_refused(impatient: Routed) -> None:
+    """Nobody believes that a port has changed when it has not.
+
+    Steps: reload with another httpd.port, then with another stack.memory, then as it was.
+    Check: both are refused by name, the old port serves; the last is taken.
+    """
+    before = json.loads(impatient.app.config_file.read_text())
+    for section, key, value in (("httpd", "port", 8080), ("stack", "memory", "8MiB")):
+        impatient.app.write(before | {section: before[section] | {key: value}})
+        sentence = f"{section}.{key} has changed, which needs a restart"
+        assert sentence in impatient.app.refused("reload")
+        with connected(impatient.line.left) as sock:
+            sock.sendall(OK)
+            assert sock.recv(1000)
+    impatient.app.reload(before)
 
 
 def test_its_end_is_told_to_those_who_are_connected(impatient: Routed) -> None:

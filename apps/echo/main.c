@@ -80,8 +80,8 @@ static const struct weir_conf_key keys[] = {
 	WEIR_APP_CONF_KEYS(struct echo_conf),
 	WEIR_L3_CONF_KEYS(struct echo_conf),
 	STACK_CONF_KEY(struct echo_conf),
-	{WEIR_CONF_KEY(struct echo_conf, echo), .type = WEIR_CONF_RECORD, .sub = &echo_schema,
-	 .doc = "What is sent back."},
+	{WEIR_CONF_KEY(struct echo_conf, echo), .type = WEIR_CONF_RECORD, .fixed = true,
+	 .sub = &echo_schema, .doc = "What is sent back."},
 };
 
 static const struct weir_conf_schema schema = {

@@ -72,8 +72,8 @@ static const struct weir_conf_key keys[] = {
 	WEIR_APP_CONF_KEYS(struct httpd_conf),
 	WEIR_L3_CONF_KEYS(struct httpd_conf),
 	STACK_CONF_KEY(struct httpd_conf),
-	{WEIR_CONF_KEY(struct httpd_conf, httpd), .type = WEIR_CONF_RECORD, .sub = &httpd_schema,
-	 .doc = "What is served."},
+	{WEIR_CONF_KEY(struct httpd_conf, httpd), .type = WEIR_CONF_RECORD, .fixed = true,
+	 .sub = &httpd_schema, .doc = "What is served."},
 };
 
 static const struct weir_conf_schema schema = {

@@ -32,6 +32,7 @@ extern const struct weir_conf_schema stack_schema;
 #define STACK_CONF_KEY(of)                                                                     \
 	{                                                                                      \
 		WEIR_CONF_KEY(of, stack), .type = WEIR_CONF_RECORD, .sub = &stack_schema,      \
+					  .fixed = true,                                       \
 					  .doc = "Sizes of the stack of each worker. Changes " \
 						 "need a restart."                             \
 	}

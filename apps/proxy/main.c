@@ -53,8 +53,8 @@ static const struct weir_conf_key keys[] = {
 	WEIR_APP_CONF_KEYS(struct proxy_conf),
 	WEIR_L3_CONF_KEYS(struct proxy_conf),
 	STACK_CONF_KEY(struct proxy_conf),
-	{WEIR_CONF_KEY(struct proxy_conf, proxy), .type = WEIR_CONF_RECORD, .sub = &proxy_schema,
-	 .required = true, .doc = "What is listened at, and where it goes."},
+	{WEIR_CONF_KEY(struct proxy_conf, proxy), .type = WEIR_CONF_RECORD, .fixed = true,
+	 .sub = &proxy_schema, .required = true, .doc = "What is listened at, and where it goes."},
 };
 
 static const struct weir_conf_schema schema = {

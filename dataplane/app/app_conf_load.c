@@ -209,7 +209,10 @@ int app_conf_may_follow(const struct weir_app *app, const void *old, const void 
 	const struct weir_app_conf *a = old, *b = fresh;
 	const struct weir_app_port_conf *pa = a->ports.items, *pb = b->ports.items;
 	const char *key = section_differs(a, b);
+	char path[WEIR_CONF_PATH];
 
+	if (key == NULL && weir_conf_differs(app->schema, old, fresh, path))
+		key = path;
 	if (key != NULL)
 		return weir_conf_fail(why, file, 0, "%s has changed, which needs a restart", key);
 	if (a->ports.n != b->ports.n)

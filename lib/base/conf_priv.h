@@ -6,7 +6,7 @@
  * single values. From the outside in: conf.c loads and frees, conf_yaml.c takes libyaml's events,
  * conf_bind.c sets records by them and conf_list.c lists and maps, conf_value.c knows the types.
  * Beside them conf_text.c knows characters, conf_error.c sentences, conf_env.c the environment, and
- * conf_print.c and conf_manual.c write.
+ * conf_print.c and conf_manual.c write. conf_same.c compares.
  */
 
 #include <stdbool.h>

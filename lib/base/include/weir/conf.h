@@ -101,6 +101,8 @@ struct weir_conf_key {
 	const char *def;	  /**< the default as a user would type it ("[1, 2]"); NULL: none */
 	bool required;		  /**< must be given, if its record is */
 	bool one_ok;		  /**< a list of one may be written without brackets */
+	bool fixed;		  /**< of a root key: weir_conf_differs() looks at it */
+	bool live;		  /**< below a fixed one: it may change while the program runs */
 	/**
 	 * The least allowed: of numbers in the unit of the C type, of strings in bytes. (Of a
 	 * double: in whole numbers, as max.)
@@ -189,6 +191,18 @@ void weir_conf_free(const struct weir_conf_schema *schema, void *conf);
  */
 int weir_conf_fail(struct weir_why *why, const char *file, uint32_t line, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/** Bytes of a key's name with those of its sections, cut there: "proxy.to_port". */
+#define WEIR_CONF_PATH 256
+
+/**
+ * Whether something has changed that must not: the value of a root key that is fixed, or of a key
+ * in its records, but for those that are live.
+ * @param a, b  Two loaded structs of @p schema.
+ * @param path  The name of the first key that differs; of items of lists, the list's.
+ */
+WEIR_MUST_CHECK bool weir_conf_differs(const struct weir_conf_schema *schema, const void *a,
+				       const void *b, char path[WEIR_CONF_PATH]);
 
 /**
  * Write the reference manual of a schema in Markdown: a section for each record, a row for each
