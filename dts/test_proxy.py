@@ -2,18 +2,22 @@
 """weir-proxy: a client and a server of the kernel's, with weir's TCP between them."""
 
 import hashlib
+import json
 import random
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from weir import peers
 from weir.caps import Cap, requires
 from weir.lab import Lab
-from weir.router import LAN, LAN6, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Routed, give_addresses, routed
+from weir.router import Config, LAN, LAN6, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Routed, give_addresses, routed
 from weir.wait import until
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
@@ -22,20 +26,51 @@ PORT, BACKEND = 80, 8080
 BIG = random.Random(5).randbytes(10_000_000)
 
 
+@contextmanager
+def proxied(directory: Path, config: Config) -> Iterator[Routed]:
+    """weir-proxy between a client at the left and a backend at the right."""
+    with Lab() as lab:
+        line = lab.line(ipv6=True)
+        give_addresses(line.left, (LEFT, LEFT6), (WAN, WAN6))
+        give_addresses(line.right, (RIGHT, RIGHT6), (LAN, LAN6))
+        with routed(directory, line, config, "weir-proxy") as made:
+            yield made
+
+
 @pytest.fixture(scope="module", params=(1, 2), ids=("one worker", "two workers"))
 def net(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
-    """weir-proxy between a client at the left and a backend at the right."""
+    """On one worker and on two."""
     config = {
         "runtime": {"workers": list(range(request.param)), "poll": "adaptive"},
         "proxy": {"port": PORT, "to": RIGHT, "to_port": BACKEND, "idle": "3s"},
         "stack": {"memory": "8MiB", "connections": 4096},
     }
-    with Lab() as lab:
-        line = lab.line(ipv6=True)
-        give_addresses(line.left, (LEFT, LEFT6), (WAN, WAN6))
-        give_addresses(line.right, (RIGHT, RIGHT6), (LAN, LAN6))
-        with routed(tmp_path_factory.mktemp("proxy"), line, config, "weir-proxy") as made:
-            yield made
+    with proxied(tmp_path_factory.mktemp("proxy"), config) as made:
+        yield made
+
+
+FEW: Config = {
+    "proxy": {"port": PORT, "to": RIGHT, "to_port": BACKEND, "connections": 4, "wait": "1s"},
+    "stack": {"memory": "4MiB", "connections": 64},
+}
+
+
+def few(**keys: Any) -> Config:
+    """FEW with other keys of proxy."""
+    return FEW | {"proxy": FEW["proxy"] | keys}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Routed]:
+    """Four connections to the backend at most."""
+    with proxied(tmp_path, few()) as made:
+        yield made
+
+
+def small_ports(net: Routed) -> Config:
+    """What a reload has to leave as it is: ports and workers."""
+    before = json.loads(net.app.config_file.read_text())
+    return {key: value for key, value in before.items() if key not in FEW}
 
 
 def backend(net: Routed) -> socket.socket:
@@ -86,6 +121,10 @@ def counted(net: Routed, metric: str, label: tuple[str, str]) -> int:
 
 def ended(net: Routed, how: str) -> int:
     return counted(net, "weir_proxy_over_connections_total", ("end", how))
+
+
+def to_backend(net: Routed, state: str) -> int:
+    return counted(net, "weir_proxy_backend_connections", ("state", state))
 
 
 def passed_on(net: Routed) -> int:
@@ -180,10 +219,10 @@ def test_a_backend_that_is_gone_and_comes_back(net: Routed, tmp_path: Path) -> N
             assert first.recv(1) == b""
         except ConnectionResetError:
             pass
-    before = ended(net, "failed")
+    before = counted(net, "weir_proxy_asks_total", ("what", "failed"))
     with pytest.raises(ConnectionResetError), client(net) as second:
         second.recv(1)
-    assert ended(net, "failed") == before + 1
+    assert counted(net, "weir_proxy_asks_total", ("what", "failed")) == before + 1
     with peers.http_server(net.line.right.netns, tmp_path, BACKEND):
         assert peers.curl(net.line.left.netns, f"http://{WAN}/file") == b"here\n"
 
@@ -223,3 +262,96 @@ def test_many_connections_and_weirctl_ends_them(net: Routed) -> None:
                 for sock in (near, far):
                     with pytest.raises(ConnectionResetError):
                         sock.recv(1)
+
+
+def test_more_clients_than_connections_wait_for_their_turn(small: Routed) -> None:
+    """proxy.connections: 4, proxy.wait: 1s.
+
+    Steps: connect 6 clients, each says its number; end the first; wait.
+    Check: 4 reach the backend, then the fifth; the sixth is reset after its wait, and counted.
+    """
+    with backend(small) as listener:
+        clients = [client(small) for _ in range(6)]
+        served = []
+        for number, near in enumerate(clients):
+            near.sendall(b"%d" % number)
+        for number in range(4):
+            far, _ = listener.accept()
+            assert far.recv(16) == b"%d" % number
+            served.append(far)
+        until(lambda: counted(small, "weir_proxy_waiting_clients", ("worker", "0")) == 2, what="two wait")
+        clients[0].close()
+        served[0].close()
+        far, _ = listener.accept()
+        assert far.recv(16) == b"4"
+        with pytest.raises(ConnectionResetError):
+            clients[5].recv(1)
+        for sock in (*clients, *served, far):
+            sock.close()
+    assert counted(small, "weir_proxy_asks_total", ("what", "timed_out")) == 1
+    assert counted(small, "weir_proxy_refused_connections_total", ("worker", "0")) == 1
+    until(lambda: to_backend(small, "used") == 0, what="all to be over")
+
+
+def test_connections_are_made_in_advance(small: Routed) -> None:
+    """proxy.ready, and a reload that sets it.
+
+    Steps: reload with ready: 2; take both; connect a client; end one that is ready at the backend,
+    and one by weirctl; kill the backend and start another; reload with ready: 0 and ready_idle.
+    Check: two come without a client; the client's first bytes come over one of those, and another
+    is made; one that has ended is replaced, and so are all when the backend is back; at last none is.
+    """
+    def arrived(listener: socket.socket, n: int) -> list[socket.socket]:
+        return [listener.accept()[0] for _ in range(n)]
+
+    with backend(small) as listener:
+        small.app.reload(few(ready=2) | small_ports(small))
+        ready = arrived(listener, 2)
+        until(lambda: to_backend(small, "ready") == 2, what="two that are ready")
+        with client(small) as near:
+            near.sendall(b"hello")
+            readable, _, _ = select.select(ready, [], [], 5)
+            assert readable[0].recv(16) == b"hello"
+            (third,) = arrived(listener, 1)
+            until(lambda: to_backend(small, "ready") == 2, what="another one")
+            used = readable[0]
+            ready = [third, *(sock for sock in ready if sock is not used)]
+            used.close()
+            assert near.recv(1) == b""
+        ready.pop().close()
+        ready += arrived(listener, 1)
+        assert small.app.ctl("sockets", "kill", "addr", RIGHT)
+        fresh = arrived(listener, 2)
+        for sock in ready:
+            with sock, pytest.raises(ConnectionResetError):
+                sock.recv(1)
+    for sock in fresh:
+        sock.close()
+    until(lambda: counted(small, "weir_proxy_backend_closed_connections_total", ("why", "failure")) > 0,
+          what="a refusal")  # fmt: skip
+    with backend(small) as listener:
+        again = arrived(listener, 2)
+        until(lambda: to_backend(small, "ready") == 2, what="two that are ready again")
+        small.app.reload(few(ready=2, ready_idle="100ms") | small_ports(small))
+        assert small.app.ctl("sockets", "kill", "addr", RIGHT)
+        again += arrived(listener, 6)  # each is kept for 100 ms
+        small.app.reload(few(ready=0, ready_idle="100ms") | small_ports(small))
+        until(lambda: to_backend(small, "ready") == 0, what="none that is ready")
+        for sock in again:
+            sock.close()
+    assert counted(small, "weir_proxy_backend_closed_connections_total", ("why", "idle")) > 3
+
+
+def test_more_in_advance_than_there_may_be_are_refused(small: Routed) -> None:
+    """A configuration that could not be kept.
+
+    Steps: reload with ready: 5 of 4 connections; with another port.
+    Check: sentences with the key; nothing has changed.
+    """
+    for keys, sentence in (
+        ({"ready": 5}, "proxy.ready: 5 connections in advance, but there may be 4"),
+        ({"port": 81}, "proxy.port has changed, which needs a restart"),
+    ):
+        small.app.write(few(**keys) | small_ports(small))
+        assert sentence in small.app.refused("reload")
+    assert to_backend(small, "ready") == 0

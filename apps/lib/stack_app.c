@@ -124,7 +124,7 @@ static void serve_one(struct stack_worker *w, const struct weir_event *e, uint64
 	else if (user->is == STACK_DATAGRAMS)
 		w->service->datagrams(w, e->sock);
 	else if (user->is == STACK_OWN)
-		w->service->own(w, user, now_ns);
+		w->service->own(w, e, now_ns);
 	else if (c->sock == e->sock)
 		go_on(w, c, now_ns);
 }
@@ -243,11 +243,16 @@ int stack_open(struct stack_app *app, struct stack_worker *w, struct weir_shard 
 	return 0;
 }
 
-void stack_close(struct stack_worker *w)
+void stack_forget_all(struct stack_worker *w)
 {
 	for (uint32_t i = 0; w->stack != NULL && i < w->n_conns; i++)
 		if (conn_at(w, i)->sock != WEIR_NO_SOCK)
-			w->service->forget(w, conn_at(w, i));
+			stack_end(w, conn_at(w, i));
+}
+
+void stack_close(struct stack_worker *w)
+{
+	stack_forget_all(w);
 	weir_stack_free(w->stack);
 	free(w->conns);
 	w->stack = NULL;

@@ -78,7 +78,7 @@ struct stack_service {
 	 * Something has happened to a connection that the program has begun by itself and keeps in
 	 * its own place: STACK_OWN. It may have been ended by weirctl. NULL: there are none.
 	 */
-	void (*own)(struct stack_worker *w, struct stack_user *user, uint64_t now_ns);
+	void (*own)(struct stack_worker *w, const struct weir_event *e, uint64_t now_ns);
 	/* Once a pass. Returns when it is to be called again at the latest. NULL: no timers. */
 	uint64_t (*tick)(struct stack_worker *w, uint64_t now_ns);
 };
@@ -110,7 +110,10 @@ struct stack_app {
 int stack_open(struct stack_app *app, struct stack_worker *w, struct weir_shard *shard,
 	       const struct stack_service *service, const struct stack_section *conf,
 	       uint32_t sockets, uint32_t waiting, struct weir_why *why);
-/* Free it; the worker has stopped. */
+/* Close all connections, for what the program keeps for them is about to go; the worker has
+ * stopped. */
+void stack_forget_all(struct stack_worker *w);
+/* Free it, its connections first; the worker has stopped. */
 void stack_close(struct stack_worker *w);
 /*
  * A socket that listens at a port of all addresses; @user is what it becomes, and outlives it.

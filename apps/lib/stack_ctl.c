@@ -72,13 +72,14 @@ static bool can_be_ended(const struct weir_sock_info *i)
 
 static void end_one(struct stack_worker *w, const struct weir_sock_info *i, uint64_t now_ns)
 {
+	const struct weir_event e = {.sock = i->sock, .ready = WEIR_READY_ERR, .user = i->user};
 	struct stack_user *user = i->user;
 
 	/* The end of another may have ended it already. */
 	if (weir_sock_abort(w->stack, i->sock) < 0 || user == NULL)
 		return;
 	if (user->is == STACK_OWN)
-		w->service->own(w, user, now_ns);
+		w->service->own(w, &e, now_ns);
 	else
 		stack_end(w, (struct stack_conn *)user);
 }

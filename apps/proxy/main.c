@@ -5,8 +5,8 @@
 #include "proxy_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <weir/nodes.h>
 #include <weir/system.h>
@@ -37,14 +37,34 @@ static const struct weir_conf_key proxy_keys[] = {
 	 .doc = "The backend's address."},
 	{WEIR_CONF_KEY(struct proxy_section, to_port), .type = WEIR_CONF_UINT, .min = 1,
 	 .max = 65535, .def = "80", .doc = "The backend's port."},
+	{WEIR_CONF_KEY(struct proxy_section, connections), .type = WEIR_CONF_UINT, .def = "0",
+	 .max = CONNECTIONS_MOST,
+	 .doc = "Connections of a worker to the backend at most; clients beyond them wait for one. "
+		"0: half of stack.connections."},
+	{WEIR_CONF_KEY(struct proxy_section, ready), .type = WEIR_CONF_UINT, .def = "0",
+	 .max = CONNECTIONS_MOST, .live = true,
+	 .doc = "Connections to the backend that each worker makes in advance, so that a client "
+		"need not wait for one. Each serves one client. Not for backends that speak first."},
+	{WEIR_CONF_KEY(struct proxy_section, ready_idle), .type = WEIR_CONF_DURATION, .def = "30s",
+	 .live = true,
+	 .doc = "How long one of those is kept unused; less than the backend's patience. 0s: for "
+		"ever."},
+	{WEIR_CONF_KEY(struct proxy_section, connect), .type = WEIR_CONF_DURATION, .def = "5s",
+	 .live = true, .doc = "How long the backend may take to answer. 0s: as TCP has it."},
+	{WEIR_CONF_KEY(struct proxy_section, wait), .type = WEIR_CONF_DURATION, .def = "10s",
+	 .live = true,
+	 .doc = "How long a client waits for a connection to the backend; then it is reset. 0s: for "
+		"ever."},
 	{WEIR_CONF_KEY(struct proxy_section, idle), .type = WEIR_CONF_DURATION, .def = "300s",
+	 .live = true,
 	 .doc = "How long neither end may send or take anything; then both are reset. 0s: for "
 		"ever."},
 };
 
 static const struct weir_conf_schema proxy_schema = {
 	.name = "proxy",
-	.doc = "What is listened at, and where it goes. Changes need a restart.",
+	.doc = "What is listened at, and where it goes. A reload changes times and `ready`, the rest needs a "
+	       "restart.",
 	WEIR_CONF_STRUCT(struct proxy_section, proxy_keys),
 	WEIR_CONF_HAS_AT(struct proxy_section),
 };
@@ -67,6 +87,20 @@ static const struct weir_conf_schema schema = {
 static uint32_t held(const void *conf)
 {
 	return stack_held(&((const struct proxy_conf *)conf)->stack);
+}
+
+static int check(const void *conf, const char *file, struct weir_why *why)
+{
+	const struct proxy_section *p = &((const struct proxy_conf *)conf)->proxy;
+	const uint64_t half = (((const struct proxy_conf *)conf)->stack.connections + 1) / 2;
+	const uint64_t most = p->connections == 0 ? half : p->connections;
+
+	if (p->ready > most)
+		return weir_conf_fail(why, file, p->at.line,
+				      "proxy.ready: %" PRIu64 " connections in advance, but there "
+				      "may be %" PRIu64 " (proxy.connections)",
+				      p->ready, most);
+	return 0;
 }
 
 static int start(struct weir_run *run, const void *conf, struct weir_why *why)
@@ -93,89 +127,12 @@ static void done(struct weir_run *run)
 	weir_run_set_state(run, NULL);
 }
 
-/* ---- metrics ---- */
-
-enum { M_BEGUN, M_OVER, M_REFUSED, M_BYTES, M_NO_MBUF, M_N };
-
-static const struct weir_metric metrics[M_N] = {
-	[M_BEGUN] = {"weir_proxy_begun_connections",
-		     WEIR_METRIC_COUNTER,
-		     "connections",
-		     "Connections of clients that were taken on.",
-		     NULL,
-		     {"worker"}},
-	[M_OVER] = {"weir_proxy_over_connections",
-		    WEIR_METRIC_COUNTER,
-		    "connections",
-		    "Of these, those that are over, by their end.",
-		    "failed: one end was reset, refused or lost. idle: see proxy.idle.",
-		    {"worker", "end"}},
-	[M_REFUSED] = {"weir_proxy_refused_connections",
-		       WEIR_METRIC_COUNTER,
-		       "connections",
-		       "Connections that were reset at once: there was no place for another, or no "
-		       "way to the backend.",
-		       "Raise stack.connections (two for each client), or look at routes.",
-		       {"worker"}},
-	[M_BYTES] = {"weir_proxy_bytes",
-		     WEIR_METRIC_COUNTER,
-		     "bytes",
-		     "Payload that was passed on, to the backend or to clients.",
-		     NULL,
-		     {"worker", "to"}},
-	[M_NO_MBUF] = {"weir_proxy_no_mbuf",
-		       WEIR_METRIC_COUNTER,
-		       NULL,
-		       "Times that a connection waited for a buffer.",
-		       "Raise runtime.mbufs.",
-		       {"worker"}},
-};
-
-static int collect_worker(const struct proxy_worker *w, const char *name,
-			  struct weir_metrics_sink *sink)
+static void follow(struct weir_run *run, const void *conf)
 {
-	struct weir_splice_stats s;
+	struct proxy *p = weir_run_state(run);
 
-	weir_splicer_stats(w->splicer, &s);
-	const struct {
-		unsigned metric;
-		uint64_t value;
-		const char *label;
-	} rows[] = {
-		{M_BEGUN, s.begun, NULL},	  {M_OVER, s.ended, "ended"},
-		{M_OVER, s.failed, "failed"},	  {M_OVER, s.timed_out, "idle"},
-		{M_OVER, s.aborted, "aborted"},	  {M_REFUSED, weir_counted(&w->refused), NULL},
-		{M_BYTES, s.bytes[0], "backend"}, {M_BYTES, s.bytes[1], "client"},
-		{M_NO_MBUF, s.no_mbuf, NULL},
-	};
-	int rc = 0;
-
-	for (unsigned i = 0; rc == 0 && i < sizeof(rows) / sizeof(rows[0]); i++)
-		rc = weir_metrics_put_count(sink, &metrics[rows[i].metric], rows[i].value,
-					    (const char *const[]){name, rows[i].label},
-					    rows[i].label == NULL ? 1 : 2);
-	return rc;
-}
-
-static int collect(void *ctx, struct weir_metrics_sink *sink)
-{
-	const struct proxy *p = weir_run_state(ctx);
-	int rc = 0;
-
-	for (uint16_t w = 0; p != NULL && rc == 0 && w < p->app.workers; w++) {
-		char name[8];
-
-		snprintf(name, sizeof(name), "%u", w);
-		rc = collect_worker(&p->worker[w], name, sink);
-	}
-	return rc;
-}
-
-static int add_metrics(struct weir_run *run)
-{
-	const int rc = stack_add_metrics(run);
-
-	return rc < 0 ? rc : weir_metrics_add(weir_run_metrics(run), metrics, M_N, collect, run);
+	for (uint16_t w = 0; w < p->app.workers; w++)
+		backend_follow(&p->worker[w], &((const struct proxy_conf *)conf)->proxy);
 }
 
 int main(int argc, char **argv)
@@ -186,8 +143,10 @@ int main(int argc, char **argv)
 						.l3_at = offsetof(struct proxy_conf, l3),
 						.path = path,
 						.held = held,
-						.metrics = add_metrics,
+						.metrics = proxy_add_metrics,
 						.start = start,
+						.follow = follow,
+						.check = check,
 						.done = done},
 			     argc, argv);
 }

@@ -10,49 +10,37 @@
 #include <stddef.h>
 #include <weir/error.h>
 
-/* Bytes were cut into segments by who has sent them: they need not wait here. */
-static int no_delay(struct weir_stack *s, weir_sock sock)
-{
-	const int on = 1;
-
-	return weir_setsockopt(s, sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
-/* Connecting is the backend's, or the error that tells why there is none. */
-static int reach(struct proxy_worker *w, struct proxy_conn *c, weir_sock *out)
-{
-	struct weir_stack *s = w->stack.stack;
-	int rc = weir_socket(s, WEIR_TCP, &c->back_user, out);
-
-	if (rc < 0)
-		return rc;
-	rc = no_delay(s, *out);
-	if (rc == 0)
-		rc = weir_connect(s, *out, &w->to);
-	if (rc == -EINPROGRESS)
-		return 0;
-	weir_sock_close(s, *out);
-	return rc;
-}
-
 static int begin(struct stack_worker *sw, struct stack_conn *sc)
 {
-	struct proxy_worker *w = (struct proxy_worker *)sw;
 	struct proxy_conn *c = (struct proxy_conn *)sc;
-	weir_sock back;
-	int rc = no_delay(sw->stack, sc->sock);
+	const int on = 1;
 
-	c->back_user = (struct stack_user){.is = STACK_OWN};
-	if (rc == 0)
-		rc = reach(w, c, &back);
-	if (rc < 0) {
+	weir_stream_tcp(&c->front, sw->stack, sc->sock);
+	return weir_setsockopt(sw->stack, sc->sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+void proxy_splice(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns)
+{
+	weir_splice_begin(w->splicer, &c->splice, &c->front.stream, &c->back.stream, now_ns);
+	weir_splice_go_on(&c->splice, now_ns);
+}
+
+/* It has no connection to the backend: ask for one, or wait for it as long as the client does. */
+static int reach(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns)
+{
+	int rc;
+
+	if (weir_sock_ready(w->stack.stack, c->conn.sock) & WEIR_READY_ERR)
+		return -ECONNRESET;
+	if (c->ask.pool != NULL)
+		return -EAGAIN;
+	rc = backend_ask(w, c, now_ns);
+	if (rc < 0 && rc != -EAGAIN) {
 		weir_count(&w->refused, 1);
-		weir_sock_abort(sw->stack, sc->sock);
+		weir_sock_abort(w->stack.stack, c->conn.sock);
 		return rc;
 	}
-	weir_stream_tcp(&c->front, sw->stack, sc->sock);
-	weir_stream_tcp(&c->back, sw->stack, back);
-	return 0;
+	return -EAGAIN;
 }
 
 /* The splice closes both when it is over, and says so to over(). */
@@ -61,41 +49,53 @@ static int go_on(struct stack_worker *sw, struct stack_conn *sc, uint64_t now_ns
 	struct proxy_worker *w = (struct proxy_worker *)sw;
 	struct proxy_conn *c = (struct proxy_conn *)sc;
 
-	if (c->splice.splicer == NULL)
-		weir_splice_begin(w->splicer, &c->splice, &c->front.stream, &c->back.stream,
-				  now_ns);
+	w->now_ns = now_ns;
+	if (c->pooled == WEIR_NO_POOLED)
+		return reach(w, c, now_ns);
 	weir_splice_go_on(&c->splice, now_ns);
 	return -EAGAIN;
 }
 
 /* The backend's connection has something to tell. */
-static void own(struct stack_worker *w, struct stack_user *user, uint64_t now_ns)
+static void own(struct stack_worker *sw, const struct weir_event *e, uint64_t now_ns)
 {
-	struct proxy_conn *c =
-		(struct proxy_conn *)((char *)user - offsetof(struct proxy_conn, back_user));
+	struct proxy_worker *w = (struct proxy_worker *)sw;
+	struct proxy_conn *c = backend_event(w, e, now_ns);
 
-	(void)w;
-	weir_splice_go_on(&c->splice, now_ns);
+	w->now_ns = now_ns;
+	if (c != NULL)
+		weir_splice_go_on(&c->splice, now_ns);
 }
 
-static void over(void *w, struct weir_splice *splice, int error)
+static void over(void *ctx, struct weir_splice *splice, int error)
 {
+	struct proxy_worker *w = ctx;
 	struct proxy_conn *c =
 		(struct proxy_conn *)((char *)splice - offsetof(struct proxy_conn, splice));
 
 	(void)error; /* counted by the splicer */
-	stack_end(w, &c->conn);
+	backend_leave(w, c, w->now_ns);
+	stack_end(&w->stack, &c->conn);
 }
 
-static void forget(struct stack_worker *w, struct stack_conn *c)
+static void forget(struct stack_worker *sw, struct stack_conn *sc)
 {
-	(void)w;
-	weir_splice_abort(&((struct proxy_conn *)c)->splice);
+	struct proxy_worker *w = (struct proxy_worker *)sw;
+	struct proxy_conn *c = (struct proxy_conn *)sc;
+
+	weir_splice_abort(&c->splice);
+	backend_leave(w, c, w->now_ns);
 }
 
-static uint64_t tick(struct stack_worker *w, uint64_t now_ns)
+static uint64_t tick(struct stack_worker *sw, uint64_t now_ns)
 {
-	return weir_splicer_run(((struct proxy_worker *)w)->splicer, now_ns);
+	struct proxy_worker *w = (struct proxy_worker *)sw;
+	uint64_t splice_ns, backend_ns;
+
+	w->now_ns = now_ns;
+	splice_ns = weir_splicer_run(w->splicer, now_ns);
+	backend_ns = backend_run(w, now_ns);
+	return RTE_MIN(splice_ns, backend_ns);
 }
 
 static const struct stack_service service = {
@@ -117,9 +117,9 @@ int proxy_open(struct proxy *p, struct weir_shard *shard, const struct proxy_con
 
 	if (rc < 0)
 		return weir_why(why, rc, "worker %u: %s", shard->worker, weir_error_text(rc));
-	w->to = (struct weir_endpoint){.addr = conf->proxy.to,
-				       .port = (uint16_t)conf->proxy.to_port};
 	rc = stack_open(&p->app, &w->stack, shard, &service, &conf->stack, 1, 1, why);
+	if (rc == 0)
+		rc = backend_open(w, shard, conf, why);
 	if (rc < 0)
 		return rc;
 	return stack_listen(&w->stack, (uint16_t)conf->proxy.port, (uint32_t)conf->stack.backlog,
@@ -128,7 +128,11 @@ int proxy_open(struct proxy *p, struct weir_shard *shard, const struct proxy_con
 
 void proxy_close(struct proxy_worker *w)
 {
+	if (w->pool != NULL)
+		stack_forget_all(&w->stack);
+	weir_conn_pool_free(w->pool);
 	stack_close(&w->stack);
 	weir_splicer_free(w->splicer);
+	w->pool = NULL;
 	w->splicer = NULL;
 }

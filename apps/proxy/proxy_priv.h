@@ -3,16 +3,27 @@
 
 /* weir-proxy: its configuration, and a worker's part of it. */
 
+#include <weir/backoff.h>
+#include <weir/conn_pool.h>
 #include <weir/splice.h>
 
 #include "stack_app_priv.h"
+
+/* Connections to the backend of a worker at most. */
+#define CONNECTIONS_MOST (UINT64_C(1) << 20)
 
 struct proxy_section {
 	struct weir_conf_at at;
 	uint64_t port;
 	struct weir_addr to;
 	uint64_t to_port;
-	uint64_t idle; /* ns that a connection may be silent; 0: for ever */
+	uint64_t connections; /* to the backend, of a worker at most; 0: half of the stack's */
+	/* Live. Times are ns. */
+	uint64_t idle;	     /* that a connection may be silent; 0: for ever */
+	uint64_t connect;    /* for the backend to answer */
+	uint64_t wait;	     /* for a client to wait for a connection */
+	uint64_t ready;	     /* connections of a worker that are made in advance */
+	uint64_t ready_idle; /* that one of those is kept */
 };
 
 struct proxy_conf {
@@ -22,18 +33,33 @@ struct proxy_conf {
 	struct proxy_section proxy;
 };
 
+/* What a reload may change. The control thread writes, then counts the version up. */
+struct proxy_live {
+	uint64_t idle_ns, connect_ns, wait_ns, ready, ready_idle_ns;
+	uint64_t version;
+};
+
 struct proxy_worker {
 	struct stack_worker stack; /* first */
 	struct stack_user listener;
 	struct weir_splicer *splicer;
 	struct weir_endpoint to;
-	uint64_t refused; /* connections for which there was no place, or no way to the backend */
+	struct weir_conn_pool *pool; /* of connections to the backend */
+	struct proxy_live live;
+	uint64_t version;     /* of live that is in force */
+	uint64_t now_ns;      /* of this pass */
+	uint64_t refused;     /* clients for which there was no place, or no way to the backend */
+	uint64_t ready_at_ns; /* the next ones are made in advance not before that */
+	uint64_t failures;    /* of the pool when that was set */
+	struct weir_backoff backoff;
 };
 
-/* A client's connection, and ours to the backend. */
+/* A client's connection, and the one to the backend that it has or waits for. */
 struct proxy_conn {
 	struct stack_conn conn; /* first: the client's */
-	struct stack_user back_user;
+	struct proxy_worker *worker;
+	struct weir_pool_ask ask;
+	weir_pooled pooled; /* WEIR_NO_POOLED: none yet, or no more */
 	struct weir_stream_tcp front, back;
 	struct weir_splice splice;
 };
@@ -43,7 +69,27 @@ struct proxy {
 	struct proxy_worker worker[WEIR_WORKERS_MAX];
 };
 
-/* A worker's stack and port. Returns 0 or -errno with a sentence. */
+/* proxy.c: a worker's stack and port. Returns 0 or -errno with a sentence. */
 int proxy_open(struct proxy *p, struct weir_shard *shard, const struct proxy_conf *conf,
 	       struct weir_why *why);
 void proxy_close(struct proxy_worker *w);
+/* Begin to move bytes over the connection to the backend that it has been given. */
+void proxy_splice(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns);
+
+/* backend.c: the worker's pool. */
+int backend_open(struct proxy_worker *w, const struct weir_shard *shard,
+		 const struct proxy_conf *conf, struct weir_why *why);
+/* Ask for a connection. 0: it has one; -EAGAIN: it is given later; else why there is none. */
+int backend_ask(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns);
+/* Give it back, or stop to wait for it. */
+void backend_leave(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns);
+/* An event of a connection to the backend. Whose it is; NULL: nobody's. */
+struct proxy_conn *backend_event(struct proxy_worker *w, const struct weir_event *e,
+				 uint64_t now_ns);
+/* Once a pass. Returns when it is to be called again at the latest. */
+uint64_t backend_run(struct proxy_worker *w, uint64_t now_ns);
+/* Any thread: heed what a reload has changed. */
+void backend_follow(struct proxy_worker *w, const struct proxy_section *conf);
+
+/* metrics.c */
+int proxy_add_metrics(struct weir_run *run);

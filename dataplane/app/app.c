@@ -341,6 +341,8 @@ int app_reload(struct weir_run *run, struct weir_why *why)
 	}
 	app_conf_free(run->app, run->conf);
 	run->conf = fresh;
+	if (run->app->follow != NULL)
+		run->app->follow(run, fresh);
 	run->reloads++;
 	weir_log_info("app", "reloaded %s", name);
 	return 0;

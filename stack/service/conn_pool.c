@@ -319,7 +319,7 @@ bool weir_conn_pool_event(struct weir_conn_pool *p, const struct weir_event *e, 
 	if (c->state == WEIR_POOLED_IDLE) {
 		if (!pool_is_healthy(p, c))
 			drop(p, c, &p->stats.by_peer, now_ns);
-	} else if (ready & WEIR_READY_ERR) {
+	} else if (ready & WEIR_READY_ERR || weir_sock_active_ns(p->conf.stack, c->sock) == 0) {
 		fail(p, c, error_of(p, c), now_ns);
 	} else if (ready & WEIR_READY_OUT) {
 		pool_count(&p->stats.connected, 1);

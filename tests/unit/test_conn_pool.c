@@ -458,7 +458,10 @@ static bool silent(struct pair *p, int who, struct rte_mbuf *m)
 
 static void test_a_server_that_does_not_answer_is_given_up(void)
 {
+	struct weir_pooled_info info;
 	struct asker a = {0};
+	struct weir_event e;
+	uint32_t at = 0;
 
 	pool_begin_with(8, (struct weir_conn_pool_limits){.connect_ns = 2 * S});
 	pair.passes = silent;
@@ -470,6 +473,14 @@ static void test_a_server_that_does_not_answer_is_given_up(void)
 	CU_ASSERT_EQUAL(a.error, -ETIMEDOUT);
 	CU_ASSERT_EQUAL(A->stats.tcp_connections, 0);
 	CU_ASSERT_EQUAL(stats_now().by_failure, 1);
+	CU_ASSERT_EQUAL(get(&a, 80), -EINPROGRESS);
+	CU_ASSERT_EQUAL_FATAL(weir_conn_pool_walk(pool, &at, &info, 1), 1);
+	CU_ASSERT_EQUAL(weir_sock_abort(A, info.sock), 0); /* as weirctl sockets kill does */
+	e = (struct weir_event){.sock = info.sock, .user = info.user};
+	CU_ASSERT(weir_conn_pool_event(pool, &e, pair.now_ns));
+	run(MS);
+	CU_ASSERT_EQUAL(a.told, 2);
+	CU_ASSERT_EQUAL(a.error, -EBADF);
 	pool_end();
 }
 

@@ -223,6 +223,8 @@ struct weir_app {
 	int (*metrics)(struct weir_run *run);
 	/** All is open, nothing runs yet: register commands. */
 	int (*start)(struct weir_run *run, const void *conf, struct weir_why *why);
+	/** A reload is in force: heed the keys of our own that are live. NULL: there are none. */
+	void (*follow)(struct weir_run *run, const void *conf);
 	/** The workers run. When it returns, /ready may say so. */
 	int (*begin)(struct weir_run *run, struct weir_why *why);
 	/** Workers have stopped: say what they did. */

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * A worker's connections to the backend. Each serves one client: TCP cannot tell where one client's
+ * bytes end and another's begin. What the pool gives is a bound, a queue for those beyond it, and
+ * connections made in advance, so that a client need not wait for the backend's handshake.
+ */
+
+#include "proxy_priv.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <weir/error.h>
+
+/* Between attempts to make connections in advance while the backend refuses them. */
+#define BACKOFF_LEAST_NS UINT64_C(100000000)
+#define BACKOFF_MOST_NS	 UINT64_C(10000000000)
+/* Of those that begin in one pass at most. */
+#define AT_ONCE 64
+
+/* User data of the pool's connections. */
+struct backend_user {
+	struct stack_user user;	 /* first */
+	struct proxy_conn *conn; /* who has it; NULL: nobody */
+};
+
+/* ---- what a reload changes ---- */
+
+void backend_follow(struct proxy_worker *w, const struct proxy_section *conf)
+{
+	struct proxy_live *l = &w->live;
+
+	__atomic_store_n(&l->idle_ns, conf->idle, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->connect_ns, conf->connect, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->wait_ns, conf->wait, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->ready, conf->ready, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->ready_idle_ns, conf->ready_idle, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&l->version, 1, __ATOMIC_RELEASE);
+}
+
+static struct weir_conn_pool_limits limits_of(const struct proxy_live *l)
+{
+	return (struct weir_conn_pool_limits){.connect_ns = weir_counted(&l->connect_ns),
+					      .wait_ns = weir_counted(&l->wait_ns),
+					      .idle_ns = weir_counted(&l->ready_idle_ns)};
+}
+
+static void follow(struct proxy_worker *w, uint64_t now_ns)
+{
+	const uint64_t version = __atomic_load_n(&w->live.version, __ATOMIC_ACQUIRE);
+	const struct weir_conn_pool_limits limits = limits_of(&w->live);
+
+	if (likely(w->version == version))
+		return;
+	w->version = version;
+	w->ready_at_ns = 0;
+	weir_splicer_set_idle(w->splicer, weir_counted(&w->live.idle_ns));
+	weir_conn_pool_set_limits(w->pool, &limits, now_ns);
+}
+
+/* ---- one connection ---- */
+
+static void opened(void *ctx, weir_pooled conn, void *user)
+{
+	(void)ctx;
+	(void)conn;
+	*(struct backend_user *)user = (struct backend_user){.user.is = STACK_OWN};
+}
+
+static int take(struct proxy_worker *w, struct proxy_conn *c, weir_pooled pooled, uint64_t now_ns)
+{
+	const int on = 1; /* bytes were cut into segments by who has sent them */
+	struct weir_pooled_info info;
+	int rc;
+
+	c->pooled = pooled;
+	rc = weir_conn_pool_look(w->pool, pooled, &info);
+	if (rc == 0)
+		rc = weir_setsockopt(w->stack.stack, info.sock, IPPROTO_TCP, TCP_NODELAY, &on,
+				     sizeof(on));
+	if (rc < 0)
+		return rc;
+	((struct backend_user *)info.user)->conn = c;
+	weir_stream_tcp(&c->back, w->stack.stack, info.sock);
+	proxy_splice(w, c, now_ns);
+	return 0;
+}
+
+static void given(struct weir_pool_ask *ask, int error, weir_pooled pooled, uint64_t now_ns)
+{
+	struct proxy_conn *c =
+		(struct proxy_conn *)((char *)ask - offsetof(struct proxy_conn, ask));
+	struct proxy_worker *w = c->worker;
+
+	if (error == 0)
+		error = take(w, c, pooled, now_ns);
+	if (error == 0)
+		return;
+	weir_count(&w->refused, 1);
+	weir_sock_abort(w->stack.stack, c->conn.sock);
+	stack_end(&w->stack, &c->conn);
+}
+
+int backend_ask(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns)
+{
+	weir_pooled pooled;
+	int rc;
+
+	c->worker = w;
+	c->ask.done = given;
+	rc = weir_conn_pool_get(w->pool, &w->to, &c->ask, &pooled, now_ns);
+	if (rc == 0)
+		return take(w, c, pooled, now_ns);
+	return rc == -EINPROGRESS ? -EAGAIN : rc;
+}
+
+void backend_leave(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns)
+{
+	struct weir_pooled_info info;
+
+	if (c->pooled == WEIR_NO_POOLED) {
+		weir_conn_pool_cancel(w->pool, &c->ask, now_ns);
+		return;
+	}
+	if (weir_conn_pool_look(w->pool, c->pooled, &info) == 0)
+		((struct backend_user *)info.user)->conn = NULL;
+	weir_conn_pool_put(w->pool, c->pooled, false, now_ns);
+	c->pooled = WEIR_NO_POOLED;
+}
+
+struct proxy_conn *backend_event(struct proxy_worker *w, const struct weir_event *e,
+				 uint64_t now_ns)
+{
+	return weir_conn_pool_event(w->pool, e, now_ns) ? NULL
+							: ((struct backend_user *)e->user)->conn;
+}
+
+/* ---- connections in advance ---- */
+
+static uint64_t keep_ready(struct proxy_worker *w, uint64_t now_ns)
+{
+	const uint64_t ready = weir_counted(&w->live.ready);
+	struct weir_conn_pool_stats s;
+	uint64_t has, wanted;
+
+	if (ready == 0)
+		return UINT64_MAX;
+	weir_conn_pool_stats(w->pool, &s);
+	if (s.by_failure > w->failures) { /* the backend refuses: not at once again */
+		w->failures = s.by_failure;
+		w->ready_at_ns = now_ns + weir_backoff_next(&w->backoff);
+	}
+	has = s.states[WEIR_POOLED_IDLE] + s.states[WEIR_POOLED_CONNECTING];
+	wanted = ready + s.waiting; /* who waits has begun one */
+	if (has >= wanted)
+		return UINT64_MAX;
+	if (now_ns < w->ready_at_ns)
+		return w->ready_at_ns;
+	if (weir_conn_pool_prewarm(w->pool, &w->to, (uint32_t)RTE_MIN(wanted - has, AT_ONCE),
+				   now_ns) > 0)
+		return now_ns;
+	w->ready_at_ns = now_ns + BACKOFF_LEAST_NS; /* a limit, or no way to it */
+	return w->ready_at_ns;
+}
+
+uint64_t backend_run(struct proxy_worker *w, uint64_t now_ns)
+{
+	uint64_t ready_ns, run_ns;
+
+	follow(w, now_ns);
+	ready_ns = keep_ready(w, now_ns);
+	run_ns = weir_conn_pool_run(w->pool, now_ns);
+	return RTE_MIN(ready_ns, run_ns);
+}
+
+int backend_open(struct proxy_worker *w, const struct weir_shard *shard,
+		 const struct proxy_conf *conf, struct weir_why *why)
+{
+	const uint64_t half = (conf->stack.connections + 1) / 2, most = conf->proxy.connections;
+	struct weir_conn_pool_conf pool = {
+		.stack = w->stack.stack,
+		.connections = (uint32_t)(most == 0 ? RTE_MIN(half, CONNECTIONS_MOST) : most),
+		.hosts = 1,
+		.user_bytes = sizeof(struct backend_user),
+		.secret = shard->secret,
+		.opened = opened,
+		.ctx = w,
+	};
+	int rc = weir_backoff_init(&w->backoff, BACKOFF_LEAST_NS, BACKOFF_MOST_NS, shard->worker);
+
+	w->to = (struct weir_endpoint){.addr = conf->proxy.to,
+				       .port = (uint16_t)conf->proxy.to_port};
+	backend_follow(w, &conf->proxy);
+	pool.limits = limits_of(&w->live);
+	w->version = w->live.version;
+	if (rc == 0)
+		rc = weir_conn_pool_create(&pool, &w->pool);
+	if (rc < 0)
+		return weir_why(why, rc, "worker %u: connections to the backend: %s", shard->worker,
+				weir_error_text(rc));
+	return 0;
+}
