@@ -41,20 +41,30 @@ static unsigned common_bits(const struct weir_prefix *source, const struct weir_
 struct choice {
 	const struct weir_addr *addr; /* NULL: none */
 	bool same_scope;
+	bool preferred;
 	unsigned bits;
 };
 
-/* RFC 6724 section 5, rules 2 and 8; what is equal stays as it was: the first address wins. */
-static void consider(struct choice *c, const struct weir_prefix *p, const struct weir_addr *to)
+/* RFC 6724 section 5, rules 2, 3 (RFC 4429 section 3.2: also of optimistic ones) and 8. */
+static bool is_better(const struct choice *a, const struct choice *b)
 {
-	const bool same_scope = scope_of(&p->addr) == scope_of(to);
-	const unsigned bits = common_bits(p, to);
+	if (b->addr == NULL || a->same_scope != b->same_scope)
+		return b->addr == NULL || a->same_scope;
+	if (a->preferred != b->preferred)
+		return a->preferred;
+	return a->bits > b->bits;
+}
 
-	if (p->addr.family != to->family)
-		return;
-	if (c->addr == NULL || (same_scope && !c->same_scope) ||
-	    (same_scope == c->same_scope && bits > c->bits))
-		*c = (struct choice){&p->addr, same_scope, bits};
+/* What is equal stays as it was: the first address wins. */
+static void consider(struct choice *c, const struct weir_iface *f, uint8_t k,
+		     const struct weir_addr *to)
+{
+	const struct weir_prefix *p = &f->addr[k];
+	const struct choice this = {&p->addr, scope_of(&p->addr) == scope_of(to),
+				    f->addr_flags[k] == 0, common_bits(p, to)};
+
+	if (p->addr.family == to->family && is_better(&this, c))
+		*c = this;
 }
 
 /* An address of one interface; of all, if that one has none of the family. */
@@ -64,10 +74,10 @@ static const struct weir_addr *choose_source(const struct weir_l3 *l3, uint16_t 
 	struct choice best = {0};
 
 	for (uint8_t k = 0; k < l3->ifaces[iface].n_addrs; k++)
-		consider(&best, &l3->ifaces[iface].addr[k], to);
+		consider(&best, &l3->ifaces[iface], k, to);
 	for (uint16_t i = 0; best.addr == NULL && i < l3->n_ifaces; i++)
 		for (uint8_t k = 0; k < l3->ifaces[i].n_addrs; k++)
-			consider(&best, &l3->ifaces[i].addr[k], to);
+			consider(&best, &l3->ifaces[i], k, to);
 	return best.addr;
 }
 

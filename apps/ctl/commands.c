@@ -564,6 +564,7 @@ const struct command commands[] = {
 	{"routes", "", "the routing table", cmd_routes},
 	{"neighbours", "", "who has which MAC address (neigh)", cmd_neigh},
 	{"neigh", "", "the same", cmd_neigh},
+	{"addresses", "", "our addresses and whether they may be used", cmd_plain},
 	{"explain", "ADDRESS", "where packets for an address go, and why", cmd_explain},
 	{"explain", "from ZONE src A dst B [proto P] [sport N] [dport N] [icmp T] [flags F] ...",
 	 "which rule decides about a packet, and why", cmd_explain},

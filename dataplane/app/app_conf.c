@@ -119,6 +119,15 @@ static const struct weir_conf_key port_keys[] = {
 	 .max = 15,
 	 .doc = "Name of a TAP by which the kernel sees the port: what weir does not serve itself "
 		"goes there, and what the kernel sends there leaves by the port."},
+	{WEIR_CONF_KEY(struct weir_app_port_conf, dad), .type = WEIR_CONF_UINT, .max = 10,
+	 .def = "1",
+	 .doc = "Whether somebody else has our addresses is asked at the start: probes of an IPv6 "
+		"address (RFC 4862); of IPv4 always 3 (RFC 5227). A duplicate is logged and not "
+		"used. 0: nobody is asked."},
+	{WEIR_CONF_KEY(struct weir_app_port_conf, optimistic), .type = WEIR_CONF_BOOL,
+	 .def = "true",
+	 .doc = "Use an address while it is asked for (RFC 4429), so that nothing waits for it; "
+		"false: only when nobody has objected, after 1 to 2 seconds, with IPv4 4 to 8."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, addresses), .type = WEIR_CONF_PREFIX,
 	 .many = WEIR_CONF_LIST, .one_ok = true, .max_items = WEIR_IFACE_ADDRS_MAX,
 	 .doc = "Our addresses on the port, each with its subnet's length."},

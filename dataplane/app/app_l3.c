@@ -12,9 +12,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <weir/error.h>
 #include <weir/policy.h>
 
+#include "autoconf_priv.h"
 #include "firewall/fw_app_priv.h"
 
 /* A generation with the table that its l3 belongs to. */
@@ -140,20 +142,34 @@ static int add_route(struct weir_rib *rib, const struct weir_route_conf *rc, str
 	return weir_rib_route_add(rib, &route, why);
 }
 
-/* Everything that the configuration says, into an open change of the table. */
-static int fill_rib(struct weir_run *run, const void *conf, struct weir_why *why)
+/* The interfaces of a configuration, with addresses by what is known of them. */
+static int fill_ifaces(struct weir_run *run, const void *conf, struct autoconf **ac,
+		       struct weir_why *why)
 {
-	struct weir_rib *rib = run->l3->rib;
-	const struct weir_l3_conf *l3 = app_l3_conf(run->app, conf);
-	const struct weir_route_conf *r;
 	struct weir_iface *ifaces;
 	uint16_t n;
 	int rc = app_l3_ifaces(conf, run->system, &ifaces, &n, why);
 
 	if (rc < 0)
 		return rc;
-	rc = weir_rib_set_ifaces(rib, ifaces, n, why);
+	rc = app_autoconf_prepare(run->l3, conf, ifaces, n, ac, why);
+	for (uint16_t i = 0; rc == 0 && i < n; i++)
+		autoconf_dress(*ac, &ifaces[i]);
+	if (rc == 0)
+		rc = weir_rib_set_ifaces(run->l3->rib, ifaces, n, why);
 	free(ifaces);
+	return rc;
+}
+
+/* Everything that the configuration says, into an open change of the table. */
+static int fill_rib(struct weir_run *run, const void *conf, struct autoconf **ac,
+		    struct weir_why *why)
+{
+	struct weir_rib *rib = run->l3->rib;
+	const struct weir_l3_conf *l3 = app_l3_conf(run->app, conf);
+	const struct weir_route_conf *r;
+	int rc = fill_ifaces(run, conf, ac, why);
+
 	if (rc < 0)
 		return rc;
 	weir_rib_mark(rib, WEIR_ROUTE_STATIC);
@@ -190,8 +206,7 @@ int app_l3_publish(struct app_l3 *l3, const struct weir_l3 *fresh)
 	return 0;
 }
 
-/* Commit the open change and publish it; ends the change either way. */
-static int commit(struct app_l3 *l3, struct weir_why *why)
+int app_l3_commit(struct app_l3 *l3, struct weir_why *why)
 {
 	const struct weir_l3 *fresh;
 	int rc = weir_rib_commit(l3->rib, &fresh, why);
@@ -244,7 +259,7 @@ static int commit_with(struct weir_run *run, struct weir_policy *fresh, struct w
 		fw_records_drain(run->fw); /* by the names that were in force */
 		run->l3->policy = fresh;
 	}
-	rc = commit(run->l3, why);
+	rc = app_l3_commit(run->l3, why);
 	if (fresh == NULL)
 		return rc;
 	if (rc < 0) {
@@ -260,21 +275,27 @@ static int commit_with(struct weir_run *run, struct weir_policy *fresh, struct w
 int app_l3_apply(struct weir_run *run, const void *conf, struct weir_why *why)
 {
 	struct weir_policy *policy = NULL;
+	struct autoconf *ac = NULL;
 	int rc = weir_rib_begin(run->l3->rib);
 
 	if (rc < 0)
 		return weir_why(why, rc, "routes: a change is under way");
-	rc = fill_rib(run, conf, why);
+	rc = fill_rib(run, conf, &ac, why);
 	if (rc == 0 && run->fw != NULL)
 		rc = fw_policy(run, conf, app_conf_name(run), run->l3->rib, &policy, why);
 	if (rc < 0) {
 		weir_rib_abort(run->l3->rib);
+		autoconf_free(ac);
 		return rc;
 	}
 	rc = commit_with(run, policy, why);
-	if (rc == 0)
-		set_neighbours(run, conf == run->conf ? NULL : run->conf, conf);
-	return rc;
+	if (rc < 0) {
+		autoconf_free(ac);
+		return rc;
+	}
+	app_autoconf_take(run->l3, ac);
+	set_neighbours(run, conf == run->conf ? NULL : run->conf, conf);
+	return 0;
 }
 
 int app_l3_create(struct weir_run *run, struct weir_why *why)
@@ -286,6 +307,8 @@ int app_l3_create(struct weir_run *run, struct weir_why *why)
 	if (run->l3 == NULL)
 		return weir_why(why, -ENOMEM, "routes: out of memory");
 	run->l3->run = run;
+	if (getrandom(&run->l3->key, sizeof(run->l3->key), 0) != sizeof(run->l3->key))
+		return weir_why(why, -EIO, "addresses: no random numbers");
 	rib_sizes(run->conf, &sizes);
 	rc = weir_rib_create(&sizes, &run->l3->rib, why);
 	return rc < 0 ? rc : app_l3_apply(run, run->conf, why);
@@ -303,5 +326,6 @@ void app_l3_free(struct app_l3 *l3)
 	app_l3_forget(l3);
 	weir_policy_release(l3->policy);
 	weir_rib_free(l3->rib);
+	autoconf_free(l3->autoconf);
 	free(l3);
 }

@@ -193,6 +193,9 @@ int app_l3_register(struct weir_run *run)
 				       "What each worker knows of neighbours", cmd_neighbours, run,
 				       0);
 	if (rc == 0)
+		rc = weir_ctl_register(run->ctl, "addresses", "Our addresses and their states",
+				       app_autoconf_addresses, run, 0);
+	if (rc == 0)
 		rc = weir_ctl_register(run->ctl, "explain", "Where packets for an address go: dst",
 				       cmd_explain, run, 0);
 	return rc;

@@ -73,6 +73,8 @@ int app_l3_start(struct weir_run *run, struct weir_why *why)
 	struct app_l3 *l3 = run->l3;
 	int rc = app_loop_add(run->loop, -1, tick, l3);
 
+	if (rc == 0)
+		rc = app_autoconf_start(l3);
 	if (rc < 0)
 		return weir_why(why, rc, "routes: %s", weir_error_text(rc));
 	if (!app_l3_conf(run->app, run->conf)->kernel_routes)

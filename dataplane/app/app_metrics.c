@@ -653,6 +653,8 @@ int app_metrics_create(struct weir_run *run)
 		rc = weir_metrics_add(run->metrics, port_metrics, P_N, collect_ports, run);
 	if (rc == 0 && run->app->l3_at != 0)
 		rc = weir_metrics_add(run->metrics, l3_metrics, L3_N, collect_l3, run);
+	if (rc == 0 && run->app->l3_at != 0)
+		rc = app_autoconf_metrics(run);
 	if (rc == 0 && run->app->firewall_at != 0)
 		rc = fw_metrics(run);
 	if (rc == 0 && run->app->metrics != NULL)

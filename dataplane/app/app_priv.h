@@ -127,6 +127,7 @@ void app_l3_free(struct app_l3 *l3);
 /* The policy in force; NULL: none yet. NULL is allowed. */
 struct weir_policy *app_l3_policy(const struct app_l3 *l3);
 int app_l3_register(struct weir_run *run);
+int app_autoconf_metrics(struct weir_run *run);
 
 /* app_ctl.c, app_metrics.c, app_http.c, app_statsd.c, app_trace.c */
 int app_ctl_create(struct weir_run *run, struct weir_why *why);

@@ -8,7 +8,8 @@
  *         rewritten into the answer; PUNT for answers to us on interfaces that the kernel shares;
  *         DROP for what is malformed, impossible or used up.
  * Holds:  nothing; what it learns goes to the worker's neighbour table and, as a copy of the
- *         packet, to the other workers.
+ *         packet, to the other workers; who else has or wants an address of ours is told to the
+ *         control thread (RFC 4862 section 5.4, RFC 5227).
  */
 
 #include <rte_arp.h>
@@ -21,6 +22,7 @@
 #include <weir/vlan.h>
 
 #include "handoff_priv.h"
+#include "neigh_notice_priv.h"
 #include "neigh_priv.h"
 #include "packet_priv.h"
 
@@ -52,6 +54,57 @@ static bool on_link(const struct weir_iface *iface, const struct neigh_key *key)
 		if (weir_prefix_contains(&iface->addr[i], &addr))
 			return true;
 	return false;
+}
+
+/* How an address of the interface is marked: enum weir_addr_flag; 0 also for others'. */
+static uint8_t flags_of(const struct weir_iface *iface, const struct neigh_key *key)
+{
+	const struct weir_addr addr = neigh_key_addr(key);
+
+	for (unsigned i = 0; i < iface->n_addrs; i++)
+		if (weir_addr_equal(&iface->addr[i].addr, &addr))
+			return iface->addr_flags[i];
+	return weir_addr_equal(&iface->link_local, &addr) ? iface->link_local_flags : 0;
+}
+
+static bool is_optimistic(const struct weir_iface *iface, const struct neigh_key *key)
+{
+	return flags_of(iface, key) & WEIR_ADDR_OPTIMISTIC;
+}
+
+static bool is_tentative(const struct weir_iface *iface, const struct neigh_key *key)
+{
+	const struct weir_addr addr = neigh_key_addr(key);
+
+	for (unsigned i = 0; i < iface->n_tentative; i++)
+		if (weir_addr_equal(&iface->tentative[i], &addr))
+			return true;
+	return false;
+}
+
+/* Whether nobody has yet had the time to object to our having it. */
+static bool is_probed(const struct weir_iface *iface, const struct neigh_key *key)
+{
+	return is_tentative(iface, key) || is_optimistic(iface, key);
+}
+
+/* Tell the control thread who else has or wants an address. */
+static void notify(const struct heard *h, struct rte_mbuf *m, const struct neigh_key *key,
+		   struct neigh_notice n)
+{
+	if (!h->iface->watched || (weir_meta(m)->flags & WEIR_META_LEARN))
+		return;
+	n.iface = h->at;
+	n.addr = neigh_key_addr(key);
+	neigh_notify(h->shard->neigh, &n);
+}
+
+static struct weir_mac mac_of(const void *bytes)
+{
+	struct weir_mac mac;
+
+	memcpy(mac.bytes, bytes, sizeof(mac.bytes));
+	return mac;
 }
 
 /* An answer may be to what another worker asked: all enter it, or each would have to ask. */
@@ -117,6 +170,18 @@ static enum weir_verdict arp_answer(const struct heard *h, struct rte_mbuf *m,
 	return send_back(h, m, asker, RTE_BE16(RTE_ETHER_TYPE_ARP));
 }
 
+/* RFC 5227 sections 2.1.1 and 2.4: somebody has an address of ours, or asks for one as we do. */
+static void arp_conflict(const struct heard *h, struct rte_mbuf *m, const struct rte_arp_hdr *arp,
+			 const struct neigh_key *sender, const struct neigh_key *target)
+{
+	const struct weir_mac mac = mac_of(&arp->arp_data.arp_sha);
+
+	if (neigh_is_ours(h->iface, sender) || is_tentative(h->iface, sender))
+		notify(h, m, sender, (struct neigh_notice){.kind = NEIGH_NOTICE_CLAIM, .mac = mac});
+	else if (arp->arp_data.arp_sip == 0 && is_probed(h->iface, target))
+		notify(h, m, target, (struct neigh_notice){.kind = NEIGH_NOTICE_PROBE, .mac = mac});
+}
+
 static enum weir_verdict arp_in(const struct heard *h, struct rte_mbuf *m)
 {
 	const struct weir_meta *meta = weir_meta(m);
@@ -129,7 +194,10 @@ static enum weir_verdict arp_in(const struct heard *h, struct rte_mbuf *m)
 	arp = rte_pktmbuf_mtod_offset(m, struct rte_arp_hdr *, meta->l3_off);
 	sender = neigh_key4(h->at, arp->arp_data.arp_sip);
 	target = neigh_key4(h->at, arp->arp_data.arp_tip);
-	if (!arp_good(arp, h->iface) || neigh_is_ours(h->iface, &sender))
+	if (!arp_good(arp, h->iface))
+		return weir_say_drop(m, WEIR_DROP_ARP_BAD);
+	arp_conflict(h, m, arp, &sender, &target);
+	if (neigh_is_ours(h->iface, &sender))
 		return weir_say_drop(m, WEIR_DROP_ARP_BAD);
 	request = arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST);
 	for_us = neigh_is_ours(h->iface, &target);
@@ -142,6 +210,8 @@ static enum weir_verdict arp_in(const struct heard *h, struct rte_mbuf *m)
 							!(meta->flags & WEIR_META_L2_GROUP),
 					   .invited = for_us && (request || shared(h)) &&
 						      on_link(h->iface, &sender)});
+	if (arp->arp_data.arp_sip == 0 && is_optimistic(h->iface, &target))
+		return done(h, m, false); /* both want it: neither answers */
 	if (request && for_us && !(meta->flags & WEIR_META_LEARN))
 		return arp_answer(h, m, arp);
 	return done(h, m, !request && for_us);
@@ -165,6 +235,22 @@ static bool nd_option(const uint8_t *at, uint32_t bytes, uint8_t kind, const uin
 		bytes -= option_bytes;
 	}
 	return true;
+}
+
+/* The nonce of a solicitation whose options are good (RFC 7527). False: it has none. */
+static bool nd_nonce(const uint8_t *at, uint32_t bytes, struct neigh_nonce *out)
+{
+	while (bytes > 0) {
+		const uint32_t option_bytes = at[1] * 8u;
+
+		if (at[0] == ND_OPTION_NONCE && option_bytes == 2 + sizeof(*out)) {
+			memcpy(out, at + 2, sizeof(*out));
+			return true;
+		}
+		at += option_bytes;
+		bytes -= option_bytes;
+	}
+	return false;
 }
 
 /* The checks that both messages share (RFC 4861 section 7.1, RFC 6980). All of it is pulled. */
@@ -210,7 +296,8 @@ static enum weir_verdict nd_answer(const struct heard *h, struct rte_mbuf *m)
 	struct rte_ipv6_hdr *ip = ip6(m);
 	struct nd_msg *nd = (struct nd_msg *)(ip + 1);
 	const bool anonymous = is_unspecified(ip6_src(ip));
-	uint32_t flags = ND_FLAG_ROUTER | ND_FLAG_OVERRIDE;
+	const struct neigh_key target = neigh_key6(h->at, ((const struct nd_msg *)l4(m))->target);
+	uint32_t flags = ND_FLAG_ROUTER | (is_optimistic(h->iface, &target) ? 0 : ND_FLAG_OVERRIDE);
 	uint8_t asker[RTE_ETHER_ADDR_LEN];
 	uint32_t sum;
 
@@ -218,7 +305,7 @@ static enum weir_verdict nd_answer(const struct heard *h, struct rte_mbuf *m)
 		return weir_say_drop(m, WEIR_DROP_ND_BAD);
 	memcpy(asker, anonymous ? all_nodes_mac : (const uint8_t *)&eth_hdr(m)->src_addr,
 	       sizeof(asker));
-	memmove(nd->target, ((const struct nd_msg *)l4(m))->target, sizeof(nd->target));
+	memcpy(nd->target, target.addr, sizeof(nd->target));
 	m->data_len = (uint16_t)packet_bytes;
 	m->pkt_len = packet_bytes;
 	meta->l4_off = (uint16_t)(meta->l3_off + sizeof(*ip));
@@ -241,6 +328,18 @@ static enum weir_verdict nd_answer(const struct heard *h, struct rte_mbuf *m)
 	return send_back(h, m, asker, RTE_BE16(RTE_ETHER_TYPE_IPV6));
 }
 
+/* RFC 4862 section 5.4.3: somebody else asks for an address that is not quite ours yet. */
+static enum weir_verdict probe_in(const struct heard *h, struct rte_mbuf *m,
+				  const struct neigh_key *target)
+{
+	struct neigh_notice n = {.kind = NEIGH_NOTICE_PROBE, .mac = mac_of(&eth_hdr(m)->src_addr)};
+
+	n.has_nonce = nd_nonce((const uint8_t *)l4(m) + ND_BARE_BYTES, l4_there(m) - ND_BARE_BYTES,
+			       &n.nonce);
+	notify(h, m, target, n);
+	return done(h, m, false);
+}
+
 /* RFC 4861 sections 7.1.1 and 7.2.3. */
 static enum weir_verdict solicitation_in(const struct heard *h, struct rte_mbuf *m)
 {
@@ -259,6 +358,8 @@ static enum weir_verdict solicitation_in(const struct heard *h, struct rte_mbuf 
 	if (!neigh_mac_good((const uint8_t *)&eth_hdr(m)->src_addr) ||
 	    neigh_is_ours(h->iface, &sender))
 		return weir_say_drop(m, WEIR_DROP_ND_BAD);
+	if (anonymous && is_probed(h->iface, &target))
+		return probe_in(h, m, &target);
 	if (!neigh_is_ours(h->iface, &target))
 		return done(h, m, false);
 	if (mac != NULL)
@@ -280,10 +381,21 @@ static enum weir_verdict advertisement_in(const struct heard *h, struct rte_mbuf
 	const bool to_group = ip6_dst(ip6(m))[0] == 0xff;
 	const uint32_t flags = rte_be_to_cpu_32(nd->flags_be);
 	const uint8_t *mac;
+	bool ours;
 
 	if (!nd_option((const uint8_t *)nd + ND_BARE_BYTES, l4_there(m) - ND_BARE_BYTES,
 		       ND_OPTION_TARGET, &mac) ||
-	    (to_group && (flags & ND_FLAG_SOLICITED)) || neigh_is_ours(h->iface, &target))
+	    (to_group && (flags & ND_FLAG_SOLICITED)))
+		return weir_say_drop(m, WEIR_DROP_ND_BAD);
+	ours = neigh_is_ours(h->iface, &target);
+	if (ours || is_tentative(h->iface, &target))
+		notify(h, m, &target,
+		       (struct neigh_notice){
+			       .kind = NEIGH_NOTICE_CLAIM,
+			       .mac = mac_of(mac != NULL
+						     ? mac
+						     : (const uint8_t *)&eth_hdr(m)->src_addr)});
+	if (ours)
 		return weir_say_drop(m, WEIR_DROP_ND_BAD);
 	learn(h, m,
 	      &(struct neigh_news){.key = target,

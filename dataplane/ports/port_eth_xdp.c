@@ -14,6 +14,7 @@
 #include <rte_log.h>
 #include <stdio.h>
 #include <string.h>
+#include <weir/l3.h>
 
 /* What its log lines begin with. */
 #define DRIVER_SAYS "net_weir_xdp: "
@@ -42,14 +43,6 @@ int port_eth_refused(const struct port_eth *e, int rc, const char *what, struct 
 			cause[0] ? " (" : "", cause, cause[0] ? ")" : "");
 }
 
-/* The interface identifier of RFC 4291 appendix A, as the pipeline and Linux make it. */
-static struct weir_addr link_local(const uint8_t mac[6])
-{
-	return (struct weir_addr){.family = 6,
-				  .bytes = {0xfe, 0x80, [8] = mac[0] ^ 0x02, mac[1], mac[2], 0xff,
-					    0xfe, mac[3], mac[4], mac[5]}};
-}
-
 const char *port_eth_owns(const struct weir_port_conf *conf, char text[PORT_ETH_DEVARGS])
 {
 	char addr[WEIR_ADDR_TEXT];
@@ -58,7 +51,7 @@ const char *port_eth_owns(const struct weir_port_conf *conf, char text[PORT_ETH_
 
 	if (!conf->owns_link_local || linux_if_mac(conf->interface, mac) < 0)
 		return conf->owns;
-	local = link_local(mac);
+	local = weir_link_local(mac); /* as Linux makes it */
 	snprintf(text, PORT_ETH_DEVARGS, "%s%s%s", conf->owns ? conf->owns : "",
 		 conf->owns ? "+" : "", weir_addr_format(&local, addr));
 	return text;

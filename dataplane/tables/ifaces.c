@@ -20,6 +20,27 @@ uint16_t ifaces_find(const struct weir_ifaces *s, const char *name)
 	return WEIR_NO_IFACE;
 }
 
+static bool same_prefix(const struct weir_prefix *a, const struct weir_prefix *b)
+{
+	return a->length == b->length && weir_addr_equal(&a->addr, &b->addr);
+}
+
+/* What duplicate address detection has found out so far. */
+static bool same_probed(const struct weir_iface *a, const struct weir_iface *b)
+{
+	if (a->no_link_local != b->no_link_local || a->link_local_flags != b->link_local_flags ||
+	    a->watched != b->watched || a->n_tentative != b->n_tentative ||
+	    a->n_onlink != b->n_onlink)
+		return false;
+	for (uint8_t k = 0; k < a->n_tentative; k++)
+		if (!weir_addr_equal(&a->tentative[k], &b->tentative[k]))
+			return false;
+	for (uint8_t k = 0; k < a->n_onlink; k++)
+		if (!same_prefix(&a->onlink[k], &b->onlink[k]))
+			return false;
+	return true;
+}
+
 static bool same_iface(const struct weir_iface *a, const struct weir_iface *b)
 {
 	if (strcmp(a->name, b->name) != 0 || a->port != b->port || a->mtu != b->mtu ||
@@ -29,10 +50,9 @@ static bool same_iface(const struct weir_iface *a, const struct weir_iface *b)
 	if (b->link_local.family != 0 && !weir_addr_equal(&a->link_local, &b->link_local))
 		return false;
 	for (uint8_t k = 0; k < a->n_addrs; k++)
-		if (!weir_addr_equal(&a->addr[k].addr, &b->addr[k].addr) ||
-		    a->addr[k].length != b->addr[k].length)
+		if (!same_prefix(&a->addr[k], &b->addr[k]) || a->addr_flags[k] != b->addr_flags[k])
 			return false;
-	return true;
+	return same_probed(a, b);
 }
 
 bool ifaces_same(const struct weir_ifaces *s, const struct weir_iface *ifaces, uint16_t n)
@@ -101,6 +121,9 @@ static int judge(const struct weir_iface *i, struct weir_why *why)
 	if (i->n_addrs > WEIR_IFACE_ADDRS_MAX)
 		return weir_why(why, -EINVAL, "interface %s: %u addresses, must be at most %u",
 				i->name, i->n_addrs, WEIR_IFACE_ADDRS_MAX);
+	if (i->n_tentative > WEIR_IFACE_TENTATIVE_MAX || i->n_onlink > WEIR_IFACE_ONLINK_MAX)
+		return weir_why(why, -EINVAL,
+				"interface %s: too many tentative addresses or subnets", i->name);
 	for (uint8_t k = 0; k < i->n_addrs; k++) {
 		const int rc = judge_addr(i, &i->addr[k], why);
 
@@ -130,15 +153,10 @@ static int judge_pair(const struct weir_iface *a, const struct weir_iface *b, st
 	return 0;
 }
 
-/* The interface identifier of RFC 4291 appendix A. */
 static void make_link_local(struct weir_iface *i)
 {
-	if (i->link_local.family != 0)
-		return;
-	i->link_local = (struct weir_addr){.family = 6,
-					   .bytes = {0xfe, 0x80, [8] = i->mac[0] ^ 0x02, i->mac[1],
-						     i->mac[2], 0xff, 0xfe, i->mac[3], i->mac[4],
-						     i->mac[5]}};
+	if (i->link_local.family == 0 && !i->no_link_local)
+		i->link_local = weir_link_local(i->mac);
 }
 
 static uint16_t *vlan_table(uint16_t **at)
@@ -297,21 +315,30 @@ static bool is_link_local(const struct weir_addr *a)
 	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
 }
 
+/* The longest of some subnets that has an address, if longer than @length; else @length. */
+static int longest(const struct weir_prefix *p, uint8_t n, const struct weir_addr *addr, int length)
+{
+	for (uint8_t k = 0; k < n; k++)
+		if (p[k].length > length && !is_link_local(&p[k].addr) &&
+		    weir_prefix_contains(&p[k], addr))
+			length = p[k].length;
+	return length;
+}
+
 uint16_t ifaces_subnet(const struct weir_ifaces *s, const struct weir_addr *addr)
 {
 	uint16_t best = WEIR_NO_IFACE;
 	int length = -1;
 
-	for (uint16_t i = 0; i < s->n; i++)
-		for (uint8_t k = 0; k < s->at[i].n_addrs; k++) {
-			const struct weir_prefix *p = &s->at[i].addr[k];
+	for (uint16_t i = 0; i < s->n; i++) {
+		const struct weir_iface *f = &s->at[i];
+		int here = longest(f->addr, f->n_addrs, addr, length);
 
-			if (p->length > length && !is_link_local(&p->addr) &&
-			    weir_prefix_contains(p, addr)) {
-				best = i;
-				length = p->length;
-			}
-		}
+		here = longest(f->onlink, f->n_onlink, addr, here);
+		if (here > length)
+			best = i;
+		length = here;
+	}
 	return best;
 }
 
@@ -321,6 +348,9 @@ bool iface_reaches(const struct weir_iface *i, const struct weir_addr *addr)
 		return true;
 	for (uint8_t k = 0; k < i->n_addrs; k++)
 		if (weir_prefix_contains(&i->addr[k], addr))
+			return true;
+	for (uint8_t k = 0; k < i->n_onlink; k++)
+		if (weir_prefix_contains(&i->onlink[k], addr))
 			return true;
 	return false;
 }
@@ -403,19 +433,28 @@ static int derive_always(derive_fn *fn, void *ctx, struct weir_why *why)
 	return 0;
 }
 
+static int derive_iface(const struct weir_iface *f, uint16_t iface, derive_fn *fn, void *ctx,
+			struct weir_why *why)
+{
+	int rc = 0;
+
+	if (f->link_local.family == 6)
+		rc = derive_solicited(&f->link_local, fn, ctx, why);
+	for (uint8_t k = 0; k < f->n_addrs && rc == 0; k++)
+		rc = f->addr[k].addr.family == 4 ? derive4(&f->addr[k], iface, fn, ctx, why)
+						 : derive6(&f->addr[k], iface, fn, ctx, why);
+	for (uint8_t k = 0; k < f->n_onlink && rc == 0; k++)
+		if (!is_link_local(&f->onlink[k].addr))
+			rc = fn(ctx, &f->onlink[k], WEIR_HOP_LINK, iface, why);
+	return rc;
+}
+
 int ifaces_derive(const struct weir_ifaces *s, derive_fn *fn, void *ctx, struct weir_why *why)
 {
 	int rc = derive_always(fn, ctx, why);
 
-	for (uint16_t i = 0; i < s->n && rc == 0; i++) {
-		const struct weir_iface *f = &s->at[i];
-
-		if (f->port == WEIR_NO_PORT)
-			continue;
-		rc = derive_solicited(&f->link_local, fn, ctx, why);
-		for (uint8_t k = 0; k < f->n_addrs && rc == 0; k++)
-			rc = f->addr[k].addr.family == 4 ? derive4(&f->addr[k], i, fn, ctx, why)
-							 : derive6(&f->addr[k], i, fn, ctx, why);
-	}
+	for (uint16_t i = 0; i < s->n && rc == 0; i++)
+		if (s->at[i].port != WEIR_NO_PORT)
+			rc = derive_iface(&s->at[i], i, fn, ctx, why);
 	return rc;
 }

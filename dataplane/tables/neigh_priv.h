@@ -84,7 +84,9 @@ struct weir_neigh_table {
 	struct weir_bucket invitations; /* entries that others make us create */
 	struct rte_ring *inbox;		/* from the control thread */
 	struct weir_timer inbox_timer;
-	uint64_t gen_number; /* the generation that by_hop and ifaces belong to */
+	struct rte_ring *notices; /* to the control thread, neigh_notice_priv.h */
+	struct rte_ring *frames;  /* from it */
+	uint64_t gen_number;	  /* the generation that by_hop and ifaces belong to */
 	uint16_t n_ifaces;
 	struct neigh_iface ifaces[WEIR_IFACES_MAX];
 	struct neigh_slot by_hop[WEIR_HOPS_MAX + 1];
@@ -248,6 +250,7 @@ static_assert(sizeof(struct nd_msg) == 32, "as on the wire");
 #define ND_BARE_BYTES	  24 /* without options */
 #define ND_OPTION_SOURCE  1
 #define ND_OPTION_TARGET  2
+#define ND_OPTION_NONCE	  14
 #define ND_FLAG_ROUTER	  UINT32_C(0x80000000)
 #define ND_FLAG_SOLICITED UINT32_C(0x40000000)
 #define ND_FLAG_OVERRIDE  UINT32_C(0x20000000)

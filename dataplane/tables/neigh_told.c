@@ -8,6 +8,7 @@
  * are releases and the readers' loads acquires: who sees a new word sees the odd number too.
  */
 
+#include "neigh_notice_priv.h"
 #include "neigh_priv.h"
 
 #include <errno.h>
@@ -148,6 +149,7 @@ static void inbox_fire(struct weir_timer *timer, uint64_t now_ns)
 			break;
 		take_in(t, neigh_l3(t), &told, now_ns);
 	}
+	neigh_send_frames(t);
 	weir_wheel_arm(t->shard->wheel, timer, weir_deadline_after(now_ns, INBOX_PERIOD_NS));
 }
 
@@ -163,11 +165,12 @@ int neigh_inbox_create(struct weir_neigh_table *t)
 		return -EINVAL;
 	t->inbox_timer.fire = inbox_fire;
 	weir_wheel_arm(t->shard->wheel, &t->inbox_timer, 0);
-	return 0;
+	return neigh_notice_create(t);
 }
 
 void neigh_inbox_free(struct weir_neigh_table *t)
 {
 	weir_wheel_cancel(t->shard->wheel, &t->inbox_timer);
+	neigh_notice_free(t);
 	free(t->inbox);
 }

@@ -76,9 +76,14 @@ class App:
             self.write(config)
 
     def write(self, config: dict[str, Any]) -> None:
-        """The configuration file; JSON is YAML. The control section is ours unless it is given."""
+        """The configuration file; JSON is YAML. The control section is ours unless it is given.
+
+        Addresses are not probed unless a port says so: tests count every packet.
+        """
         control = {"socket": str(self.socket), "http": f"127.0.0.1:{self.HTTP_PORT}"}
         whole = {"control": control, "log": {"level": "info", "to": "stderr"}} | config
+        if isinstance(ports := whole.get("ports"), dict):
+            whole["ports"] = {name: {"dad": 0} | port for name, port in ports.items()}
         self.config_file.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
     @property

@@ -125,6 +125,30 @@ static void test_of_several_addresses_the_closest_one_of_the_scope_is_the_source
 	tear_down();
 }
 
+/* RFC 6724 section 5, rule 3, which goes before rule 8 and behind rule 2. */
+static void test_a_deprecated_or_probed_address_is_the_last_choice(void)
+{
+	struct weir_iface f = toy_iface("wan", 0, "192.0.2.1/24", "2001:db8:1::1/64");
+	struct weir_nexthop hop;
+	const struct weir_route r = route("::/0", "2001:db8:1::2", 0, 0, &hop);
+
+	f.addr[f.n_addrs++] = toy_prefix("2001:db8:2::1/64");
+	f.addr[f.n_addrs++] = toy_prefix("fe80::5/64");
+	for (unsigned flag = WEIR_ADDR_OPTIMISTIC; flag <= WEIR_ADDR_DEPRECATED; flag <<= 1) {
+		f.addr_flags[1] = (uint8_t)flag;
+		set_up(&f, 1, &r, 1);
+		CU_ASSERT_STRING_EQUAL(way_to("2001:db8:1::7"), "2001:db8:2::1 1500");
+		CU_ASSERT_STRING_EQUAL(way_to("2a00::1"), "2001:db8:2::1 1500");
+		tear_down();
+		f.addr_flags[2] = f.addr_flags[1]; /* of equals the closest again */
+		set_up(&f, 1, &r, 1);
+		CU_ASSERT_STRING_EQUAL(way_to("2001:db8:1::7"), "2001:db8:1::1 1500");
+		CU_ASSERT_STRING_EQUAL(way_to("2a00::1"), "2001:db8:1::1 1500");
+		tear_down();
+		f.addr_flags[2] = 0;
+	}
+}
+
 static void test_an_interface_without_an_address_borrows_one(void)
 {
 	const struct weir_iface ifaces[2] = {toy_iface("wan", 0, NULL, "2001:db8:1::1/64"),
@@ -262,6 +286,7 @@ static void test_where_devices_spread_their_hash_says_whose_a_tuple_is(void)
 
 WEIR_TESTS("dataplane/local_way", TEST(a_way_is_the_routes_with_a_source_of_its_interface),
 	   TEST(of_several_addresses_the_closest_one_of_the_scope_is_the_source),
+	   TEST(a_deprecated_or_probed_address_is_the_last_choice),
 	   TEST(an_interface_without_an_address_borrows_one),
 	   TEST(a_group_is_as_narrow_as_its_narrowest_member),
 	   TEST(without_a_configuration_there_is_no_way), TEST(a_lone_worker_owns_all),

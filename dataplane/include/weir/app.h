@@ -70,6 +70,8 @@ struct weir_app_port_conf {
 	int zero_copy;	      /**< weir_xdp: enum weir_port_zero_copy */
 	bool coexist;	      /**< weir_xdp: share the interface with other XDP programs */
 	char *kernel;	      /**< name of the TAP by which the kernel sees it; NULL: none */
+	uint64_t dad;	      /**< probes of an IPv6 address; 0: no address is probed */
+	bool optimistic;      /**< use addresses while they are probed */
 	struct weir_conf_list addresses; /**< struct weir_prefix */
 	struct weir_conf_list vlans;	 /**< struct weir_vlan_conf */
 };

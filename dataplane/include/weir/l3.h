@@ -27,8 +27,20 @@
 #define WEIR_HOPS_MAX 32767
 /** Addresses of an interface at most. */
 #define WEIR_IFACE_ADDRS_MAX 16
+/** Addresses of an interface that are still asked for at most: all, and the link-local one. */
+#define WEIR_IFACE_TENTATIVE_MAX (WEIR_IFACE_ADDRS_MAX + 1)
+/** Subnets of an interface without an address of ours at most. */
+#define WEIR_IFACE_ONLINK_MAX 16
 /** Most members of an ECMP group. */
 #define WEIR_GROUP_MAX 64
+
+/** What is special about an address of an interface (weir_iface.addr_flags). */
+enum weir_addr_flag {
+	/** It is being probed: answers do not override what others know (RFC 4429 section 3.3). */
+	WEIR_ADDR_OPTIMISTIC = 1 << 0,
+	/** New connections begin from another one if there is one (RFC 4862 section 5.5.4). */
+	WEIR_ADDR_DEPRECATED = 1 << 1,
+};
 
 /** A layer-3 interface: a port, or a VLAN (or a VLAN in a VLAN) of it. */
 struct weir_iface {
@@ -40,8 +52,27 @@ struct weir_iface {
 	uint8_t n_addrs;  /**< how many of addr are set */
 	bool kernel;	  /**< 95_punt may give its packets to the kernel */
 	struct weir_prefix addr[WEIR_IFACE_ADDRS_MAX]; /**< ours, with the subnet's length */
-	struct weir_addr link_local; /**< IPv6 fe80:: address made from the MAC (RFC 4291 A) */
+	/** IPv6 fe80:: address made from the MAC (RFC 4291 A); family 0: not in use. */
+	struct weir_addr link_local;
+	uint8_t addr_flags[WEIR_IFACE_ADDRS_MAX]; /**< of addr: enum weir_addr_flag */
+	uint8_t link_local_flags;		  /**< of link_local */
+	bool no_link_local;  /**< its link_local is not made: it is tentative, or a duplicate */
+	bool watched;	     /**< 15_neigh_in tells who else claims an address of ours */
+	uint8_t n_tentative; /**< how many of tentative are set */
+	uint8_t n_onlink;    /**< how many of onlink are set */
+	/** Asked for, but not yet ours: no source, not answered for (RFC 4862 section 5.4). */
+	struct weir_addr tentative[WEIR_IFACE_TENTATIVE_MAX];
+	/** Networks on the link beside those of addr. */
+	struct weir_prefix onlink[WEIR_IFACE_ONLINK_MAX];
 };
+
+/** The link-local address of a MAC address (RFC 4291 appendix A). Any thread. */
+WEIR_MUST_CHECK static inline struct weir_addr weir_link_local(const uint8_t mac[6])
+{
+	return (struct weir_addr){.family = 6,
+				  .bytes = {0xfe, 0x80, [8] = mac[0] ^ 0x02, mac[1], mac[2], 0xff,
+					    0xfe, mac[3], mac[4], mac[5]}};
+}
 
 /** What a route leads to. */
 enum weir_hop_kind {

@@ -58,7 +58,8 @@ struct weir_local_way {
 /**
  * How to reach @p to: the route of this pass's generation, and by RFC 6724 section 5 an address of
  * the interface that it leaves by: the same one if @p to is ours, else of the same scope (rule 2),
- * else the longest common prefix (rule 8). An interface that has none of the family borrows one of
+ * else one that is neither deprecated nor being probed (rule 3), else the longest common prefix
+ * (rule 8). An interface that has none of the family borrows one of
  * another. A link-local address is reached only where one interface alone has IPv6.
  * @return false: no route, no source, or a group. The worker's thread, in a pass.
  */

@@ -126,7 +126,8 @@ WEIR_MUST_CHECK int weir_rib_begin(struct weir_rib *rib);
  *
  * An interface keeps its index as long as its name is there; see weir_rib_iface(). A table that
  * had none gives 0, 1, 2 ... in the order of the array. weir_iface.link_local is made from the MAC
- * address if its family is 0. Kernel routes through an interface that is gone become inactive.
+ * address if its family is 0, unless no_link_local. Kernel routes through an interface that is gone
+ * become inactive.
  * @return 0, -EINVAL, -EEXIST (a name, VLAN, address or subnet twice), -ENOSPC, -ENOMEM.
  */
 WEIR_MUST_CHECK int weir_rib_set_ifaces(struct weir_rib *rib, const struct weir_iface *ifaces,
