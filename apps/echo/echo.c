@@ -21,8 +21,8 @@ static int open_sockets(struct echo_worker *w, const struct echo_conf *conf, str
 	for (unsigned i = 0; rc == 0 && i < ECHO_SERVICES; i++) {
 		w->listener[i].what = i;
 		if (ports[i] != 0)
-			rc = stack_listen(&w->stack, (uint16_t)ports[i],
-					  (uint32_t)conf->stack.backlog, &w->listener[i], why);
+			rc = stack_listen(&w->stack, (uint16_t)ports[i], &conf->stack,
+					  &w->listener[i], why);
 	}
 	return rc;
 }

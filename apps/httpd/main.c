@@ -116,8 +116,7 @@ static int open_worker(struct httpd *h, struct weir_shard *shard, const struct h
 	rc = stack_open(&h->app, &w->stack, shard, &httpd_service, &conf->stack, 1, 1, why);
 	if (rc < 0)
 		return rc;
-	return stack_listen(&w->stack, (uint16_t)conf->httpd.port, (uint32_t)conf->stack.backlog,
-			    &w->listener, why);
+	return stack_listen(&w->stack, (uint16_t)conf->httpd.port, &conf->stack, &w->listener, why);
 }
 
 static void tell_time(void *run)

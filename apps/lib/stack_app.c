@@ -8,6 +8,8 @@
 #include "stack_app_priv.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -259,11 +261,11 @@ void stack_close(struct stack_worker *w)
 	w->conns = NULL;
 }
 
-int stack_listen(struct stack_worker *w, uint16_t port, uint32_t backlog, struct stack_user *user,
-		 struct weir_why *why)
+int stack_listen(struct stack_worker *w, uint16_t port, const struct stack_section *conf,
+		 struct stack_user *user, struct weir_why *why)
 {
 	const struct weir_endpoint at = {.port = port};
-	const int on = 1;
+	const int on = 1, fastopen = (int)conf->fastopen;
 	weir_sock sock;
 	int rc = weir_socket(w->stack, WEIR_TCP, user, &sock);
 
@@ -273,7 +275,10 @@ int stack_listen(struct stack_worker *w, uint16_t port, uint32_t backlog, struct
 	if (rc == 0)
 		rc = weir_bind(w->stack, sock, &at);
 	if (rc == 0)
-		rc = weir_listen(w->stack, sock, backlog);
+		rc = weir_setsockopt(w->stack, sock, IPPROTO_TCP, TCP_FASTOPEN, &fastopen,
+				     sizeof(fastopen));
+	if (rc == 0)
+		rc = weir_listen(w->stack, sock, (uint32_t)conf->backlog);
 	if (rc == 0)
 		return 0;
 	return weir_why(why, rc, "worker %u: cannot listen at port %u: %s", w->shard->worker, port,

@@ -19,7 +19,7 @@
 struct stack_section {
 	struct weir_conf_at at;
 	uint64_t connections, half_open, time_wait; /* of each worker */
-	uint64_t backlog;			    /* of a port that listens */
+	uint64_t backlog, fastopen;		    /* of a port that listens */
 	uint64_t sndbuf, rcvbuf;		    /* bytes of a connection */
 	uint64_t memory;			    /* bytes of all connections of a worker */
 	int congestion;				    /* see stack_congestion() */
@@ -119,8 +119,8 @@ void stack_close(struct stack_worker *w);
  * A socket that listens at a port of all addresses; @user is what it becomes, and outlives it.
  * Returns 0 or -errno with a sentence.
  */
-int stack_listen(struct stack_worker *w, uint16_t port, uint32_t backlog, struct stack_user *user,
-		 struct weir_why *why);
+int stack_listen(struct stack_worker *w, uint16_t port, const struct stack_section *conf,
+		 struct stack_user *user, struct weir_why *why);
 /* Close a connection, and forget it. */
 void stack_end(struct stack_worker *w, struct stack_conn *c);
 

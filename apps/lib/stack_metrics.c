@@ -73,7 +73,17 @@
 	      "Dropped because connections hold as many bytes as they may.",                       \
 	      "Raise stack.memory.")                                                               \
 	COUNT(tcp_nobody, "tcp_nobody_segments", "segments",                                       \
-	      "Segments of no connection, answered by a reset.", NULL)
+	      "Segments of no connection, answered by a reset.", NULL)                             \
+	COUNT(tcp_fastopen_in, "tcp_fastopen_in_connections", "connections",                       \
+	      "Connections that a SYN with a good cookie began (RFC 7413).", NULL)                 \
+	COUNT(tcp_fastopen_cookies, "tcp_fastopen_cookies", NULL,                                  \
+	      "Cookies given to peers, for fast open next time.", NULL)                            \
+	COUNT(tcp_fastopen_bad, "tcp_fastopen_bad_cookies", NULL,                                  \
+	      "SYNs whose cookie was not good: the handshake was the usual one.",                  \
+	      "Some are old; many: somebody guesses.")                                             \
+	COUNT(tcp_fastopen_full, "tcp_fastopen_full_segments", "segments",                         \
+	      "SYNs for fast open past the limit: the handshake was the usual one.",               \
+	      "Raise stack.fastopen, unless somebody sends SYNs from addresses of others.")
 
 #define COUNT(member, name, unit, help, hint) ROW(COUNTER, name, unit, help, hint)
 #define GAUGE(member, name, unit, help, hint) ROW(GAUGE, name, unit, help, hint)

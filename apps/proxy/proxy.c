@@ -122,8 +122,7 @@ int proxy_open(struct proxy *p, struct weir_shard *shard, const struct proxy_con
 		rc = backend_open(w, shard, conf, why);
 	if (rc < 0)
 		return rc;
-	return stack_listen(&w->stack, (uint16_t)conf->proxy.port, (uint32_t)conf->stack.backlog,
-			    &w->listener, why);
+	return stack_listen(&w->stack, (uint16_t)conf->proxy.port, &conf->stack, &w->listener, why);
 }
 
 void proxy_close(struct proxy_worker *w)

@@ -43,12 +43,20 @@ static uint32_t ms_since(const struct conn *c, uint32_t tick)
 	return (uint32_t)(((uint64_t)(tick_of(c->stack->now_ns) - tick) << 20) / 1000000);
 }
 
+/* A SYN's data were taken by who got it. */
+static bool has_syn_data(const struct conn *c)
+{
+	return c->flags & CONN_FASTOPEN &&
+	       (c->state >= TCPS_ESTABLISHED || count_of(c)->in_bytes > 0);
+}
+
 static uint8_t info_options(const struct conn *c)
 {
 	return (uint8_t)((c->flags & CONN_STAMPS ? TCPI_OPT_TIMESTAMPS : 0) |
 			 (c->flags & CONN_SACK ? TCPI_OPT_SACK : 0) |
 			 (c->flags & CONN_SCALE ? TCPI_OPT_WSCALE : 0) |
-			 (c->flags & CONN_ECN ? TCPI_OPT_ECN : 0));
+			 (c->flags & CONN_ECN ? TCPI_OPT_ECN : 0) |
+			 (has_syn_data(c) ? TCPI_OPT_SYN_DATA : 0));
 }
 
 /* In segments; none yet is Linux's TCP_INFINITE_SSTHRESH. */

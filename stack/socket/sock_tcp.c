@@ -38,9 +38,9 @@ static int may_send(struct conn *c)
 {
 	if (c->error != 0)
 		return error_of(c);
-	if (c->state == TCPS_SYN_SENT || c->state == TCPS_SYN_RECEIVED)
+	if ((c->state == TCPS_SYN_SENT || c->state == TCPS_SYN_RECEIVED) && !conn_is_open(c))
 		return -EAGAIN;
-	return c->flags & CONN_FIN_QUEUED || c->state < TCPS_ESTABLISHED ? -EPIPE : 0;
+	return c->flags & CONN_FIN_QUEUED || !conn_is_open(c) ? -EPIPE : 0;
 }
 
 static int64_t full(struct conn *c)

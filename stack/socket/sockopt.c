@@ -146,6 +146,7 @@ static const struct number_opt number_opts[] = {
 	NUMBER(IPPROTO_TCP, TCP_LINGER2, linger2_s, 0, 120),
 	NUMBER(IPPROTO_TCP, TCP_DEFER_ACCEPT, defer_s, 0, INT32_MAX),
 	NUMBER(IPPROTO_TCP, TCP_MAXSEG, maxseg, MSS_LEAST, 32767),
+	NUMBER(IPPROTO_TCP, TCP_FASTOPEN, fastopen, 0, INT32_MAX),
 	NUMBER(SOL_SOCKET, SO_SNDBUF, sndbuf, 2048, 1 << 30),
 	NUMBER(SOL_SOCKET, SO_RCVBUF, rcvbuf, 2048, 1 << 30),
 	NUMBER(SOL_SOCKET, SO_REUSEADDR, reuse, 0, 1),
@@ -234,6 +235,12 @@ static int set_linger(struct conn *c, const void *value, uint32_t bytes)
 	return 0;
 }
 
+/* What can be chosen only while there is no connection. */
+static bool is_of_beginning(int level, int name)
+{
+	return level == IPPROTO_TCP && name == TCP_FASTOPEN;
+}
+
 int weir_setsockopt(struct weir_stack *s, weir_sock sock, int level, int name, const void *value,
 		    uint32_t bytes)
 {
@@ -251,7 +258,7 @@ int weir_setsockopt(struct weir_stack *s, weir_sock sock, int level, int name, c
 		return set_linger(c, value, bytes);
 	if (f == NULL && o == NULL)
 		return -ENOPROTOOPT;
-	if (bytes < sizeof(number))
+	if (bytes < sizeof(number) || (is_of_beginning(level, name) && c->state > TCPS_LISTEN))
 		return -EINVAL;
 	memcpy(&number, value, sizeof(number));
 	if (o != NULL)

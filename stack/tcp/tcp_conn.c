@@ -201,7 +201,7 @@ uint32_t conn_level(const struct conn *c)
 		bits |= WEIR_READY_ERR | WEIR_READY_IN | WEIR_READY_OUT;
 	if (c->state == TCPS_CLOSED)
 		return bits | WEIR_READY_IN | WEIR_READY_OUT | WEIR_READY_END;
-	if (c->state >= TCPS_ESTABLISHED && ((c->flags & CONN_FIN_QUEUED) || has_room(c)))
+	if (conn_is_open(c) && ((c->flags & CONN_FIN_QUEUED) || has_room(c)))
 		bits |= WEIR_READY_OUT;
 	return bits;
 }
@@ -229,6 +229,8 @@ void conn_end(struct conn *c, int error)
 
 	weir_wheel_cancel(s->tcp->wheel, &c->timer);
 	c->due_ns = UINT64_MAX;
+	if (w != NULL)
+		fastopen_done(c, w);
 	if (c->flags & CONN_IN_TABLE) {
 		leave_table(c, 0);
 		s->tcp->port_users[c->ends.our_port]--;

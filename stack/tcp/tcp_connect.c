@@ -84,7 +84,7 @@ static int choose_ends(struct conn *c, const struct weir_endpoint *to)
 }
 
 /* The SYN takes a place in the flight, so that it is timed and sent again as bytes are. */
-static int queue_syn(struct conn *c)
+int syn_queue(struct conn *c)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(c->stack->conf.pool);
 	struct work *w = work_get(c);
@@ -129,7 +129,7 @@ int conn_connect(struct conn *c, const struct weir_endpoint *to)
 	c->rcv_nxt = c->rcv_adv = c->rcv_acked = 0;
 	c->state = TCPS_SYN_SENT;
 	c->ready = 0; /* as a closed one it was ready for all */
-	rc = queue_syn(c);
+	rc = syn_queue(c);
 	if (rc < 0) {
 		conn_end(c, 0);
 		c->ready = 0;

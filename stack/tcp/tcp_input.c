@@ -84,6 +84,20 @@ void conn_establish(struct conn *c, const struct segment *g)
 	conn_arm(c);
 }
 
+/* All that is in it, as of a segment that follows a SYN. */
+static enum step take_text(struct conn *c, struct segment *g);
+static void trim(struct conn *c, struct segment *g);
+
+void conn_begin_fast(struct conn *c, struct segment *g)
+{
+	c->state = TCPS_SYN_RECEIVED;
+	set_window(c, g);
+	g->seq++;
+	g->flags &= (uint8_t) ~(TCP_SYN | TCP_ECE | TCP_CWR);
+	trim(c, g);
+	take_text(c, g);
+}
+
 /* What both can (RFC 7323 section 2.2, RFC 2018 section 2, RFC 3168 section 6.1.1). */
 static void agree(struct conn *c, const struct segment *g)
 {
@@ -232,6 +246,10 @@ static enum step check_sequence(struct conn *c, struct segment *g)
 		answer_unwanted(c, g);
 		return DONE;
 	}
+	if (unlikely(g->flags & TCP_SYN && fastopen_is_again(c, g))) {
+		syn_again(c);
+		return DONE;
+	}
 	if (unlikely(!is_in_window(c, g))) {
 		stack_count(&s->stats.tcp_unwanted, 1);
 		answer_unwanted(c, g);
@@ -252,6 +270,7 @@ static enum step check_sequence(struct conn *c, struct segment *g)
 static enum step check_reset(struct conn *c, const struct segment *g)
 {
 	struct weir_stack *s = c->stack;
+	struct work *w = work_of(c);
 
 	if (g->flags & TCP_RST) {
 		if (g->seq != c->rcv_nxt) {
@@ -259,9 +278,11 @@ static enum step check_reset(struct conn *c, const struct segment *g)
 			return DONE;
 		}
 		stack_count(&s->stats.tcp_resets_in, 1);
-		conn_end(c, c->state == TCPS_SYN_RECEIVED ? ECONNREFUSED
-			    : c->state == TCPS_CLOSE_WAIT ? EPIPE
-							  : ECONNRESET);
+		if (w != NULL)
+			fastopen_reset(c, w);
+		conn_end(c, c->state == TCPS_SYN_RECEIVED && !conn_is_open(c) ? ECONNREFUSED
+			    : c->state == TCPS_CLOSE_WAIT		      ? EPIPE
+									      : ECONNRESET);
 		return DONE;
 	}
 	if (g->flags & TCP_SYN && c->state != TCPS_SYN_RECEIVED) {
@@ -319,13 +340,17 @@ static enum step check_ack(struct conn *c, struct segment *g)
 	if (!(g->flags & TCP_ACK))
 		return DONE;
 	if (c->state == TCPS_SYN_RECEIVED) {
-		if (g->ack != c->snd_nxt) {
+		const bool was_open = conn_is_open(c); /* to who has shown a cookie */
+
+		if (seq_le(g->ack, c->snd_una) || seq_lt(c->snd_nxt, g->ack)) {
 			tcp_reset(c->stack, g);
 			return DONE;
 		}
 		conn_establish(c, g);
-		stack_count(&c->stack->stats.tcp_opened, 1);
-		conn_ready(c, WEIR_READY_OUT);
+		if (!was_open) {
+			stack_count(&c->stack->stats.tcp_opened, 1);
+			conn_ready(c, WEIR_READY_OUT);
+		}
 	}
 	if (seq_lt(c->snd_nxt, g->ack)) { /* of what was never sent */
 		ack_now(c);
@@ -344,6 +369,8 @@ static enum step check_ack(struct conn *c, struct segment *g)
 	if (w == NULL || w->flight.n == 0)
 		return GO_ON;
 	loss_on_ack(c->stack, c, w, g, &done);
+	if (done.syn)
+		fastopen_confirmed(c, w);
 	if (done.bytes > 0) {
 		struct conn_count *n = count_of(c);
 

@@ -83,10 +83,12 @@ static struct tcp_opts answer_opts(struct weir_stack *s, const struct half_open 
 	return o;
 }
 
-static void send_syn_ack(struct weir_stack *s, const struct half_open *h)
+static void send_syn_ack(struct weir_stack *s, const struct half_open *h, bool gives_cookie)
 {
-	const struct tcp_opts o = answer_opts(s, h);
+	struct tcp_opts o = answer_opts(s, h);
 
+	if (gives_cookie)
+		fastopen_give(s, &h->ends, &o);
 	tcp_reply(s, &h->ends, h->flags & HALF_V6, h->iss, h->irs + 1,
 		  TCP_SYN | TCP_ACK | (h->flags & HALF_ECN ? TCP_ECE : 0), first_window(s), &o);
 }
@@ -121,7 +123,7 @@ uint64_t half_open_run(struct weir_stack *s, unsigned most)
 				h->sent_us = 0;
 			put_in_list(s, i);
 			stack_count(&s->stats.tcp_resent, 1);
-			send_syn_ack(s, h);
+			send_syn_ack(s, h, false);
 		}
 	}
 	return next_ns;
@@ -173,50 +175,18 @@ static void send_cookie(struct weir_stack *s, struct half_open *h)
 		  TCP_SYN | TCP_ACK | (h->flags & HALF_ECN ? TCP_ECE : 0), first_window(s), &o);
 }
 
-static void listen_syn(struct weir_stack *s, struct port *p, const struct segment *g, uint32_t iss)
+/* A connection with what a half-open one knows, in the table. NULL: no place. */
+static struct conn *make(struct weir_stack *s, const struct conn *l, const struct half_open *h,
+			 uint32_t hash, uint32_t old_ref)
 {
-	struct tcp *t = s->tcp;
-	const struct conn *l = &t->conns[p->conn];
-	struct half_open h =
-		of_syn(g, l, iss != 0 ? iss : tcp_isn(&t->isn_key, &g->ends, s->now_ns));
-	uint32_t i;
-
-	if (p->n_waiting >= p->backlog) {
-		stack_count(&s->stats.tcp_backlog, 1);
-		return;
-	}
-	i = slab_take(&t->half_open);
-	if (i == NONE || !tcp_table_add(t->table, g->hash, REF(REF_HALF_OPEN, i))) {
-		if (i != NONE)
-			slab_give(&t->half_open, i);
-		t->cookies_until_ns = s->now_ns + COOKIE_LIFE_NS;
-		send_cookie(s, &h);
-		return;
-	}
-	if (!(h.flags & HALF_STAMPS))
-		h.sent_us = us_of(s->now_ns);
-	t->half_open.at[i].half_open = h;
-	put_in_list(s, i);
-	stack_count(&s->stats.tcp_half_open, 1);
-	send_syn_ack(s, &h);
-}
-
-/* A connection that a peer has finished: waits to be accepted. NULL: no place. */
-static struct conn *make(struct weir_stack *s, struct port *p, const struct half_open *h,
-			 const struct segment *g, uint32_t old_ref)
-{
-	struct conn *l = &s->tcp->conns[p->conn];
 	struct conn *c = conn_new(s);
 
-	if (c == NULL) {
-		stack_count(&s->stats.tcp_full, 1);
+	if (c == NULL)
 		return NULL;
-	}
 	c->ends = h->ends;
 	if (old_ref != 0) {
-		tcp_table_replace(s->tcp->table, g->hash, old_ref, REF(REF_CONN, conn_index(c)));
-	} else if (!conn_add(c, g->hash)) {
-		stack_count(&s->stats.tcp_full, 1);
+		tcp_table_replace(s->tcp->table, hash, old_ref, REF(REF_CONN, conn_index(c)));
+	} else if (!conn_add(c, hash)) {
 		conn_free(c);
 		return NULL;
 	}
@@ -231,16 +201,15 @@ static struct conn *make(struct weir_stack *s, struct port *p, const struct half
 	if (h->scale == NO_SCALE)
 		c->scale_in = 0;
 	conn_begin(c, h->iss, h->irs, h->mss);
-	c->snd_una = c->snd_nxt = h->iss + 1;
 	c->rcv_adv = c->rcv_nxt + first_window(s);
 	if (h->flags & HALF_STAMPS)
 		c->ts_recent = h->ts_recent;
-	else if (h->sent_us != 0)
-		rtt_sample(c, us_of(s->now_ns) - h->sent_us);
-	else if (h->retries > 0)
-		rtt_after_lost_syn(c);
-	conn_establish(c, g);
-	stack_count(&s->stats.tcp_accepted, 1);
+	return c;
+}
+
+/* It waits to be accepted. */
+static void wait_in_line(struct weir_stack *s, struct port *p, struct conn *c)
+{
 	c->next_ready = NONE;
 	if (p->waiting.tail == NONE)
 		p->waiting.head = conn_index(c);
@@ -248,8 +217,85 @@ static struct conn *make(struct weir_stack *s, struct port *p, const struct half
 		s->tcp->conns[p->waiting.tail].next_ready = conn_index(c);
 	p->waiting.tail = conn_index(c);
 	p->n_waiting++;
-	conn_ready(l, WEIR_READY_IN);
+	conn_ready(&s->tcp->conns[p->conn], WEIR_READY_IN);
+}
+
+/* A connection that a peer has finished. NULL: no place. */
+static struct conn *make_open(struct weir_stack *s, struct port *p, const struct half_open *h,
+			      const struct segment *g, uint32_t old_ref)
+{
+	struct conn *c = make(s, &s->tcp->conns[p->conn], h, g->hash, old_ref);
+
+	if (c == NULL) {
+		stack_count(&s->stats.tcp_full, 1);
+		return NULL;
+	}
+	c->snd_una = c->snd_nxt;
+	if (!(h->flags & HALF_STAMPS) && h->sent_us != 0)
+		rtt_sample(c, us_of(s->now_ns) - h->sent_us);
+	else if (!(h->flags & HALF_STAMPS) && h->retries > 0)
+		rtt_after_lost_syn(c);
+	conn_establish(c, g);
+	stack_count(&s->stats.tcp_accepted, 1);
+	wait_in_line(s, p, c);
 	return c;
+}
+
+/*
+ * RFC 7413 section 4.2.2: a connection at its SYN; the SYN-ACK says what of the data was taken.
+ * False: there is no place or no buffer, and it begins as others do.
+ */
+static bool begin_fast(struct weir_stack *s, struct port *p, struct segment *g,
+		       const struct half_open *h, bool is_old)
+{
+	const struct conn *l = &s->tcp->conns[p->conn];
+	struct conn *c = make(s, l, h, g->hash, 0);
+
+	if (c == NULL)
+		return false;
+	if (syn_queue(c) < 0) {
+		c->flags |= CONN_ORPHAN;
+		conn_end(c, 0);
+		return false;
+	}
+	c->flags |= CONN_FASTOPEN;
+	work_of(c)->gives_cookie = is_old;
+	fastopen_pending(c, l);
+	conn_begin_fast(c, g);
+	wait_in_line(s, p, c);
+	return true;
+}
+
+static void listen_syn(struct weir_stack *s, struct port *p, struct segment *g, uint32_t iss)
+{
+	struct tcp *t = s->tcp;
+	const struct conn *l = &t->conns[p->conn];
+	struct half_open h =
+		of_syn(g, l, iss != 0 ? iss : tcp_isn(&t->isn_key, &g->ends, s->now_ns));
+	enum fastopen_syn fast;
+	uint32_t i;
+
+	if (p->n_waiting >= p->backlog) {
+		stack_count(&s->stats.tcp_backlog, 1);
+		return;
+	}
+	fast = fastopen_judge(s, p, g);
+	if (fast >= FASTOPEN_GOOD && begin_fast(s, p, g, &h, fast == FASTOPEN_OLD))
+		return;
+	i = slab_take(&t->half_open);
+	if (i == NONE || !tcp_table_add(t->table, g->hash, REF(REF_HALF_OPEN, i))) {
+		if (i != NONE)
+			slab_give(&t->half_open, i);
+		t->cookies_until_ns = s->now_ns + COOKIE_LIFE_NS;
+		send_cookie(s, &h);
+		return;
+	}
+	if (!(h.flags & HALF_STAMPS))
+		h.sent_us = us_of(s->now_ns);
+	t->half_open.at[i].half_open = h;
+	put_in_list(s, i);
+	stack_count(&s->stats.tcp_half_open, 1);
+	send_syn_ack(s, &h, fast == FASTOPEN_GIVE);
 }
 
 /*
@@ -282,7 +328,7 @@ static bool take_cookie(struct weir_stack *s, struct port *p, struct segment *g,
 			     (k.ecn ? HALF_ECN : 0)) &
 		  0xf;
 	stack_count(&s->stats.tcp_cookies_in, 1);
-	c = make(s, p, &h, g, 0);
+	c = make_open(s, p, &h, g, 0);
 	if (c != NULL)
 		conn_input(c, g);
 	return true;
@@ -321,7 +367,7 @@ void half_open_input(struct weir_stack *s, uint32_t i, struct segment *g)
 		else if (g->opts.flags & OPT_STAMP && g->seq == h->irs &&
 			 seq_lt(h->ts_recent, g->opts.stamp))
 			h->ts_recent = g->opts.stamp; /* RFC 7323 section 4.3 */
-		send_syn_ack(s, h);
+		send_syn_ack(s, h, false);
 		return;
 	}
 	if (!(g->flags & TCP_ACK))
@@ -343,7 +389,7 @@ void half_open_input(struct weir_stack *s, uint32_t i, struct segment *g)
 	if (g->bytes == 0 && settings_of(&s->tcp->conns[h->listener])->defer_s > 0 &&
 	    !(g->flags & TCP_FIN))
 		return; /* TCP_DEFER_ACCEPT: its first bytes will tell the same */
-	c = make(s, p, &was, g, REF(REF_HALF_OPEN, i));
+	c = make_open(s, p, &was, g, REF(REF_HALF_OPEN, i));
 	if (c == NULL)
 		return;
 	half_open_end(s, i);

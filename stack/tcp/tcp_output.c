@@ -201,10 +201,12 @@ struct tcp_opts syn_opts(struct weir_stack *s, const struct conn *c)
 			     .stamp = tick_of(s->now_ns) + c->ts_offset,
 			     .echo = c->ts_recent};
 
-	if (c->state == TCPS_SYN_RECEIVED) { /* the answer says what both can */
+	if (c->state != TCPS_SYN_SENT) { /* the answer says what both can */
 		o.flags = (uint8_t)(OPT_MSS | (c->flags & CONN_STAMPS ? OPT_STAMP : 0) |
 				    (c->flags & CONN_SACK ? OPT_SACK_OK : 0) |
 				    (c->flags & CONN_SCALE ? OPT_SCALE : 0));
+		if (work_of(c)->gives_cookie)
+			fastopen_give(s, &c->ends, &o);
 	}
 	return o;
 }
@@ -247,16 +249,20 @@ bool conn_send_bare(struct conn *c, uint32_t seq, uint8_t flags)
 static void send_syn(struct conn *c, struct rte_mbuf *m, uint32_t seq)
 {
 	const struct tcp_opts opts = syn_opts(c->stack, c);
-	const bool answers = c->state == TCPS_SYN_RECEIVED;
-	const uint8_t ecn = c->flags & CONN_ECN_ASKED && !answers ? TCP_ECE | TCP_CWR : 0;
+	const bool answers = c->state != TCPS_SYN_SENT;
+	const uint32_t wnd = answers ? c->rcv_adv - c->rcv_nxt : c->rcvbuf;
+	const uint8_t ask = c->flags & CONN_ECN_ASKED ? TCP_ECE | TCP_CWR : 0;
+	const uint8_t grant = TCP_ACK | (c->flags & CONN_ECN ? TCP_ECE : 0);
 
 	emit(c->stack, &c->ends, c->flags & CONN_V6, m,
 	     &(struct head){.seq = seq,
 			    .ack = c->rcv_nxt,
-			    .wnd = (uint16_t)RTE_MIN(c->rcvbuf, (uint32_t)UINT16_MAX),
-			    .flags = (uint8_t)(TCP_SYN | (answers ? TCP_ACK : ecn)),
+			    .wnd = (uint16_t)RTE_MIN(wnd, (uint32_t)UINT16_MAX),
+			    .flags = (uint8_t)(TCP_SYN | (answers ? grant : ask)),
 			    .tos = settings_of(c)->tos},
 	     &opts);
+	if (answers)
+		acknowledged(c, work_of(c));
 }
 
 /* A segment of the flight, for the first time or again. False: no buffer. */
@@ -275,6 +281,7 @@ static bool send_segment(struct conn *c, struct work *w, struct rte_mbuf *data)
 		if (again) /* a middlebox may drop who asks: RFC 3168 section 6.1.1.1 */
 			c->flags &= ~CONN_ECN_ASKED;
 		send_syn(c, m, g->seq);
+		w->gives_cookie = false; /* once: what is sent again says less, as Linux's does */
 	} else {
 		opts = opts_now(c, w);
 		h.flags = (uint8_t)(TCP_ACK | mark_flags(c) | (g->flags & SEG_FIN ? TCP_FIN : 0) |
@@ -501,7 +508,7 @@ static void send_queued(struct conn *c, struct work *w)
 	if (!is_paced(c, w)) {
 		if (w->lost_bytes > 0)
 			sent = send_lost(c, w, &n_left);
-		if (c->state >= TCPS_ESTABLISHED && c->state != TCPS_FIN_WAIT_2)
+		if (conn_is_open(c) && c->state != TCPS_FIN_WAIT_2)
 			sent = send_new(c, w, &n_left, sent);
 		pace(c, w, sent);
 		if (n_left == 0)

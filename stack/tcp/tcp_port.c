@@ -234,7 +234,7 @@ int conn_listen(struct conn *c, uint32_t backlog)
 	if (c->state != TCPS_LISTEN) {
 		if (is_taken(c->stack, &p->at, settings_of(c), c))
 			return -EADDRINUSE; /* who shares it has begun to listen first */
-		c->ready = 0; /* as a closed one it was ready for all */
+		c->ready = 0;		    /* as a closed one it was ready for all */
 	}
 	c->state = TCPS_LISTEN;
 	p->backlog = backlog;

@@ -94,7 +94,10 @@ struct work {
 	/* Auto-tuning of the receive window. */
 	uint32_t tune_copied;
 	uint64_t tune_at_ns;
-	uint32_t free; /* next free one */
+	/* Fast open, until our SYN-ACK is acknowledged. */
+	weir_sock fast_listener; /* counts it as pending; WEIR_NO_SOCK: none does */
+	bool gives_cookie;	 /* with the SYN-ACK: what the peer has shown is an old one */
+	uint32_t free;		 /* next free one */
 };
 
 enum rtx_kind { RTX_NONE, RTX_RTO, RTX_TLP, RTX_REORDER, RTX_PROBE };
@@ -105,7 +108,7 @@ enum tcp_state { /* RFC 9293 section 3.3.2; SYN-RECEIVED is half_open, TIME-WAIT
 		 TCPS_CLOSED,
 		 TCPS_LISTEN,
 		 TCPS_SYN_SENT,
-		 TCPS_SYN_RECEIVED, /* here only by a simultaneous open */
+		 TCPS_SYN_RECEIVED, /* here only by a simultaneous open, or by a fast one */
 		 TCPS_ESTABLISHED,
 		 TCPS_FIN_WAIT_1,
 		 TCPS_FIN_WAIT_2,
@@ -140,6 +143,7 @@ enum conn_flag {
 	CONN_ECN_ASKED = 1 << 27,
 	CONN_FULL_OUT = 1 << 21, /* a send was refused for want of room: tell when there is some */
 	CONN_V6 = 1 << 22,	 /* its addresses are IPv6 */
+	CONN_FASTOPEN = 1 << 23, /* the SYN brought data, or may: RFC 7413 */
 	CONN_CE = 1 << 24,	 /* DCTCP: the last segment's mark */
 	CONN_FIN_MADE = 1 << 25, /* the FIN has its place in the queue */
 	CONN_IN_TABLE = 1 << 26,
@@ -352,8 +356,8 @@ bool cookie_read(const struct weir_siphash_key *key, const struct ends *e, uint3
 		 uint32_t ack, uint64_t now_ns, struct cookie *out);
 /* Sets the rest from the echo of our stamp. */
 void cookie_read_stamp(uint32_t echo, struct cookie *out);
-/* RFC 7413's of a peer's address, 8 bytes. */
-uint64_t fastopen_cookie(const struct weir_siphash_key *key, const struct ends *e);
+/* RFC 7413's of a peer's address, 8 bytes. Another one each hour. */
+uint64_t fastopen_cookie(const struct weir_siphash_key *key, const struct ends *e, uint32_t hour);
 
 /* ---- who listens (tcp_listen.c) ---- */
 
@@ -365,6 +369,9 @@ struct port {
 	uint32_t backlog, n_waiting;
 	struct list waiting; /* connections to accept, by next_ready */
 	bool is_drained;
+	/* Of fast open: connections whose handshake goes on, and those that were reset in it. */
+	uint32_t n_fast, n_fast_reset;
+	uint64_t fast_reset_until_ns; /* the latter count until then */
 };
 
 #define PORT_BUCKETS   1024
@@ -422,6 +429,19 @@ static inline struct work *work_of(const struct conn *c)
 static inline bool work_is_quiet(const struct work *w)
 {
 	return w->flight.n == 0 && w->unsent.n == 0 && w->ready.n == 0 && w->early.n == 0;
+}
+
+/* Our SYN, or SYN-ACK, is not acknowledged yet. */
+static inline bool syn_waits(const struct work *w)
+{
+	return w->flight.head != NULL && (seg_of(w->flight.head)->flags & SEG_SYN);
+}
+
+/* Data may be sent: after the handshake, and in it to who has shown a cookie (RFC 7413 4.2.2). */
+static inline bool conn_is_open(const struct conn *c)
+{
+	return c->state >= TCPS_ESTABLISHED ||
+	       (c->state == TCPS_SYN_RECEIVED && c->flags & CONN_FASTOPEN);
 }
 
 /* ---- tcp.c: the doors ---- */
@@ -491,6 +511,8 @@ void conn_close(struct conn *c);
 void conn_begin(struct conn *c, uint32_t iss, uint32_t irs, uint16_t peer_mss);
 /* The handshake is done, by this segment. */
 void conn_establish(struct conn *c, const struct segment *g);
+/* SYN-RECEIVED by a SYN that shows a cookie: its window and its data count. */
+void conn_begin_fast(struct conn *c, struct segment *g);
 
 void conn_input(struct conn *c, struct segment *seg);
 
@@ -513,6 +535,28 @@ struct port *port_of(const struct conn *c); /* NULL: not bound */
 int conn_listen(struct conn *c, uint32_t backlog);
 /* -EAGAIN: none waits. */
 int conn_accept(struct conn *listener, struct conn **out);
+
+/* ---- tcp_fastopen.c: RFC 7413 ---- */
+
+enum fastopen_syn {
+	FASTOPEN_NONE, /* the usual handshake */
+	FASTOPEN_GIVE, /* the same, and the SYN-ACK brings a cookie */
+	FASTOPEN_GOOD, /* it shows a cookie of ours */
+	FASTOPEN_OLD,  /* the same, of the hour before: it is to get another */
+};
+
+/* What a SYN for a listener asks for. */
+enum fastopen_syn fastopen_judge(struct weir_stack *s, struct port *p, const struct segment *g);
+/* The cookie of a peer as it is now. */
+void fastopen_give(struct weir_stack *s, const struct ends *e, struct tcp_opts *o);
+/* A connection that a SYN has begun is one of those whose handshake goes on. */
+void fastopen_pending(struct conn *c, const struct conn *listener);
+/* It is no more, if it was: our SYN-ACK is acknowledged; a reset came; the connection ends. */
+void fastopen_confirmed(struct conn *c, struct work *w);
+void fastopen_reset(struct conn *c, struct work *w);
+void fastopen_done(struct conn *c, struct work *w);
+/* The same SYN once more: our answer was lost. */
+bool fastopen_is_again(const struct conn *c, const struct segment *g);
 
 /* ---- tcp_wait.c: TIME-WAIT ---- */
 
@@ -553,6 +597,8 @@ uint16_t way_mss(struct weir_stack *s, const struct ends *e, bool v6);
 /* ---- tcp_connect.c ---- */
 
 int conn_connect(struct conn *c, const struct weir_endpoint *to);
+/* Put the first SYN, or SYN-ACK, into the flight; its number is c->snd_una. 0 or -ENOBUFS. */
+int syn_queue(struct conn *c);
 /* The SYN of the flight is to be sent (again). */
 void syn_again(struct conn *c);
 
@@ -575,6 +621,7 @@ struct settings {
 	const struct cc_ops *cc;
 	uint32_t sndbuf, rcvbuf; /* rcvbuf 0: tuned */
 	uint32_t user_timeout_ms, keep_idle_s, keep_interval_s, linger2_s, defer_s;
+	uint32_t fastopen; /* of a listener: handshakes that may go on at once; 0: none */
 	uint16_t maxseg;
 	uint8_t keep_count, syn_count, tos;
 	bool v6_only, reuse, reuseport;

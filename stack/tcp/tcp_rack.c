@@ -209,7 +209,7 @@ uint64_t tlp_at_ns(const struct conn *c, const struct work *w)
 
 	if (!(c->flags & CONN_SACK) || l->state == REC_FAST || l->state == REC_TIMEOUT ||
 	    l->sacked_segs > 0 || l->tlp_out || l->tlp_due || c->backoff > 0 ||
-	    w->flight.head == NULL || snd_flight_bytes(w) == 0)
+	    w->flight.head == NULL || syn_waits(w) || snd_flight_bytes(w) == 0)
 		return UINT64_MAX;
 	if (c->srtt_us > 0) {
 		us = RTE_MAX(2 * (uint64_t)c->srtt_us, (uint64_t)PTO_MIN_US);

@@ -58,11 +58,12 @@ uint32_t tcp_ts_offset(const struct weir_siphash_key *key, const struct ends *e)
 }
 
 /* RFC 7413 section 4.1.2: good for a peer's address, whichever the ports and our address. */
-uint64_t fastopen_cookie(const struct weir_siphash_key *key, const struct ends *e)
+uint64_t fastopen_cookie(const struct weir_siphash_key *key, const struct ends *e, uint32_t hour)
 {
 	struct ends peer = {0};
 
 	memcpy(peer.peer, e->peer, sizeof(peer.peer));
+	memcpy(peer.ours, &hour, sizeof(hour));
 	return hash_of(key, &peer, USE_FASTOPEN);
 }
 

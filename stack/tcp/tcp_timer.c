@@ -119,7 +119,7 @@ static bool run_slow(struct conn *c, uint64_t now_ns)
 
 static unsigned retries(const struct conn *c)
 {
-	if (c->state == TCPS_SYN_SENT || c->state == TCPS_SYN_RECEIVED)
+	if (syn_waits(work_of(c)))
 		return settings_of(c)->syn_count;
 	return settings_of(c)->user_timeout_ms != 0 ? UINT8_MAX : RETRIES;
 }

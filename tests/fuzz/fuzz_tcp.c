@@ -47,18 +47,21 @@ enum {
 	EVENTS,
 	LOOK,
 	PASS,
+	FAST,
 	CALLS
 };
 
 struct peer {
 	uint32_t next,
 		theirs; /* its next sequence number, and the next that is expected of the stack */
+	uint16_t port;	/* of the stack's, where it sends to */
 };
 
 static struct rte_mempool *pool;
 static struct weir_stack *stack;
 static weir_sock handles[HANDLES]; /* open ones, old ones, none; the first is the listener */
 static struct peer peers[PEERS];
+static uint8_t cookie[12]; /* of fast open, as the peers were given it, with its kind and padding */
 static uint64_t now_ns;
 
 static const struct weir_addr ours = {.family = 4, .bytes = {192, 0, 2, 1}};
@@ -100,6 +103,15 @@ static uint16_t checked(struct rte_mbuf *m)
 			      weir_csum_sum(p, bytes)));
 }
 
+/* A SYN-ACK's last option. */
+static void learn_cookie(const struct tcphdr *tcp)
+{
+	const uint8_t *end = (const uint8_t *)tcp + tcp->doff * 4u;
+
+	if (tcp->syn && tcp->doff >= 8 && end[-(int)sizeof(cookie)] == cookie[0])
+		memcpy(cookie, end - sizeof(cookie), sizeof(cookie));
+}
+
 /* The peer learns what it was sent. */
 static void output(void *ctx, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -114,6 +126,8 @@ static void output(void *ctx, struct rte_mbuf **pkts, uint16_t n)
 		rte_mbuf_sanity_check(m, 1);
 		p->theirs = ntohl(tcp->seq) + m->pkt_len - (uint32_t)sizeof(*ip) - tcp->doff * 4u +
 			    tcp->syn + tcp->fin;
+		p->port = ntohs(tcp->source);
+		learn_cookie(tcp);
 		rte_pktmbuf_free(m);
 	}
 }
@@ -143,7 +157,7 @@ static void put(struct peer *p, uint32_t seq, uint32_t ack, uint8_t flags, uint1
 	memcpy(&ip->saddr, theirs.bytes, 4);
 	memcpy(&ip->daddr, ours.bytes, 4);
 	*tcp = (struct tcphdr){.source = htons((uint16_t)(1024 + (p - peers))),
-			       .dest = htons(PORT),
+			       .dest = htons(p->port),
 			       .seq = htonl(seq),
 			       .ack_seq = htonl(ack),
 			       .window = htons(wnd),
@@ -162,8 +176,27 @@ static const uint8_t syn_opts[20] = {2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0
 
 static void syn(struct peer *p)
 {
+	p->port = PORT;
 	put(p, p->next++, 0, TH_SYN, 65535, syn_opts, sizeof(syn_opts), NULL, 0);
 	weir_stack_poll(stack, now_ns);
+}
+
+/* A SYN with a cookie and bytes, or an answer to one of the stack's. */
+static size_t fast(uint8_t arg, const uint8_t *bytes, size_t n)
+{
+	struct peer *p = &peers[arg % PEERS];
+	const bool answers = arg & 8;
+	uint8_t opts[sizeof(syn_opts) + sizeof(cookie)];
+
+	if (!answers)
+		p->port = PORT;
+	memcpy(opts, syn_opts, sizeof(syn_opts));
+	memcpy(opts + sizeof(syn_opts), cookie, sizeof(cookie));
+	put(p, p->next, p->theirs - (arg >> 6), answers ? TH_SYN | TH_ACK : TH_SYN, 65535, opts,
+	    sizeof(opts), bytes, (uint16_t)n);
+	p->next += 1 + (uint32_t)n;
+	weir_stack_poll(stack, now_ns);
+	return n;
 }
 
 /* A signed byte as a distance: small ones exactly, large ones by thousands. */
@@ -226,13 +259,13 @@ static void setting(weir_sock sock, uint8_t arg)
 {
 	static const struct {
 		int level, name;
-	} opts[] = {{IPPROTO_TCP, TCP_NODELAY},	  {IPPROTO_TCP, TCP_CORK},
-		    {SOL_SOCKET, SO_KEEPALIVE},	  {IPPROTO_TCP, TCP_KEEPIDLE},
-		    {IPPROTO_TCP, TCP_MAXSEG},	  {SOL_SOCKET, SO_RCVBUF},
-		    {SOL_SOCKET, SO_SNDBUF},	  {IPPROTO_TCP, TCP_USER_TIMEOUT},
-		    {IPPROTO_TCP, TCP_QUICKACK},  {IPPROTO_TCP, TCP_DEFER_ACCEPT},
-		    {IPPROTO_TCP, TCP_LINGER2},	  {SOL_SOCKET, SO_LINGER},
-		    {IPPROTO_TCP, TCP_CONGESTION}};
+	} opts[] = {{IPPROTO_TCP, TCP_NODELAY},	   {IPPROTO_TCP, TCP_CORK},
+		    {SOL_SOCKET, SO_KEEPALIVE},	   {IPPROTO_TCP, TCP_KEEPIDLE},
+		    {IPPROTO_TCP, TCP_MAXSEG},	   {SOL_SOCKET, SO_RCVBUF},
+		    {SOL_SOCKET, SO_SNDBUF},	   {IPPROTO_TCP, TCP_USER_TIMEOUT},
+		    {IPPROTO_TCP, TCP_QUICKACK},   {IPPROTO_TCP, TCP_DEFER_ACCEPT},
+		    {IPPROTO_TCP, TCP_LINGER2},	   {SOL_SOCKET, SO_LINGER},
+		    {IPPROTO_TCP, TCP_CONGESTION}, {IPPROTO_TCP, TCP_FASTOPEN}};
 	static const char *const names[] = {"cubic", "bbr", "dctcp", "newreno"};
 	const unsigned i = arg % RTE_DIM(opts);
 	const int value[2] = {arg >> 4, 0};
@@ -321,6 +354,8 @@ static size_t call(uint8_t what, uint8_t arg, const uint8_t *bytes, size_t n)
 	case LOOK:
 		look(sock);
 		return 0;
+	case FAST:
+		return fast(arg, bytes, some);
 	default: /* time passes: from a millisecond to half a minute */
 		now_ns += UINT64_C(1000000) << (arg & 15);
 		weir_stack_poll(stack, now_ns);
@@ -331,6 +366,7 @@ static size_t call(uint8_t what, uint8_t arg, const uint8_t *bytes, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct weir_endpoint at = {.port = PORT};
+	const int fastopen = 2;
 	struct weir_stack_conf conf = {.sockets = 4,
 				       .socket_pkts = 3,
 				       .connections = 12,
@@ -349,9 +385,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	now_ns = conf.now_ns;
 	memset(handles, 0, sizeof(handles));
 	memset(peers, 0, sizeof(peers));
+	for (unsigned i = 0; i < PEERS; i++)
+		peers[i].port = PORT;
+	memcpy(cookie, (const uint8_t[12]){34, 10}, sizeof(cookie));
 	must(weir_stack_create(&conf, &stack) == 0, "a stack is made");
 	must(weir_socket(stack, WEIR_TCP, NULL, &handles[0]) == 0 &&
 		     weir_bind(stack, handles[0], &at) == 0 &&
+		     weir_setsockopt(stack, handles[0], IPPROTO_TCP, TCP_FASTOPEN, &fastopen,
+				     sizeof(fastopen)) == 0 &&
 		     weir_listen(stack, handles[0], 3) == 0,
 	     "there is a listener");
 	for (size_t i = 0; i + 2 <= size;)

@@ -28,6 +28,21 @@ static void print_line(const struct runner *r, const char *what, uint64_t at_ns,
 
 /* ---- to the stack ---- */
 
+/* Cookies that the stack has given are shown to it. False: it has not. */
+static bool fill_cookies(const struct runner *r, struct seg *g)
+{
+	for (unsigned i = 0; i < g->n_opts; i++) {
+		struct opt *o = &g->opts[i];
+
+		if (o->kind != OPT_FO || o->cookie == 0)
+			continue;
+		if (!r->cookies[o->cookie - 1].is_known)
+			return false;
+		memcpy(o->data, r->cookies[o->cookie - 1].bytes, COOKIE_BYTES);
+	}
+	return true;
+}
+
 int run_in(struct runner *r, const struct seg *script)
 {
 	/* From the peer: its port is the source. */
@@ -39,6 +54,8 @@ int run_in(struct runner *r, const struct seg *script)
 		return refuse(r, "more than %d connections", TALKS_MOST);
 	if (r->script->set.verbose)
 		print_to(stdout, r, "inbound injected", r->now_ns, script);
+	if (!fill_cookies(r, &live))
+		return refuse(r, "a cookie that the stack has not given yet");
 	if (script->is_icmp) {
 		live.seq += t->iss;
 		m = wire_make_icmp(r, t, &live);
@@ -79,6 +96,24 @@ static bool is_same_opt(const struct opt *a, const struct opt *b)
 	       memcmp(a->sack, b->sack, a->blocks * sizeof(a->sack[0])) == 0;
 }
 
+/* The first of its name can be any; what it was has to come again, and differs from the others. */
+static bool is_cookie(struct runner *r, const struct opt *want, const struct opt *got)
+{
+	struct cookie *c = &r->cookies[want->cookie - 1];
+
+	if (got->kind != OPT_FO || got->bytes != COOKIE_BYTES)
+		return false;
+	if (c->is_known)
+		return memcmp(c->bytes, got->data, COOKIE_BYTES) == 0;
+	for (unsigned i = 0; i < COOKIES; i++)
+		if (r->cookies[i].is_known &&
+		    memcmp(r->cookies[i].bytes, got->data, COOKIE_BYTES) == 0)
+			return false;
+	c->is_known = true;
+	memcpy(c->bytes, got->data, COOKIE_BYTES);
+	return true;
+}
+
 /* What we stamp is the stack's affair: the script's number only has to come back. */
 static int check_opts(struct runner *r, struct talk *t, const struct seg *want, struct seg *got,
 		      const struct seg *live)
@@ -90,7 +125,9 @@ static int check_opts(struct runner *r, struct talk *t, const struct seg *want, 
 			talk_learn_stamp(t, want->opts[i].value, live->opts[i].value);
 			got->opts[i].value = want->opts[i].value;
 		}
-		same = is_same_opt(&want->opts[i], &got->opts[i]);
+		same = want->opts[i].kind == OPT_FO && want->opts[i].cookie != 0
+			       ? is_cookie(r, &want->opts[i], &got->opts[i])
+			       : is_same_opt(&want->opts[i], &got->opts[i]);
 	}
 	return same || want->any_opts ? 0
 				      : fail(r, "error handling packet: bad outbound TCP options");

@@ -183,7 +183,8 @@ static void parse_opt(struct lexer *l, struct opt *o)
 		parse_ts(l, o);
 	} else if (lex_is(l, "FO")) {
 		o->kind = OPT_FO;
-		o->bytes = parse_hex(l, o->data, 16);
+		o->cookie = lex_is(l, "COOKIE1") ? 1 : lex_is(l, "COOKIE2") ? 2 : 0;
+		o->bytes = o->cookie != 0 ? COOKIE_BYTES : parse_hex(l, o->data, 16);
 	} else if (lex_is(l, "uto")) { /* not packetdrill's, as the next */
 		o->kind = OPT_UTO;
 		o->value = (uint32_t)lex_number(l, 0, UINT16_MAX, "uto");

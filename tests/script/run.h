@@ -52,7 +52,11 @@ struct runner {
 	unsigned n_talks;
 	struct talk *talk; /* the current one, of lines that name no ports; NULL: none yet */
 	struct fd fds[FDS_MOST];
-	uint8_t *bytes; /* for a call's data */
+	struct cookie {
+		bool is_known;
+		uint8_t bytes[COOKIE_BYTES];
+	} cookies[COOKIES]; /* COOKIE1, COOKIE2: as the stack has given them */
+	uint8_t *bytes;	    /* for a call's data */
 };
 
 #define CALL_BYTES (1u << 20)

@@ -48,6 +48,8 @@ enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_RST = 4, FLAG_PSH = 8, FLAG_ACK = 16, FL
 #define OPTS_MOST	 40
 #define OPT_BLOCKS	 4
 #define OPT_BYTES_MOST	 40
+#define COOKIES		 2
+#define COOKIE_BYTES	 8
 #define ECN_ANY		 0xff
 #define ECN_ECT0_OR_ECT1 0xfe
 
@@ -71,6 +73,7 @@ struct opt {
 	uint32_t value, echo;
 	uint32_t sack[OPT_BLOCKS][2];
 	uint8_t data[OPT_BYTES_MOST]; /* of FO, RAW and what is unknown */
+	uint8_t cookie;		      /* of FO: COOKIE1 or COOKIE2, what the stack has given; 0 */
 };
 
 /* In the script's numbers. */

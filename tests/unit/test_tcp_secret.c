@@ -52,7 +52,7 @@ static void test_the_secret_counts_and_each_use_has_its_own_numbers(void)
 	CU_ASSERT_NOT_EQUAL(ends_hash(&key, &e), ends_hash(&other_key, &e));
 	CU_ASSERT_NOT_EQUAL(tcp_isn(&key, &e, 0), tcp_isn(&other_key, &e, 0));
 	CU_ASSERT_NOT_EQUAL(tcp_ts_offset(&key, &e), tcp_ts_offset(&other_key, &e));
-	CU_ASSERT_NOT_EQUAL(fastopen_cookie(&key, &e), fastopen_cookie(&other_key, &e));
+	CU_ASSERT_NOT_EQUAL(fastopen_cookie(&key, &e, 7), fastopen_cookie(&other_key, &e, 7));
 	CU_ASSERT_NOT_EQUAL(tcp_isn(&key, &e, 0), tcp_ts_offset(&key, &e));
 }
 
@@ -81,16 +81,18 @@ static void test_an_isn_grows_by_one_in_4_us(void)
 	CU_ASSERT_EQUAL(tcp_isn(&key, &e, UINT64_C(4000) << 32), isn);
 }
 
-static void test_a_fast_open_cookie_is_for_a_peers_address(void)
+static void test_a_fast_open_cookie_is_for_a_peers_address_and_an_hour(void)
 {
 	struct ends e = random_ends(), o;
 
+	CU_ASSERT_NOT_EQUAL(fastopen_cookie(&key, &e, 7), fastopen_cookie(&key, &e, 8));
 	for (unsigned byte = 0; byte < sizeof(e); byte++) {
 		const bool is_peer = byte >= offsetof(struct ends, peer) &&
 				     byte < offsetof(struct ends, our_port);
 
 		o = but_for(&e, byte);
-		CU_ASSERT_EQUAL(fastopen_cookie(&key, &e) != fastopen_cookie(&key, &o), is_peer);
+		CU_ASSERT_EQUAL(fastopen_cookie(&key, &e, 7) != fastopen_cookie(&key, &o, 7),
+				is_peer);
 	}
 }
 
@@ -180,7 +182,7 @@ static void test_a_stamp_keeps_the_rest_and_never_runs_ahead(void)
 WEIR_TESTS("tcp/tcp_secret", TEST(each_byte_of_the_ends_counts),
 	   TEST(the_secret_counts_and_each_use_has_its_own_numbers),
 	   TEST(the_hash_is_siphash_1_3_of_the_ends), TEST(an_isn_grows_by_one_in_4_us),
-	   TEST(a_fast_open_cookie_is_for_a_peers_address), TEST(a_syn_cookie_comes_back),
-	   TEST(a_syn_cookie_is_good_for_one_connection_alone),
+	   TEST(a_fast_open_cookie_is_for_a_peers_address_and_an_hour),
+	   TEST(a_syn_cookie_comes_back), TEST(a_syn_cookie_is_good_for_one_connection_alone),
 	   TEST(a_syn_cookie_is_good_for_one_to_two_minutes), TEST(the_mss_is_rounded_down),
 	   TEST(a_stamp_keeps_the_rest_and_never_runs_ahead))

@@ -229,8 +229,13 @@ WEIR_MUST_CHECK int weir_udp_send_gso(struct weir_stack *s, weir_sock sock,
  * Options with Linux's names, values and sizes (<sys/socket.h>, <netinet/tcp.h>): SO_RCVBUF,
  * SO_SNDBUF, SO_LINGER, SO_KEEPALIVE, SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, IP_TOS, IPV6_TCLASS,
  * TCP_NODELAY, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
- * TCP_CONGESTION, TCP_MAXSEG, TCP_DEFER_ACCEPT, TCP_LINGER2, TCP_SYNCNT, TCP_QUICKACK.
- * A listener's are given to what it accepts.
+ * TCP_CONGESTION, TCP_MAXSEG, TCP_DEFER_ACCEPT, TCP_LINGER2, TCP_SYNCNT, TCP_QUICKACK,
+ * TCP_FASTOPEN. A listener's are given to what it accepts.
+ *
+ * TCP_FASTOPEN (RFC 7413): how many connections of a listener may be open while their handshake
+ * goes on; 0: none. They are accepted, and what their SYNs have brought is received and answered,
+ * before it ends; it may fail with ETIMEDOUT or ECONNRESET yet. A SYN may be one that was delayed
+ * and comes twice, so a request that came in it has to be harmless twice.
  * @return 0, -EBADF, -ENOPROTOOPT, -EINVAL (value or length), -ENOENT (no such congestion
  *         control), -ENOBUFS (too many different settings at once).
  */

@@ -120,6 +120,10 @@ struct weir_stack_stats {
 	uint64_t tcp_full;	  /**< dropped: no place for another connection */
 	uint64_t tcp_memory;	  /**< dropped: a limit of bytes was reached */
 	uint64_t tcp_nobody;	  /**< segments for no connection, answered by a reset */
+	uint64_t tcp_fastopen_in; /**< connections begun by a SYN with a good cookie (RFC 7413) */
+	uint64_t tcp_fastopen_cookies; /**< cookies given to peers, for next time */
+	uint64_t tcp_fastopen_bad;  /**< SYNs with a cookie that is not good: the usual handshake */
+	uint64_t tcp_fastopen_full; /**< SYNs for fast open past TCP_FASTOPEN's limit: the same */
 };
 
 /** Make a stack; all its memory is taken here. @return 0 or -EINVAL or -ENOMEM. */
