@@ -43,8 +43,9 @@ struct sock {
 struct pmtu {
 	uint8_t to[16];
 	uint32_t told_tick;
-	uint16_t mtu_bytes;
-	uint8_t family; /* 0: none */
+	uint16_t mtu_bytes;  /* passes */
+	uint16_t most_bytes; /* may pass: more than mtu_bytes while somebody searches */
+	uint8_t family;	     /* 0: none */
 };
 
 #define PMTU_SETS 256
@@ -187,6 +188,11 @@ bool ip_error_read(struct rte_mbuf *m, struct ip_error *out);
 
 /* The largest packet on the way to @to. */
 uint16_t ip_mtu(struct weir_stack *s, const struct weir_addr *to);
+/* What may pass; it is as much as ip_mtu() unless a search (RFC 4821) has not ended. */
+uint16_t ip_mtu_most(struct weir_stack *s, const struct weir_addr *to);
+/* A search has found that this passes, and no more than that. */
+void ip_mtu_found(struct weir_stack *s, const struct weir_addr *to, uint16_t mtu_bytes,
+		  uint16_t most_bytes);
 /* An error, believed by its owner, has told this. False: that is nothing new. */
 bool ip_mtu_lower(struct weir_stack *s, const struct weir_addr *to, uint16_t mtu_bytes);
 

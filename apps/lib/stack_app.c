@@ -220,6 +220,8 @@ int stack_open(struct stack_app *app, struct stack_worker *w, struct weir_shard 
 		.memory_bytes = conf->memory,
 		.congestion = stack_congestion(conf),
 		.ecn = conf->ecn,
+		.mtu_probing = (enum weir_mtu_probing)conf->mtu_probing,
+		.base_mss = (uint16_t)conf->base_mss,
 		.secret = shard->secret,
 		.output = send_out,
 		.way = way,

@@ -23,6 +23,8 @@ struct stack_section {
 	uint64_t sndbuf, rcvbuf;		    /* bytes of a connection */
 	uint64_t memory;			    /* bytes of all connections of a worker */
 	int congestion;				    /* see stack_congestion() */
+	int mtu_probing;			    /* enum weir_mtu_probing */
+	uint64_t base_mss;
 	bool ecn;
 };
 

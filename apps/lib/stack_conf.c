@@ -9,6 +9,9 @@
 
 static const char *const congestion_names[] = {"cubic", "newreno", "bbr", "dctcp", NULL};
 
+/* In the order of enum weir_mtu_probing. */
+static const char *const mtu_probing_names[] = {"holes", "off", "always", NULL};
+
 static const struct weir_conf_key stack_keys[] = {
 	{WEIR_CONF_KEY(struct stack_section, connections), .type = WEIR_CONF_UINT, .min = 1,
 	 .max = WEIR_STACK_CONNECTIONS_MAX, .def = "65536",
@@ -40,6 +43,15 @@ static const struct weir_conf_key stack_keys[] = {
 		"when it runs out. As many packet buffers are made for it, one for each KiB."},
 	{WEIR_CONF_KEY(struct stack_section, congestion), .type = WEIR_CONF_ENUM,
 	 .names = congestion_names, .def = "cubic", .doc = "Congestion control."},
+	{WEIR_CONF_KEY(struct stack_section, mtu_probing), .type = WEIR_CONF_ENUM,
+	 .names = mtu_probing_names, .def = "holes",
+	 .doc = "When TCP tries longer segments to find out how wide a path is (RFC 4821). holes: "
+		"where packets have vanished without a word, or a router's word is old. always: "
+		"each connection begins with base_mss, and grows."},
+	{WEIR_CONF_KEY(struct stack_section, base_mss), .type = WEIR_CONF_UINT, .min = 88,
+	 .max = 9160, .def = "1024",
+	 .doc = "Bytes of a segment that are thought to pass everywhere: what is sent where longer "
+		"ones vanish."},
 	{WEIR_CONF_KEY(struct stack_section, ecn), .type = WEIR_CONF_BOOL, .def = "false",
 	 .doc = "Ask for ECN (RFC 3168) when connecting; who asks for it always gets it."},
 };

@@ -32,6 +32,12 @@
 	COUNT(tcp_rto, "tcp_rto", NULL, "Retransmission timers that ran out.",                     \
 	      "Look for losses on the path, or for peers that are gone.")                          \
 	COUNT(tcp_probes, "tcp_tail_probes", NULL, "Tail loss probes sent (RFC 8985).", NULL)      \
+	COUNT(tcp_mtu_probes, "tcp_mtu_probes", NULL,                                              \
+	      "Segments longer than the others, to find a wider path (RFC 4821).", NULL)           \
+	COUNT(tcp_mtu_raised, "tcp_mtu_raised", NULL,                                              \
+	      "Of these, that have arrived: segments are as long from then on.", NULL)             \
+	COUNT(tcp_mtu_lost, "tcp_mtu_lost", NULL, "Of these, that were lost.",                     \
+	      "Many: a path is narrow and ICMP is filtered on it. Let packet-too-big pass.")       \
 	COUNT(tcp_undone, "tcp_undone_recoveries", "recoveries",                                   \
 	      "Recoveries from a loss that was none.",                                             \
 	      "Many: the path reorders packets or delays them by spells.")                         \

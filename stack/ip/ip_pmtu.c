@@ -39,17 +39,40 @@ static bool is_over(const struct pmtu *p, uint32_t tick)
 	return p->family == 0 || tick - p->told_tick > FORGET_TICK;
 }
 
-uint16_t ip_mtu(struct weir_stack *s, const struct weir_addr *to)
+static uint16_t link_mtu(struct weir_stack *s, const struct weir_addr *to)
 {
-	const struct pmtu *set = set_of(s, to);
 	struct weir_way way = {.mtu_bytes = LINK_MTU};
 
 	if (s->conf.way != NULL && !s->conf.way(s->conf.ctx, to, &way))
 		way.mtu_bytes = LINK_MTU;
+	return way.mtu_bytes;
+}
+
+/* NULL: nothing is known of the way to it. */
+static struct pmtu *known(struct weir_stack *s, const struct weir_addr *to)
+{
+	struct pmtu *set = set_of(s, to);
+
 	for (unsigned i = 0; i < PMTU_WAYS; i++)
 		if (is_for(&set[i], to) && !is_over(&set[i], tick_now(s)))
-			return RTE_MIN(set[i].mtu_bytes, way.mtu_bytes);
-	return way.mtu_bytes;
+			return &set[i];
+	return NULL;
+}
+
+uint16_t ip_mtu(struct weir_stack *s, const struct weir_addr *to)
+{
+	const uint16_t link = link_mtu(s, to);
+	const struct pmtu *p = known(s, to);
+
+	return p == NULL ? link : RTE_MIN(p->mtu_bytes, link);
+}
+
+uint16_t ip_mtu_most(struct weir_stack *s, const struct weir_addr *to)
+{
+	const uint16_t link = link_mtu(s, to);
+	const struct pmtu *p = known(s, to);
+
+	return p == NULL ? link : RTE_MIN(p->most_bytes, link);
 }
 
 /* The place of a destination: its own, a free one, or the oldest. */
@@ -68,16 +91,36 @@ static struct pmtu *place_of(struct weir_stack *s, const struct weir_addr *to)
 	return best;
 }
 
+static void learn(struct weir_stack *s, const struct weir_addr *to, uint16_t mtu_bytes,
+		  uint16_t most_bytes)
+{
+	struct pmtu *p = place_of(s, to);
+
+	*p = (struct pmtu){.mtu_bytes = mtu_bytes,
+			   .most_bytes = most_bytes,
+			   .family = to->family,
+			   .told_tick = tick_now(s)};
+	memcpy(p->to, to->bytes, sizeof(p->to));
+}
+
 bool ip_mtu_lower(struct weir_stack *s, const struct weir_addr *to, uint16_t mtu_bytes)
 {
 	const uint16_t least = to->family == 4 ? IP_MTU_LEAST4 : IP_MTU_LEAST6;
 	const uint16_t mtu = RTE_MAX(mtu_bytes, least);
-	struct pmtu *p;
 
-	if (mtu >= ip_mtu(s, to))
+	if (mtu >= ip_mtu_most(s, to))
 		return false;
-	p = place_of(s, to);
-	*p = (struct pmtu){.mtu_bytes = mtu, .family = to->family, .told_tick = tick_now(s)};
-	memcpy(p->to, to->bytes, sizeof(p->to));
+	learn(s, to, mtu, mtu);
 	return true;
+}
+
+void ip_mtu_found(struct weir_stack *s, const struct weir_addr *to, uint16_t mtu_bytes,
+		  uint16_t most_bytes)
+{
+	const struct pmtu *p = known(s, to);
+	const uint16_t most = p == NULL ? most_bytes : RTE_MIN(p->most_bytes, most_bytes);
+	/* What passed before may be too much now: the path has changed. */
+	const bool is_more = p != NULL && p->mtu_bytes > mtu_bytes && p->mtu_bytes <= most;
+
+	learn(s, to, is_more ? p->mtu_bytes : mtu_bytes, most);
 }

@@ -94,6 +94,7 @@ void conn_info(const struct conn *c, struct tcp_info *i)
 {
 	const struct work *w = work_of(c);
 	const struct conn_count *n = count_of(c);
+	const struct weir_addr peer = weir_addr_of(c->ends.peer, c->flags & CONN_V6 ? 6 : 4);
 
 	*i = (struct tcp_info){
 		.tcpi_state = linux_state[c->state],
@@ -109,7 +110,7 @@ void conn_info(const struct conn *c, struct tcp_info *i)
 		.tcpi_rcv_mss = c->mss_in,
 		.tcpi_last_data_recv = ms_since(c, n->data_tick),
 		.tcpi_last_ack_recv = ms_since(c, c->heard_tick),
-		.tcpi_pmtu = (uint32_t)c->mss_in + (c->flags & CONN_V6 ? 60 : 40),
+		.tcpi_pmtu = ip_mtu(c->stack, &peer),
 		.tcpi_rcv_ssthresh = c->rcvbuf,
 		.tcpi_rtt = c->srtt_us,
 		.tcpi_rttvar = c->rttvar_us,

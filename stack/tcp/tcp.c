@@ -85,6 +85,9 @@ static void set_defaults(struct weir_stack_conf *c)
 		c->rcvbuf_bytes = 1 << 20;
 	if (c->memory_bytes == 0)
 		c->memory_bytes = (uint64_t)c->pool->size * rte_pktmbuf_data_room_size(c->pool) / 2;
+	if (c->base_mss == 0)
+		c->base_mss = BASE_MSS;
+	c->base_mss = RTE_MAX(c->base_mss, MSS_LEAST);
 	if (c->congestion == NULL)
 		c->congestion = "cubic";
 }

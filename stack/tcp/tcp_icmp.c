@@ -26,6 +26,8 @@ static void narrow(struct conn *c, const struct ip_error *e)
 	mss = way_mss(c->stack, &c->ends, c->flags & CONN_V6);
 	if (mss < c->mss_out)
 		conn_set_mss(c, mss);
+	else
+		mtu_told(c, e->seq);
 }
 
 /* RFC 5461 section 4.1: who waits for a connection learns why there is none. */

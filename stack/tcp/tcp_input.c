@@ -58,6 +58,7 @@ void conn_begin(struct conn *c, uint32_t iss, uint32_t irs, uint16_t peer_mss)
 
 	c->mss_in = ours;
 	c->mss_out = (uint16_t)RTE_MAX(mss, MSS_LEAST);
+	mtu_begin(c, set->maxseg != 0 ? RTE_MIN(peer_mss, set->maxseg) : peer_mss);
 	c->snd_una = iss;
 	c->snd_nxt = iss + 1;
 	c->rcv_nxt = irs + 1;

@@ -221,9 +221,12 @@ uint32_t loss_room(const struct conn *c, const struct work *w)
 
 void loss_on_mss(struct conn *c, struct work *w, uint32_t mss)
 {
-	(void)c;
 	w->cc.mss = mss;
-	for (struct rte_mbuf *m = w->flight.head; m != NULL; m = seg_of(m)->next)
-		if (m->pkt_len > mss && !(seg_of(m)->flags & (SEG_SACKED | SEG_LOST)))
-			seg_set_lost(w, m);
+	for (struct rte_mbuf *m = w->flight.head; m != NULL; m = seg_of(m)->next) {
+		if (m->pkt_len <= mss || seg_of(m)->flags & (SEG_SACKED | SEG_LOST))
+			continue;
+		if (seg_of(m)->flags & SEG_PROBE)
+			mtu_lost(c, w, seg_of(m), false);
+		seg_set_lost(w, m);
+	}
 }

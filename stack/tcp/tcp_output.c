@@ -449,10 +449,13 @@ static uint32_t send_lost(struct conn *c, struct work *w, unsigned *n_left)
 static uint32_t send_new(struct conn *c, struct work *w, unsigned *n_left, uint32_t sent)
 {
 	const uint32_t mss = payload_most(c, w);
+	uint32_t more = mtu_probe_more(c, w, mss);
 
+	if (more > 0 && usable(c) < mss + more && w->flight.n > 0)
+		return sent; /* a window that is full has room for it soon */
 	for (; *n_left > 0 && w->unsent.n > 0 && sent < quantum(c, w); --*n_left) {
 		const uint32_t room = loss_room(c, w);
-		const uint32_t full = RTE_MIN(usable(c), mss);
+		const uint32_t full = RTE_MIN(usable(c), mss + more);
 		const uint32_t bytes = RTE_MIN(full, w->unsent.bytes);
 		struct rte_mbuf *m;
 
@@ -467,6 +470,9 @@ static uint32_t send_new(struct conn *c, struct work *w, unsigned *n_left, uint3
 			conn_dirty(c);
 			break;
 		}
+		if (m->pkt_len > mss)
+			mtu_sent(c, w, m, m->pkt_len - mss);
+		more = 0;
 		w->is_overdue = false;
 		sent += m->pkt_len;
 		if (m->pkt_len < mss) {

@@ -63,6 +63,15 @@ struct loss {
 	bool tlp_out, tlp_is_resend, has_dsack_round, reordering_seen, can_undo;
 };
 
+/* A search for how long segments may be (tcp_mtu.c); sizes are of payload, options with it. */
+struct mtu_search {
+	uint64_t not_before_ns; /* no probe */
+	uint16_t size;		/* of the probe that is on its way; 0: none is */
+	uint16_t most;		/* that may still pass; 0: the search has not begun */
+	uint8_t lost;		/* probes of this size */
+	bool halves;		/* the most was tried, and did not pass */
+};
+
 struct work {
 	struct cc cc;
 	struct loss loss;
@@ -84,6 +93,7 @@ struct work {
 	uint32_t small_end; /* of the last segment that was not full; with has_small */
 	bool has_small;
 	bool is_overdue; /* send what the window takes, however little */
+	struct mtu_search mtu;
 	/* Receiving. */
 	struct seg_queue ready; /* in order, not read yet */
 	struct seg_queue early; /* out of order: by sequence number, without overlaps */
@@ -194,6 +204,7 @@ struct conn_count {
 	uint32_t data_tick;	/* when bytes came last */
 	uint32_t acked_tick;	/* when bytes of ours were acknowledged last, or sent after rest */
 	uint32_t answered_tick; /* when something outside of the window was answered last */
+	uint16_t mss_most;	/* payload of a segment as the peer and TCP_MAXSEG have it */
 };
 static_assert(sizeof(struct conn) + sizeof(struct conn_count) + TABLE_BYTES <= 256,
 	      "an idle connection costs at most 256 bytes in all, with its place in the table");
@@ -377,8 +388,9 @@ struct port {
 #define PORT_BUCKETS   1024
 #define COOKIE_LIFE_NS UINT64_C(128000000000) /* ACKs are taken for cookies so long */
 #define RCVBUF_FIRST   65535u
-#define MSS_LEAST      88u  /* Linux's (tcp_min_snd_mss, with room for options) */
-#define MSS4_DEFAULT   536u /* RFC 9293 section 3.7.1 */
+#define MSS_LEAST      88u   /* Linux's (tcp_min_snd_mss, with room for options) */
+#define BASE_MSS       1024u /* as Linux; RFC 4821 section 7.2 */
+#define MSS4_DEFAULT   536u  /* RFC 9293 section 3.7.1 */
 #define MSS6_DEFAULT   1220u
 #define DELAYED_ACK_NS 40000000u
 #define ECT0	       2
@@ -593,6 +605,26 @@ uint32_t conn_window(const struct conn *c);
 struct tcp_opts syn_opts(struct weir_stack *s, const struct conn *c);
 /* Payload of a segment at most on the way to the peer. */
 uint16_t way_mss(struct weir_stack *s, const struct ends *e, bool v6);
+
+/* ---- tcp_mtu.c: how long segments may be where nobody says it ---- */
+
+/* The handshake has told that the peer takes @most. */
+void mtu_begin(struct conn *c, uint16_t most);
+/* A retransmission timer has run out: are segments too long for the path? */
+void mtu_on_timeout(struct conn *c);
+/*
+ * Whether the next segment is to be a probe; @mss are in one with the options that it has.
+ * @return by how much it is longer than others; 0: it is none.
+ */
+uint32_t mtu_probe_more(struct conn *c, struct work *w, uint32_t mss);
+/* One has left that is longer by @more. */
+void mtu_sent(struct conn *c, struct work *w, struct rte_mbuf *m, uint32_t more);
+/* It has arrived: segments are as long from now on. */
+void mtu_arrived(struct conn *c, struct work *w, struct seg *g);
+/* It has not. @alone: nothing else is lost, so that it says something about the path's width. */
+void mtu_lost(struct conn *c, struct work *w, struct seg *g, bool alone);
+/* An ICMP error has told of a narrower path, about the segment at @seq. */
+void mtu_told(struct conn *c, uint32_t seq);
 
 /* ---- tcp_connect.c ---- */
 

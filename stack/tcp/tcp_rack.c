@@ -102,6 +102,23 @@ static void mark_lost(struct conn *c, struct work *w, struct rte_mbuf *m, uint64
 }
 
 /*
+ * A probe of the path's width is lost, and @found whether others are. Alone it is no sign of
+ * congestion (RFC 4821 section 7.6.2). @return whether it counts.
+ */
+static bool lose_probe(struct conn *c, struct work *w, struct rte_mbuf *m, bool found,
+		       uint64_t now_ns)
+{
+	const bool alone = !found && w->loss.state == REC_OPEN;
+
+	mtu_lost(c, w, seg_of(m), alone);
+	if (alone)
+		seg_set_lost(w, m);
+	else
+		mark_lost(c, w, m, now_ns);
+	return !alone;
+}
+
+/*
  * Step 5. First transmissions are in the order of their numbers: from the first of these on that
  * was sent after what has arrived, all were.
  */
@@ -109,6 +126,7 @@ bool rack_detect(struct conn *c, struct work *w, uint64_t now_ns)
 {
 	struct loss *l = &w->loss;
 	const uint64_t wait_ns = ((uint64_t)l->rack_rtt_us + reo_wnd_us(c, l)) * 1000;
+	struct rte_mbuf *probe = NULL;
 	bool found = false;
 
 	l->reorder_ns = 0;
@@ -126,14 +144,16 @@ bool rack_detect(struct conn *c, struct work *w, uint64_t now_ns)
 		}
 		if (g->flags & SEG_LOST)
 			continue;
-		if (g->sent_ns + wait_ns <= now_ns) {
+		if (g->sent_ns + wait_ns > now_ns) {
+			l->reorder_ns = RTE_MAX(l->reorder_ns, g->sent_ns + wait_ns);
+		} else if (g->flags & SEG_PROBE) {
+			probe = m;
+		} else {
 			mark_lost(c, w, m, now_ns);
 			found = true;
-		} else {
-			l->reorder_ns = RTE_MAX(l->reorder_ns, g->sent_ns + wait_ns);
 		}
 	}
-	return found;
+	return (probe != NULL && lose_probe(c, w, probe, found, now_ns)) || found;
 }
 
 /* Section 6.3: the first, and what was sent long enough ago. */
@@ -143,11 +163,14 @@ void rack_on_timeout(struct conn *c, struct work *w, uint64_t now_ns)
 
 	w->loss.reorder_ns = 0;
 	for (struct rte_mbuf *m = w->flight.head; m != NULL; m = seg_of(m)->next) {
-		const struct seg *g = seg_of(m);
+		struct seg *g = seg_of(m);
 
-		if (!(g->flags & (SEG_SACKED | SEG_LOST)) &&
-		    (m == w->flight.head || g->sent_ns + wait_ns <= now_ns))
-			mark_lost(c, w, m, now_ns);
+		if (g->flags & (SEG_SACKED | SEG_LOST) ||
+		    (m != w->flight.head && g->sent_ns + wait_ns > now_ns))
+			continue;
+		if (g->flags & SEG_PROBE) /* RFC 4821 section 7.6.3 */
+			mtu_lost(c, w, g, m == w->flight.head);
+		mark_lost(c, w, m, now_ns);
 	}
 }
 

@@ -13,6 +13,8 @@ static void arrived(struct ack *a, struct seg *g)
 {
 	rack_arrived(a, g);
 	rate_arrived(a, g);
+	if (g->flags & SEG_PROBE)
+		mtu_arrived(a->c, a->w, g);
 	if (g->flags & SEG_RESENT)
 		a->resent_acked = true;
 	else if (a->w->loss.frto != FRTO_NONE && seq_le(g->end, a->w->loss.frto_high))
@@ -148,7 +150,7 @@ static bool cut_to_block(struct ack *a, struct rte_mbuf *m, const struct seq_ran
 
 	if (seq_le(b->from, g->seq) && seq_le(g->end, b->to))
 		return true;
-	if (m->pkt_len <= mss)
+	if (m->pkt_len <= mss || g->flags & SEG_PROBE)
 		return false;
 	if (seq_lt(g->seq, b->from)) { /* the rest is the next segment, and looked at then */
 		named = whole_segments(b->from - g->seq + mss - 1, mss);

@@ -109,6 +109,7 @@ enum seg_flag {
 	SEG_SYN = 1 << 4,	  /* begins it; takes a sequence number and has no bytes */
 	SEG_PSH = 1 << 5,	  /* ends what one call gave */
 	SEG_APP_LIMITED = 1 << 6, /* sent when the application had no more (rate samples) */
+	SEG_PROBE = 1 << 7,	  /* longer than others: does it pass? (tcp_mtu.c) */
 };
 
 struct seg {

@@ -74,6 +74,7 @@ bool snd_split(struct weir_stack *s, struct seg_queue *q, struct rte_mbuf *m, ui
 		return false;
 	*seg_of(rest) = *g;
 	seg_of(rest)->seq += bytes;
+	seg_of(rest)->flags &= (uint16_t)~SEG_PROBE;
 	g->end = seg_of(rest)->seq;
 	g->flags &= (uint16_t) ~(SEG_FIN | SEG_PSH);
 	g->next = rest;

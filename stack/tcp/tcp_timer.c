@@ -14,10 +14,8 @@
 #define REST_NS	      S_NS	  /* of no bytes on their way, until its work is given back */
 #define ROOM_NS	      (S_NS / 20) /* until who was refused, and waits for no ACK, is asked again */
 #define RETRIES	      15	  /* of data, as Linux (tcp_retries2) */
-#define BLACK_HOLE    3 /* timeouts in a row: large packets may vanish on the way (RFC 4821 7.7) */
-#define MSS_HOLE      1024u
-#define ORPHAN_PROBES 8	   /* of a window that stays closed, when nobody has the socket */
-#define SMALL_MOST    1024 /* half-open ones and in TIME-WAIT, in one poll */
+#define ORPHAN_PROBES 8		  /* of a window that stays closed, when nobody has the socket */
+#define SMALL_MOST    1024	  /* half-open ones and in TIME-WAIT, in one poll */
 
 /* A tick of heard_tick and others as a time not after now. */
 static uint64_t ns_of_tick(uint32_t tick, uint64_t now_ns)
@@ -160,8 +158,8 @@ static bool run_retransmission(struct conn *c, struct work *w, uint64_t now_ns)
 	}
 	timed_out_once = w->rtx_kind == RTX_RTO;
 	loss_on_timer(c->stack, c, w, now_ns);
-	if (timed_out_once && c->backoff == BLACK_HOLE && c->mss_out > MSS_HOLE && c->snd_wnd > 0)
-		conn_set_mss(c, MSS_HOLE);
+	if (timed_out_once)
+		mtu_on_timeout(c);
 	conn_dirty(c);
 	return true;
 }

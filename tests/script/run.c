@@ -84,6 +84,8 @@ static int begin(struct runner *r)
 		.memory_bytes = set->memory_bytes,
 		.congestion = set->congestion,
 		.ecn = set->ecn,
+		.mtu_probing = set->mtu_probing,
+		.base_mss = set->base_mss,
 		.unpaced = !set->pacing, /* as Linux without its fq */
 		.now_ns = BEGIN_NS,
 		.secret = {0x7765697273637269, 0x7074},

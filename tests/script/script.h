@@ -16,7 +16,8 @@
 struct settings {
 	bool v6, verbose;
 	bool ecn, pacing;
-	uint16_t mtu_bytes;
+	uint8_t mtu_probing; /* as weir_stack_conf has it */
+	uint16_t mtu_bytes, base_mss;
 	uint16_t bind_port, connect_port;
 	uint32_t tolerance_us, tolerance_percent;
 	uint32_t connections, half_open, time_wait, sndbuf, rcvbuf;

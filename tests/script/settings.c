@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/stack.h>
 
 /* What packetdrill's defaults.sh sets beside what the stack does anyway. */
 #define DEFAULTS_RCVBUF (15u << 20)
@@ -157,6 +158,17 @@ static uint32_t triple(const char *value, unsigned which)
 	return (uint32_t)strtoul(value, NULL, 10);
 }
 
+static const char *set_mtu_probing(struct settings *s, const char *value)
+{
+	static const uint8_t kinds[] = {WEIR_MTU_PROBING_OFF, WEIR_MTU_PROBING_HOLES,
+					WEIR_MTU_PROBING_ALWAYS};
+
+	if (*value < '0' || *value > '2' || value[1] != 0)
+		return "tcp_mtu_probing is 0, 1 or 2";
+	s->mtu_probing = kinds[*value - '0'];
+	return NULL;
+}
+
 static const char *set_sysctl(struct settings *s, const char *key, const char *value)
 {
 	const char *name = key;
@@ -168,6 +180,12 @@ static const char *set_sysctl(struct settings *s, const char *key, const char *v
 		return set_congestion(s, value);
 	if (strcmp(name, "tcp_ecn") == 0) {
 		s->ecn = strcmp(value, "1") == 0;
+		return NULL;
+	}
+	if (strcmp(name, "tcp_mtu_probing") == 0)
+		return set_mtu_probing(s, value);
+	if (strcmp(name, "tcp_base_mss") == 0) {
+		s->base_mss = (uint16_t)triple(value, 0);
 		return NULL;
 	}
 	if (strcmp(name, "tcp_wmem") == 0) {

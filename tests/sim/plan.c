@@ -59,6 +59,7 @@ static void plan_wire(struct sim *s, struct wire_conf *c)
 	if (rnd_one_in(r, 6)) { /* a path that is narrower than both links */
 		c->mtu_bytes = (uint16_t)rnd_between(r, 1280, 1500);
 		c->says_too_big = rnd_one_in(r, 2);
+		c->mtu_turn_ns = rnd_one_in(r, 2) ? rnd_scaled(r, 10 * MS_NS, 30 * S_NS) : 0;
 	}
 }
 
@@ -79,6 +80,7 @@ static void plan_host(struct sim *s, unsigned i)
 		h->conf.memory_bytes = rnd_scaled(r, 100000, 10000000);
 	if (rnd_one_in(r, 8))
 		h->conf.half_open = 1; /* else cookies */
+	h->conf.mtu_probing = rnd_one_in(r, 4) ? WEIR_MTU_PROBING_ALWAYS : WEIR_MTU_PROBING_HOLES;
 	h->has_cookies = h->conf.half_open == 1;
 }
 

@@ -139,11 +139,18 @@ static void travel(struct wire *w, struct rte_mbuf *m)
 	put(w, own, arrives_at(w, w->free_ns), corrupted);
 }
 
+static bool is_too_big(const struct wire *w, const struct rte_mbuf *m, uint64_t now_ns)
+{
+	const bool is_wide = w->conf.mtu_turn_ns != 0 && now_ns / w->conf.mtu_turn_ns % 2 == 1;
+
+	return w->conf.mtu_bytes != 0 && m->pkt_len > w->conf.mtu_bytes && !is_wide;
+}
+
 void wire_send(struct wire *w, struct rte_mbuf *m, uint64_t now_ns)
 {
 	w->n.sent++;
 	w->n.bytes += m->pkt_len;
-	if (w->conf.mtu_bytes != 0 && m->pkt_len > w->conf.mtu_bytes) {
+	if (is_too_big(w, m, now_ns)) {
 		struct rte_mbuf *says =
 			w->conf.says_too_big ? packet_too_big(w->pool, m, w->conf.mtu_bytes) : NULL;
 

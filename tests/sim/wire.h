@@ -24,6 +24,7 @@ struct wire_conf {
 	uint32_t duplicate_ppm; /* comes twice */
 	uint32_t corrupt_ppm;	/* a bit is another */
 	uint16_t mtu_bytes;	/* longer ones do not pass; 0: all do */
+	uint64_t mtu_turn_ns;	/* so long they do not, and then they do, in turn; 0: never */
 	bool says_too_big;	/* by ICMP; else nobody hears of it */
 	bool by_reference;	/* the receiver gets the very buffers, not a copy */
 };

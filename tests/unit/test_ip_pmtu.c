@@ -65,6 +65,33 @@ static void test_ten_minutes_later_it_is_found_out_anew(void)
 	weir_stack_free(s);
 }
 
+static void test_a_search_keeps_what_passes_and_what_may(void)
+{
+	struct weir_stack *s = toy_stack(1, 1);
+	const struct weir_addr to = addr("192.0.2.1");
+
+	s->conf.way = way;
+	link_mtu = 1500;
+	CU_ASSERT_EQUAL(ip_mtu_most(s, &to), 1500);
+	ip_mtu_found(s, &to, 1064, 1499);
+	CU_ASSERT_EQUAL(ip_mtu(s, &to), 1064);
+	CU_ASSERT_EQUAL(ip_mtu_most(s, &to), 1499);
+	ip_mtu_found(s, &to, 1282, 1400);
+	ip_mtu_found(s, &to, 1064, 1450); /* another search, which knows less */
+	CU_ASSERT_EQUAL(ip_mtu(s, &to), 1282);
+	CU_ASSERT_EQUAL(ip_mtu_most(s, &to), 1400);
+	ip_mtu_found(s, &to, 1064, 1200); /* what has passed does so no more */
+	CU_ASSERT_EQUAL(ip_mtu(s, &to), 1064);
+	CU_ASSERT_EQUAL(ip_mtu_most(s, &to), 1200);
+	CU_ASSERT(!ip_mtu_lower(s, &to, 1200));
+	CU_ASSERT(ip_mtu_lower(s, &to, 1150)); /* a router knows it */
+	CU_ASSERT_EQUAL(ip_mtu(s, &to), 1150);
+	CU_ASSERT_EQUAL(ip_mtu_most(s, &to), 1150);
+	link_mtu = 900;
+	CU_ASSERT_EQUAL(ip_mtu_most(s, &to), 900);
+	weir_stack_free(s);
+}
+
 static void test_a_full_table_forgets_the_oldest_and_keeps_the_newest(void)
 {
 	struct weir_stack *s = toy_stack(1, 1);
@@ -88,4 +115,5 @@ static void test_a_full_table_forgets_the_oldest_and_keeps_the_newest(void)
 
 WEIR_TESTS("ip/pmtu", TEST(a_path_is_as_wide_as_its_link_until_it_is_told_otherwise),
 	   TEST(ten_minutes_later_it_is_found_out_anew),
+	   TEST(a_search_keeps_what_passes_and_what_may),
 	   TEST(a_full_table_forgets_the_oldest_and_keeps_the_newest))

@@ -49,6 +49,14 @@ typedef bool weir_stack_way_fn(void *ctx, const struct weir_addr *to, struct wei
  */
 typedef bool weir_stack_owns_fn(void *ctx, const struct weir_tuple *in);
 
+/** When TCP tries longer segments by probing (RFC 4821), as Linux's tcp_mtu_probing. */
+enum weir_mtu_probing {
+	WEIR_MTU_PROBING_HOLES,	 /**< on paths that were found narrower: by three timeouts in a row
+				      (segments have base_mss then), or by ICMP long ago */
+	WEIR_MTU_PROBING_OFF,	 /**< never; nor does silence shorten segments */
+	WEIR_MTU_PROBING_ALWAYS, /**< connections begin with base_mss, and grow */
+};
+
 /** What a stack is made of. What is 0 has the default that is named. */
 struct weir_stack_conf {
 	struct rte_mempool *pool; /**< buffers for headers, with struct weir_meta behind each mbuf;
@@ -66,10 +74,12 @@ struct weir_stack_conf {
 	uint64_t memory_bytes;	/**< received and queued in all connections at most; 0: half of
 				   the pool's buffers */
 	const char *congestion; /**< cubic, newreno (or reno), bbr or dctcp; NULL: cubic */
-	bool ecn;		/**< ask for ECN (RFC 3168) when connecting; it is always granted */
-	bool unpaced;	 /**< do not spread segments over the round trip, but for a congestion
-			      control that must (bbr) */
-	uint64_t now_ns; /**< the time to begin with */
+	enum weir_mtu_probing mtu_probing; /**< see there */
+	uint16_t base_mss; /**< payload of a segment that passes any path; 0: 1024 */
+	bool ecn;	   /**< ask for ECN (RFC 3168) when connecting; it is always granted */
+	bool unpaced;	   /**< do not spread segments over the round trip, but for a congestion
+				control that must (bbr) */
+	uint64_t now_ns;   /**< the time to begin with */
 	struct weir_siphash_key secret; /**< random: keys what peers may choose */
 	weir_stack_output_fn *output;	/**< where packets go */
 	weir_stack_way_fn *way;	  /**< NULL: nothing is reached but who has reached us, and all
@@ -100,6 +110,9 @@ struct weir_stack_stats {
 	uint64_t tcp_resent;	  /**< segments sent again */
 	uint64_t tcp_rto;	  /**< retransmission timers that ran out */
 	uint64_t tcp_probes;	  /**< tail loss probes (RFC 8985) */
+	uint64_t tcp_mtu_probes;  /**< segments longer than the others, to find a wider path */
+	uint64_t tcp_mtu_raised;  /**< of these, that have arrived */
+	uint64_t tcp_mtu_lost;	  /**< and that have not */
 	uint64_t tcp_undone;	  /**< recoveries that were not needed */
 	uint64_t tcp_disordered;  /**< segments that came out of order */
 	uint64_t tcp_opened;	  /**< connections that we began */
