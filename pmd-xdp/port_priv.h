@@ -57,6 +57,7 @@ struct xdp_sock {
 	struct rte_mbuf *first; /* of a packet whose last descriptor is still to come */
 	struct rte_mbuf *last;
 	uint32_t owed; /* buffers received and not yet replaced in the fill ring */
+	bool dry;      /* nothing was there at the last poll */
 } __rte_cache_aligned;
 
 /* One writer: the thread that polls the queue. */

@@ -71,6 +71,23 @@ void xdp_rx_refill(struct xdp_rxq *rxq, struct xdp_sock *sock)
 		wake(rxq, sock);
 }
 
+/*
+ * What is read first of the packets that come first: their mbufs, headers and short payloads. Their
+ * lines are with the kernel's core, and whoever got few packets waits for each.
+ */
+static inline void fetch_first(const struct xdp_umem *umem, const struct xdp_ring *ring, uint32_t n)
+{
+	for (uint32_t i = 0; i < n && i < AHEAD; i++) {
+		const uint64_t addr = xdp_ring_desc(ring, ring->head + i)->addr;
+		const char *m = (const char *)xdp_umem_mbuf(umem, addr);
+		const char *data = m + (addr >> XDP_ADDR_BITS);
+
+		rte_prefetch0(data);
+		rte_prefetch0(data + RTE_CACHE_LINE_SIZE);
+		rte_prefetch0(m);
+	}
+}
+
 static inline struct rte_mbuf *take(const struct xdp_port *port, const struct xdp_desc *desc)
 {
 	struct rte_mbuf *m = xdp_umem_mbuf(&port->umem, desc->addr);
@@ -93,6 +110,7 @@ static uint16_t take_plain(struct xdp_rxq *rxq, struct xdp_sock *sock, struct rt
 	uint64_t bytes = 0;
 
 	n = (uint16_t)xdp_ring_ready(ring, n);
+	fetch_first(&port->umem, ring, n);
 	for (uint16_t i = 0; i < n; i++) {
 		if (i + AHEAD < n)
 			rte_prefetch0(xdp_umem_mbuf(
@@ -164,13 +182,18 @@ static __rte_always_inline uint16_t receive(struct xdp_rxq *rxq, struct xdp_sock
 {
 	const uint16_t got = rich ? take_rich(rxq, sock, pkts, n) : take_plain(rxq, sock, pkts, n);
 
+	const bool asks = got == 0 && xdp_ring_asks_wakeup(&sock->channel->fill);
+
 	rxq->stats.pkts += got;
-	/* Few at a time are put off until the ring runs dry or a batch is owed. */
-	if (sock->owed >= FILL_LEAST || (got == 0 && sock->owed > 0))
+	/*
+	 * Few at a time are put off until a batch is owed or the ring stays dry: whoever found it
+	 * dry once may have an answer to send first.
+	 */
+	if (sock->owed >= FILL_LEAST || (got == 0 && sock->owed > 0 && (asks || sock->dry)))
 		xdp_rx_refill(rxq, sock);
-	else if (got == 0 &&
-		 (rxq->port->modes.busy_poll || xdp_ring_asks_wakeup(&sock->channel->fill)))
+	else if (asks || (got == 0 && rxq->port->modes.busy_poll))
 		wake(rxq, sock);
+	sock->dry = got == 0;
 	return got;
 }
 
