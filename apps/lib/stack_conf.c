@@ -40,7 +40,7 @@ static const struct weir_conf_key stack_keys[] = {
 	{WEIR_CONF_KEY(struct stack_section, memory), .type = WEIR_CONF_SIZE, .min = 1 << 20,
 	 .max = UINT64_C(1) << 40, .def = "32MiB",
 	 .doc = "Bytes received and queued in all connections of a worker at most. Windows shrink "
-		"when it runs out. As many packet buffers are made for it, one for each KiB."},
+		"when it runs out; its last eighth is for a segment each way of who has none. As many packet buffers are made for it, one for each KiB."},
 	{WEIR_CONF_KEY(struct stack_section, congestion), .type = WEIR_CONF_ENUM,
 	 .names = congestion_names, .def = "cubic", .doc = "Congestion control."},
 	{WEIR_CONF_KEY(struct stack_section, mtu_probing), .type = WEIR_CONF_ENUM,

@@ -20,16 +20,28 @@ static int error_of(struct conn *c)
 
 /* ---- sending ---- */
 
-/* A quarter of all memory is left for what is received: two that only send would wait for ever. */
+/* A buffer has what a segment takes, so that it need not be divided. */
+static uint32_t fill_most(const struct conn *c)
+{
+	return c->mss_out - (c->flags & CONN_STAMPS ? OPT_STAMP_BYTES : 0);
+}
+
+/*
+ * A quarter of the shared memory is left for what is received: two that only send would wait for
+ * ever. A segment of who has none queued is taken though others hold all the rest: what they hold
+ * may wait for just this one, as in a proxy whose readers wait to send.
+ */
 uint32_t conn_room(const struct conn *c)
 {
 	const struct weir_stack *s = c->stack;
 	const struct work *w = work_of(c);
 	const uint32_t queued = w == NULL ? 0 : w->flight.bytes + w->unsent.bytes;
 	const uint32_t most = settings_of(c)->sndbuf;
-	const uint64_t all = s->conf.memory_bytes - s->conf.memory_bytes / 4;
-	const uint64_t left = all > s->held_bytes ? all - s->held_bytes : 0;
+	const uint64_t all = memory_shared(s) - memory_shared(s) / 4;
+	uint64_t left = all > s->held_bytes ? all - s->held_bytes : 0;
 
+	if (queued == 0 && s->held_bytes + fill_most(c) <= s->conf.memory_bytes)
+		left = RTE_MAX(left, (uint64_t)fill_most(c));
 	return queued >= most ? 0 : (uint32_t)RTE_MIN(left, (uint64_t)(most - queued));
 }
 
@@ -105,12 +117,6 @@ int64_t weir_send_mbuf(struct weir_stack *s, weir_sock sock, struct rte_mbuf **m
 	s->held_bytes += bytes;
 	conn_dirty(c);
 	return bytes;
-}
-
-/* A buffer has what a segment takes, so that it need not be divided. */
-static uint32_t fill_most(const struct conn *c)
-{
-	return c->mss_out - (c->flags & CONN_STAMPS ? OPT_STAMP_BYTES : 0);
 }
 
 /* Room at the end of what is unsent: a buffer that is only ours. NULL: there is none. */
@@ -238,6 +244,8 @@ static void taken(struct conn *c, struct work *w, uint32_t bytes)
 	    !(c->flags & CONN_FIN_IN)) {
 		c->flags |= CONN_ACK_NOW;
 		conn_dirty(c);
+	} else if (c->rcv_adv - c->rcv_nxt < window_least(c)) {
+		conn_arm(c);
 	}
 }
 

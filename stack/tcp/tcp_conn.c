@@ -178,12 +178,16 @@ void conn_ready(struct conn *c, uint32_t bits)
 		conn_ask_again(c);
 }
 
-/* A third of what may be queued; of the memory of all, a part that is worth a call. */
+/* A third of what may be queued; of the memory of all, a part that is worth a call; or the first.
+ */
 static bool has_room(const struct conn *c)
 {
 	const uint64_t third = settings_of(c)->sndbuf / 3, part = c->stack->conf.memory_bytes / 16;
+	const struct work *w = work_of(c);
+	const bool is_first = w == NULL || (w->flight.n == 0 && w->unsent.n == 0);
+	const uint32_t room = conn_room(c);
 
-	return conn_room(c) >= RTE_MIN(third, part);
+	return room >= RTE_MIN(third, part) || (is_first && room > 0);
 }
 
 uint32_t conn_level(const struct conn *c)

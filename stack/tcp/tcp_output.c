@@ -151,15 +151,14 @@ uint32_t conn_window(const struct conn *c)
 {
 	const struct weir_stack *s = c->stack;
 	const struct work *w = work_of(c);
+	const uint64_t most = memory_shared(s);
 	const uint32_t held = w == NULL ? 0 : w->ready.bytes + w->early.bytes;
 	const uint32_t offered = c->rcv_adv - c->rcv_nxt;
 	uint32_t room = c->rcvbuf > held ? c->rcvbuf - held : 0;
 
-	if (s->held_bytes + room > s->conf.memory_bytes) /* short of memory: no more than is left */
-		room = s->conf.memory_bytes > s->held_bytes
-			       ? (uint32_t)RTE_MIN(room, s->conf.memory_bytes - s->held_bytes)
-			       : 0;
-	if (room < RTE_MIN(c->rcvbuf / 2, (uint32_t)c->mss_in)) /* no silly windows */
+	if (s->held_bytes + room > most) /* short of memory: no more than is left */
+		room = most > s->held_bytes ? (uint32_t)RTE_MIN(room, most - s->held_bytes) : 0;
+	if (room < window_least(c))
 		room = 0;
 	return RTE_MAX(room, offered); /* what was offered is not taken back */
 }

@@ -498,6 +498,12 @@ void conn_want_room(struct conn *c);
 void conn_tell_room(struct conn *c);
 /* What it is ready for now. */
 uint32_t conn_level(const struct conn *c);
+/* Held bytes up to which memory is for all; the rest is for who has nothing in a queue yet. */
+static inline uint64_t memory_shared(const struct weir_stack *s)
+{
+	return s->conf.memory_bytes - s->conf.memory_bytes / 8;
+}
+
 /* Bytes that may be queued to be sent now. */
 uint32_t conn_room(const struct conn *c);
 /* The user has no more to send: FIN follows. */
@@ -601,6 +607,12 @@ void tcp_reply(struct weir_stack *s, const struct ends *e, bool v6, uint32_t seq
 void tcp_reset(struct weir_stack *s, const struct segment *seg);
 /* The window that we offer now, in bytes. */
 uint32_t conn_window(const struct conn *c);
+
+/* No window is opened by less: section 3.8.6.2.2. */
+static inline uint32_t window_least(const struct conn *c)
+{
+	return RTE_MIN(c->rcvbuf / 2, (uint32_t)c->mss_in);
+}
 /* What our SYN says. */
 struct tcp_opts syn_opts(struct weir_stack *s, const struct conn *c);
 /* Payload of a segment at most on the way to the peer. */

@@ -381,13 +381,18 @@ static void deliver(struct weir_stack *s, struct conn *c, struct work *w, struct
 	forget_newest(w, c->rcv_nxt);
 }
 
-/* Early bytes leave a quarter to those that fill holes, else nobody could go on. */
+/*
+ * Early bytes leave a quarter to those that fill holes, else nobody could go on; and who has
+ * nothing to read gets something, whatever others hold (Linux: sk_forced_mem_schedule()).
+ */
 static bool has_room(struct weir_stack *s, struct work *w, const struct rte_mbuf *m, bool in_order)
 {
-	const uint64_t most = s->conf.memory_bytes, more = held_of(m);
+	const uint64_t most = memory_shared(s), more = held_of(m);
 
 	if (!in_order)
 		return s->held_bytes + more <= most - most / 4;
+	if (w->ready.n == 0)
+		return s->held_bytes + more <= s->conf.memory_bytes;
 	if (s->held_bytes + more > most)
 		renege(s, w);
 	return s->held_bytes + more <= most;

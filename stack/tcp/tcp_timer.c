@@ -12,7 +12,7 @@
 
 #define S_NS	      UINT64_C(1000000000)
 #define REST_NS	      S_NS	  /* of no bytes on their way, until its work is given back */
-#define ROOM_NS	      (S_NS / 20) /* until who was refused, and waits for no ACK, is asked again */
+#define ROOM_NS	      (S_NS / 20) /* until memory that others had is asked for again */
 #define RETRIES	      15	  /* of data, as Linux (tcp_retries2) */
 #define ORPHAN_PROBES 8		  /* of a window that stays closed, when nobody has the socket */
 #define SMALL_MOST    1024	  /* half-open ones and in TIME-WAIT, in one poll */
@@ -177,6 +177,16 @@ static bool waits_for_room(const struct conn *c, const struct work *w)
 	return c->flags & CONN_FULL_OUT && (w == NULL || (w->flight.n == 0 && w->unsent.n == 0));
 }
 
+/*
+ * The window has closed because other connections have all the memory: nothing is there to read, so
+ * no reader will open it.
+ */
+static bool waits_for_window(const struct conn *c, const struct work *w)
+{
+	return c->state >= TCPS_ESTABLISHED && !(c->flags & CONN_FIN_IN) &&
+	       (w == NULL || w->ready.n == 0) && c->rcv_adv - c->rcv_nxt < window_least(c);
+}
+
 static uint64_t next_at(const struct conn *c)
 {
 	const uint64_t now_ns = c->stack->now_ns;
@@ -184,7 +194,7 @@ static uint64_t next_at(const struct conn *c)
 	const struct work *w = work_of(c);
 	uint64_t at = earlier(deadline_at(c, set, now_ns), orphan_at(c, set, now_ns));
 
-	if (waits_for_room(c, w))
+	if (waits_for_room(c, w) || waits_for_window(c, w))
 		at = RTE_MIN(at, now_ns + ROOM_NS);
 	if (w != NULL) {
 		at = RTE_MIN(at, now_ns + REST_NS);
@@ -218,6 +228,10 @@ void conn_fire(struct weir_timer *t, uint64_t now_ns)
 	c->due_ns = UINT64_MAX;
 	if (waits_for_room(c, w))
 		conn_tell_room(c);
+	if (waits_for_window(c, w) && conn_window(c) >= window_least(c)) {
+		c->flags |= CONN_ACK_NOW;
+		conn_dirty(c);
+	}
 	if (w != NULL) {
 		if (w->ack_at_ns != 0 && w->ack_at_ns <= now_ns) {
 			w->ack_at_ns = 0;

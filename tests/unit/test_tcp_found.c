@@ -135,6 +135,7 @@ static void test_a_cookie_counts_though_its_syn_has_come_again(void)
 static void test_who_was_refused_for_want_of_memory_is_told_of_room(void)
 {
 	static uint8_t bytes[100000];
+	const uint32_t n_all = 32813; /* three quarters of seven eighths */
 	struct weir_event e;
 	weir_sock l, c[2], a;
 	uint64_t got = 0;
@@ -145,17 +146,19 @@ static void test_who_was_refused_for_want_of_memory_is_told_of_room(void)
 		c[i] = pair_connect("192.0.2.2", 80);
 	pair_run(10 * MS);
 	a = pair_accept(l);
-	CU_ASSERT_EQUAL(weir_send(A, c[0], bytes, sizeof(bytes)), 37500);
+	CU_ASSERT_EQUAL(weir_send(A, c[0], bytes, sizeof(bytes)), n_all);
+	A->held_bytes += 50000 - n_all; /* what others have begun with */
 	CU_ASSERT_EQUAL(weir_send(A, c[1], bytes, sizeof(bytes)), -EAGAIN);
 	while (weir_stack_events(A, &e, 1) > 0)
 		;
-	for (int i = 0; i < 3000 && got < 37500; i++) {
+	A->held_bytes -= 50000 - n_all;
+	for (int i = 0; i < 3000 && got < n_all; i++) {
 		const int64_t n = weir_recv(B, a, bytes, sizeof(bytes));
 
 		got += n > 0 ? (uint64_t)n : 0;
 		pair_run(MS);
 	}
-	CU_ASSERT_EQUAL(got, 37500);
+	CU_ASSERT_EQUAL(got, n_all);
 	pair_run(100 * MS);
 	CU_ASSERT_EQUAL(weir_stack_events(A, &e, 1), 1);
 	CU_ASSERT_EQUAL(e.sock, c[0]);
@@ -204,6 +207,46 @@ static void test_two_that_fill_their_memory_by_sending_can_still_receive(void)
 	}
 	CU_ASSERT_EQUAL(got[0], sizeof(bytes));
 	CU_ASSERT_EQUAL(got[1], sizeof(bytes));
+	pair_end();
+}
+
+/*
+ * Others hold all that is shared, and may wait for this one, as in a proxy: a segment of it goes
+ * each way all the same. Its window, which has closed meanwhile, opens when there is memory again.
+ */
+static void test_without_memory_a_segment_goes_each_way(void)
+{
+	static uint8_t bytes[100000];
+	const uint64_t most = 1 << 20;
+	const int64_t segment = 1448;
+	weir_sock l, a, c;
+	int64_t n;
+
+	pair_begin_with((struct weir_stack_conf){.memory_bytes = most, .rcvbuf_bytes = 8192});
+	l = pair_listen(80, 8);
+	c = pair_connect("192.0.2.2", 80);
+	pair_run(10 * MS);
+	a = pair_accept(l);
+	A->held_bytes += most - most / 8;
+	B->held_bytes += most - most / 8;
+	for (int i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(weir_send(A, c, bytes, sizeof(bytes)), segment);
+		CU_ASSERT_EQUAL(weir_send(A, c, bytes, sizeof(bytes)), -EAGAIN);
+		pair_run(100 * MS);
+		CU_ASSERT_EQUAL(weir_recv(B, a, bytes, sizeof(bytes)), segment);
+	}
+	A->held_bytes -= most - most / 8;
+	CU_ASSERT_EQUAL(weir_send(A, c, bytes, 40000), 40000);
+	for (int i = 0; i < 200; i++) { /* the next probe is seconds away then */
+		pair_run(100 * MS);
+		n = weir_recv(B, a, bytes, sizeof(bytes));
+		CU_ASSERT(n > 0 || n == -EAGAIN);
+	}
+	CU_ASSERT_EQUAL(conn_by(A, c)->snd_wnd, 0);
+	B->held_bytes -= most - most / 8;
+	pair_run(60 * MS);
+	n = weir_recv(B, a, bytes, sizeof(bytes));
+	CU_ASSERT(n > segment);
 	pair_end();
 }
 
@@ -297,6 +340,7 @@ WEIR_TESTS("tcp/found", TEST(a_window_below_a_segment_does_not_stall_the_sender)
 	   TEST(a_cookie_keeps_scale_and_sack), TEST(a_cookie_counts_though_its_syn_has_come_again),
 	   TEST(a_stack_whose_connections_were_many_and_are_gone_is_freed),
 	   TEST(two_that_fill_their_memory_by_sending_can_still_receive),
+	   TEST(without_memory_a_segment_goes_each_way),
 	   TEST(a_syn_sent_again_does_not_make_the_round_trip_long),
 	   TEST(a_connection_is_told_of_by_level_without_memory),
 	   TEST(who_watches_a_new_socket_is_not_told_too_soon),

@@ -285,20 +285,22 @@ static void test_holes_are_counted_and_too_many_are_refused(void)
 
 static void test_early_bytes_go_when_memory_is_short_and_holes_can_be_filled(void)
 {
-	const uint32_t room = 8 * (2176 + 128);
+	const uint32_t one = 2176 + 128, room = 8 * one;
 	uint32_t at;
 
 	begin();
 	s->conf.memory_bytes = room;
 	for (at = 10; take(at, "early") == RCV_EARLY; at += 10)
 		CU_ASSERT_FATAL(at < 200);
-	CU_ASSERT_EQUAL(at, 10 + 6 * 10);
-	s->held_bytes += room / 4; /* another's */
-	CU_ASSERT_EQUAL(take(0, "0123456789"), RCV_IN_ORDER);
+	CU_ASSERT_EQUAL(at, 10 + 5 * 10);
+	s->held_bytes += 2 * one;		      /* another's */
+	CU_ASSERT_EQUAL(take(0, "01"), RCV_IN_ORDER); /* nothing was there to read */
+	CU_ASSERT_STRING_NOT_EQUAL(sacks(4), "");
+	CU_ASSERT_EQUAL(take(2, "23456789"), RCV_IN_ORDER);
 	CU_ASSERT_EQUAL(c.rcv_nxt, BEGIN + 10);
 	CU_ASSERT_STRING_EQUAL(sacks(4), "");
 	CU_ASSERT(reads("0123456789"));
-	s->held_bytes += room - room / 4;
+	s->held_bytes += room - 2 * one;
 	CU_ASSERT_EQUAL(take(10, "abc"), RCV_NOTHING);
 	s->held_bytes -= room;
 	CU_ASSERT_EQUAL(take(10, "abc"), RCV_IN_ORDER);

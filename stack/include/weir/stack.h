@@ -72,7 +72,8 @@ struct weir_stack_conf {
 	uint32_t sndbuf_bytes;	/**< queued in a connection to be sent at most; 0: 256 KiB */
 	uint32_t rcvbuf_bytes;	/**< a connection's largest receive window; 0: 1 MiB */
 	uint64_t memory_bytes;	/**< received and queued in all connections at most; 0: half of
-				   the pool's buffers */
+				   the pool's buffers. The last eighth is for a first segment
+				   each way of connections that have none */
 	const char *congestion; /**< cubic, newreno (or reno), bbr or dctcp; NULL: cubic */
 	enum weir_mtu_probing mtu_probing; /**< see there */
 	uint16_t base_mss; /**< payload of a segment that passes any path; 0: 1024 */
