@@ -5,6 +5,7 @@ import hashlib
 import json
 import http.client
 import random
+import re
 import resource
 import selectors
 import socket
@@ -324,6 +325,26 @@ def test_wrk_is_answered_without_errors(net: Routed) -> None:
     for said_ in (keeps.communicate(timeout=20)[0], closes.communicate(timeout=20)[0]):
         assert "Socket errors" not in said_ and "Non-2xx" not in said_, said_
         assert "Requests/sec" in said_
+
+
+@pytest.mark.parametrize("address", (WAN, WAN6))
+@pytest.mark.parametrize("keeps", (True, False), ids=("keep-alive", "new connections"))
+def test_ab_is_answered_without_errors(net: Routed, address: str, keeps: bool) -> None:
+    """ApacheBench: HTTP/1.0, which keeps a connection only if it asks for that and is told so.
+
+    Steps: 5,000 requests over 32 connections at a time, with -k and without.
+    Check: all are complete, none failed, and with -k all went over connections that were kept.
+    """
+    n = 5000
+    options = ("-k",) if keeps else ()
+    said_ = net.line.left.netns.run(
+        "ab", "-q", "-n", str(n), "-c", "32", *options, url(address, "/page.html"), timeout=20
+    ).stdout
+    counts = {k: int(v) for k, v in re.findall(r"^([^:\n]+):\s+(\d+)(?: bytes)?$", said_, re.M)}
+    assert counts["Complete requests"] == n and counts["Failed requests"] == 0, said_
+    assert counts["HTML transferred"] == n * len("<p>page</p>\n"), said_
+    assert "Non-2xx responses" not in counts, said_
+    assert counts.get("Keep-Alive requests", 0) == (n if keeps else 0), said_
 
 
 @pytest.fixture

@@ -22,7 +22,10 @@ from weir.wait import until
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 
+Between = tuple[Routed, str]
+
 PORT, BACKEND = 80, 8080
+WAYS = ("client", "backend")
 BIG = random.Random(5).randbytes(10_000_000)
 
 
@@ -225,6 +228,61 @@ def test_a_backend_that_is_gone_and_comes_back(net: Routed, tmp_path: Path) -> N
     assert counted(net, "weir_proxy_asks_total", ("what", "failed")) == before + 1
     with peers.http_server(net.line.right.netns, tmp_path, BACKEND):
         assert peers.curl(net.line.left.netns, f"http://{WAN}/file") == b"here\n"
+
+
+# iperf3's own connection and all that carry bytes go to this port.
+IPERF = 5201
+
+
+@pytest.fixture(scope="module", params=(WAN, WAN6), ids=("IPv4", "IPv6"))
+def between(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Between]:
+    """weir-proxy with the same IP version on both sides, for iperf3."""
+    to = RIGHT6 if request.param == WAN6 else RIGHT
+    config = {
+        "proxy": {"port": IPERF, "to": to, "to_port": IPERF},
+        "stack": {"memory": "8MiB", "connections": 1024},
+    }
+    with Lab() as lab:
+        line = lab.line(ipv6=True)
+        give_addresses(line.left, (LEFT, LEFT6), (WAN, WAN6))
+        give_addresses(line.right, (RIGHT, RIGHT6), (LAN, LAN6))
+        with routed(tmp_path_factory.mktemp("iperf3"), line, config, "weir-proxy") as made:
+            yield made, request.param
+
+
+@pytest.mark.parametrize(
+    "options",
+    ((), ("-R",), ("-P", "8"), ("-R", "-P", "8"), ("--bidir",)),
+    ids=("up", "down", "8 up", "8 down", "both ways"),
+)
+def test_iperf3_is_served_and_asked(between: Between, options: tuple[str, ...]) -> None:
+    """weir is iperf3's server to the client, and its client to the server.
+
+    Steps: iperf3 of 64 MiB with that many streams in that direction, through the proxy.
+    Check: neither end reports an error; most of it has come (a sender stops when so much was taken
+    from it, the other way then, too, and nobody reads what is on its way), some each way, in as many
+    streams as were asked for; the proxy has passed it on, and no connection is left.
+    """
+    net, address = between
+    size, n = 64 << 20, int(options[-1]) if "-P" in options else 1
+    before = {way: counted(net, "weir_proxy_bytes_total", ("to", way)) for way in WAYS}
+    end = peers.iperf3(
+        net.line.right.netns, net.line.left.netns, address, "-w", "256K", *options, size=str(size)
+    )
+    ways = {"client" if "-R" in options else "backend": "sum_received"}
+    if "--bidir" in options:
+        ways["client"] = "sum_received_bidir_reverse"
+        n = 2
+    assert len(end["streams"]) == n, end
+    assert sum(end[sum_]["bytes"] for sum_ in ways.values()) > size / 2, end
+    for way, sum_ in ways.items():
+        assert end[sum_]["bytes"] > size / 32, end[sum_]
+        passed = counted(net, "weir_proxy_bytes_total", ("to", way)) - before[way]
+        assert passed >= end[sum_]["bytes"], passed
+    begun = net.app.metric("weir_proxy_begun_connections_total")
+    until(
+        lambda: net.app.metric("weir_proxy_over_connections_total") == begun, what="the end of all"
+    )
 
 
 def test_who_is_silent_for_too_long_is_reset(net: Routed) -> None:
