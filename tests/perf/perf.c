@@ -19,7 +19,7 @@ static void usage(const char *program)
 	fprintf(stderr,
 		"usage: %s [--core N] [--rounds N] [--huge | --no-huge] [--json] [--spread N]\n"
 		"       [--family 4 | 6] [--burst N] [--dump FOLDER] [--only CASE]\n"
-		"       [--rules N]\n"
+		"       [--rules N] [--count N]\n"
 		"  --core N    the core to run on\n"
 		"  --rounds N  samples of each figure, of which the minimum and median are shown\n"
 		"  --huge      packet buffers and tables in hugepages; --no-huge: in 4 KiB pages\n"
@@ -29,7 +29,8 @@ static void usage(const char *program)
 		"  --burst N   perf_router: only this burst (16, 32, 64, 128)\n"
 		"  --dump F    perf_rules: write rules and packets for dpdk-test-acl into a folder\n"
 		"  --only C    perf_firewall: this case alone; perf_rules: mixed\n"
-		"  --rules N   perf_firewall: rules that a new flow is compared with (1000)\n",
+		"  --rules N   perf_firewall: rules that a new flow is compared with (1000)\n"
+		"  --count N   perf_stack: do N of each, timed by nothing, for callgrind\n",
 		program);
 	exit(2);
 }
@@ -47,12 +48,19 @@ static unsigned number(const char *text, unsigned max, const char *program)
 void perf_options(struct perf_options *o, int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"core", required_argument, NULL, 'c'},	  {"rounds", required_argument, NULL, 'r'},
-		{"huge", no_argument, NULL, 'h'},	  {"no-huge", no_argument, NULL, 'n'},
-		{"json", no_argument, NULL, 'j'},	  {"spread", required_argument, NULL, 's'},
-		{"family", required_argument, NULL, 'f'}, {"burst", required_argument, NULL, 'b'},
-		{"dump", required_argument, NULL, 'd'},	  {"only", required_argument, NULL, 'o'},
-		{"rules", required_argument, NULL, 'u'},  {NULL, 0, NULL, 0},
+		{"core", required_argument, NULL, 'c'},
+		{"rounds", required_argument, NULL, 'r'},
+		{"huge", no_argument, NULL, 'h'},
+		{"no-huge", no_argument, NULL, 'n'},
+		{"json", no_argument, NULL, 'j'},
+		{"spread", required_argument, NULL, 's'},
+		{"family", required_argument, NULL, 'f'},
+		{"burst", required_argument, NULL, 'b'},
+		{"dump", required_argument, NULL, 'd'},
+		{"only", required_argument, NULL, 'o'},
+		{"rules", required_argument, NULL, 'u'},
+		{"count", required_argument, NULL, 'k'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -71,6 +79,8 @@ void perf_options(struct perf_options *o, int argc, char **argv)
 			o->spread = number(optarg, 1000000, argv[0]);
 		else if (c == 'u')
 			o->rules = number(optarg, 100000, argv[0]);
+		else if (c == 'k')
+			o->count = number(optarg, 100000000, argv[0]);
 		else if (c == 'd')
 			o->dump = optarg;
 		else if (c == 'o')

@@ -17,6 +17,7 @@ struct perf_options {
 	unsigned family;  /* perf_router, perf_rules: only this one; 0: both */
 	unsigned burst;	  /* perf_router: only this one; 0: all */
 	unsigned rules;	  /* perf_firewall: so many */
+	unsigned count;	  /* perf_stack: do so many and say how many it was; 0: measure */
 	const char *only; /* perf_firewall, perf_rules: a case; NULL: all */
 	const char *dump; /* perf_rules: folder for what dpdk-test-acl reads; NULL: none */
 };

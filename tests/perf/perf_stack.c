@@ -3,7 +3,10 @@
 /*
  * What does the stack cost? Two of them on one core hand each other packets by pointer, so a figure
  * is both sides' work and nothing else: request and response over connections that stay, connect,
- * request, response and close, and bulk. Time is the machine's; packets are not lost.
+ * request, response and close, and bulk. A side takes packets in bursts, and after each its
+ * events are served and it is polled, as a worker's pass does it. Time is the machine's; packets
+ * are not lost. With --count time is counted, too, so that a program which counts instructions
+ * (callgrind) finds the same each time.
  */
 
 #include "perf.h"
@@ -28,6 +31,9 @@
 #define RESPONSE    256
 #define EVENTS	    64
 #define BULK_BYTES  65536
+#define SEGMENT	    1448
+#define BURST	    64
+#define BURST_NS    32768 /* of a clock that is counted */
 
 struct side {
 	struct weir_stack *stack;
@@ -37,18 +43,26 @@ struct side {
 	struct weir_addr addr;
 };
 
+struct kind {
+	const char *name;
+	unsigned live; /* connections at once */
+	bool closes, is_bulk;
+};
+
 struct bench {
 	struct side client, server;
 	struct rte_mempool *pool;
 	weir_sock listener;
 	uint64_t hz, done, bytes;
-	unsigned live; /* connections at once */
+	uint64_t counted_ns; /* the time; 0: it is the machine's */
 	bool closes, is_bulk;
 	uint8_t text[BULK_BYTES];
 };
 
 static uint64_t now_ns(const struct bench *b)
 {
+	if (b->counted_ns != 0)
+		return b->counted_ns;
 	return (uint64_t)((unsigned __int128)rte_rdtsc() * 1000000000 / b->hz);
 }
 
@@ -83,19 +97,6 @@ static void parse(struct rte_mbuf *m)
 		.l4_off = v4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr),
 		.proto = IPPROTO_TCP,
 	};
-}
-
-static void carry(struct side *from, uint64_t now)
-{
-	const uint16_t n = from->n;
-
-	for (uint16_t i = 0; i < n; i++)
-		parse(from->pkts[i]);
-	from->n = 0;
-	for (uint16_t i = 0; i < n; i += 64)
-		if (weir_stack_input(from->other->stack, &from->pkts[i],
-				     (uint16_t)RTE_MIN(64, n - i), now) != 0)
-			perf_die("a segment was not taken", -EIO);
 }
 
 static void make(struct bench *b, struct side *s, struct side *other, const char *addr)
@@ -204,25 +205,41 @@ static void ask(struct bench *b, const struct weir_event *e)
 	begin_one(b);
 }
 
-static void turn(struct bench *b)
-{
-	struct weir_event e[EVENTS];
-	const uint64_t now = now_ns(b);
-	uint16_t n;
+typedef void answer(struct bench *b, const struct weir_event *e);
 
-	carry(&b->client, now);
-	while ((n = weir_stack_events(b->server.stack, e, EVENTS)) > 0)
-		for (uint16_t i = 0; i < n; i++)
-			serve(b, &e[i]);
-	weir_stack_poll(b->server.stack, now);
-	carry(&b->server, now);
-	while ((n = weir_stack_events(b->client.stack, e, EVENTS)) > 0)
-		for (uint16_t i = 0; i < n; i++)
-			ask(b, &e[i]);
-	weir_stack_poll(b->client.stack, now);
+/* What @from has sent by now goes to @to, whose user is @user. */
+static void carry(struct bench *b, struct side *from, struct side *to, answer *user)
+{
+	const uint16_t n = from->n;
+	struct weir_event e[EVENTS];
+	uint16_t at = 0, n_events;
+
+	for (uint16_t i = 0; i < n; i++)
+		parse(from->pkts[i]);
+	from->n = 0;
+	do {
+		const uint64_t now = now_ns(b);
+		const uint16_t part = (uint16_t)RTE_MIN(BURST, n - at);
+
+		if (weir_stack_input(to->stack, &from->pkts[at], part, now) != 0)
+			perf_die("a segment was not taken", -EIO);
+		while ((n_events = weir_stack_events(to->stack, e, EVENTS)) > 0)
+			for (uint16_t i = 0; i < n_events; i++)
+				user(b, &e[i]);
+		weir_stack_poll(to->stack, now);
+		at = (uint16_t)(at + part);
+		if (b->counted_ns != 0)
+			b->counted_ns += BURST_NS;
+	} while (at < n);
 }
 
-static void open_bench(struct bench *b, unsigned live, bool closes, bool is_bulk,
+static void turn(struct bench *b)
+{
+	carry(b, &b->client, &b->server, serve);
+	carry(b, &b->server, &b->client, ask);
+}
+
+static void open_bench(struct bench *b, const struct kind *k, bool is_counted,
 		       struct rte_mempool *pool)
 {
 	const struct weir_endpoint at = {.port = PORT};
@@ -230,16 +247,16 @@ static void open_bench(struct bench *b, unsigned live, bool closes, bool is_bulk
 	memset(b, 0, sizeof(*b));
 	b->pool = pool;
 	b->hz = rte_get_tsc_hz();
-	b->live = live;
-	b->closes = closes;
-	b->is_bulk = is_bulk;
+	b->counted_ns = is_counted ? BURST_NS : 0;
+	b->closes = k->closes;
+	b->is_bulk = k->is_bulk;
 	make(b, &b->client, &b->server, "192.0.2.1");
 	make(b, &b->server, &b->client, "192.0.2.2");
 	if (weir_socket(b->server.stack, WEIR_TCP, NULL, &b->listener) < 0 ||
 	    weir_bind(b->server.stack, b->listener, &at) < 0 ||
 	    weir_listen(b->server.stack, b->listener, CONNECTIONS) < 0)
 		perf_die("no listener", -EIO);
-	for (unsigned i = 0; i < live; i++)
+	for (unsigned i = 0; i < k->live; i++)
 		begin_one(b);
 }
 
@@ -272,11 +289,21 @@ static double sample(struct bench *b)
 	return (double)ns / (double)(b->done - done);
 }
 
-struct kind {
-	const char *name;
-	unsigned live;
-	bool closes, is_bulk;
-};
+/*
+ * So many are done on a clock that is counted: what callgrind is to collect.
+ * @return how many it was; of bulk: full segments.
+ */
+static __attribute__((noinline)) uint64_t perf_stack_count(struct bench *b, uint64_t most)
+{
+	const uint64_t done = b->done, bytes = b->bytes;
+	uint64_t n = 0;
+
+	while (n < most) {
+		turn(b);
+		n = b->is_bulk ? (b->bytes - bytes) / SEGMENT : b->done - done;
+	}
+	return n;
+}
 
 static const struct kind kinds[] = {
 	{"request_1", 1, false, false},	      {"request_64", 64, false, false},
@@ -285,13 +312,24 @@ static const struct kind kinds[] = {
 	{"bulk_16", 16, false, true},
 };
 
+static void count(const struct perf_options *o, const struct kind *k, struct rte_mempool *pool)
+{
+	static struct bench b;
+
+	open_bench(&b, k, true, pool);
+	while (b.done < 2 * k->live && b.bytes < 1 << 24)
+		turn(&b);
+	printf("%s %" PRIu64 "\n", k->name, perf_stack_count(&b, o->count));
+	close_bench(&b);
+}
+
 static void run(const struct perf_options *o, const struct kind *k, struct rte_mempool *pool)
 {
 	static struct bench b;
 	double samples[256];
 	const unsigned rounds = RTE_MIN(o->rounds, 256u);
 
-	open_bench(&b, k->live, k->closes, k->is_bulk, pool);
+	open_bench(&b, k, false, pool);
 	sample(&b);
 	for (unsigned i = 0; i < rounds; i++)
 		samples[i] = sample(&b);
@@ -323,7 +361,7 @@ int main(int argc, char **argv)
 		perf_die("no pool", rc);
 	for (unsigned i = 0; i < RTE_DIM(kinds); i++)
 		if (o.only == NULL || strcmp(o.only, kinds[i].name) == 0)
-			run(&o, &kinds[i], pool);
+			(o.count > 0 ? count : run)(&o, &kinds[i], pool);
 	if (o.json)
 		printf("}\n");
 	return 0;
