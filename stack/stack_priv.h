@@ -68,6 +68,7 @@ struct weir_stack {
 	uint64_t held_bytes; /* in buffers received and queued in all connections, held_of() */
 	struct tcp *tcp;     /* NULL: no connections */
 	struct settings_table *settings;
+	bool has_pmtu; /* something is known of a path, or was */
 	struct pmtu pmtu[PMTU_SETS][PMTU_WAYS];
 };
 

@@ -51,8 +51,11 @@ static uint16_t link_mtu(struct weir_stack *s, const struct weir_addr *to)
 /* NULL: nothing is known of the way to it. */
 static struct pmtu *known(struct weir_stack *s, const struct weir_addr *to)
 {
-	struct pmtu *set = set_of(s, to);
+	struct pmtu *set;
 
+	if (!s->has_pmtu)
+		return NULL;
+	set = set_of(s, to);
 	for (unsigned i = 0; i < PMTU_WAYS; i++)
 		if (is_for(&set[i], to) && !is_over(&set[i], tick_now(s)))
 			return &set[i];
@@ -96,6 +99,7 @@ static void learn(struct weir_stack *s, const struct weir_addr *to, uint16_t mtu
 {
 	struct pmtu *p = place_of(s, to);
 
+	s->has_pmtu = true;
 	*p = (struct pmtu){.mtu_bytes = mtu_bytes,
 			   .most_bytes = most_bytes,
 			   .family = to->family,

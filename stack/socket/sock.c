@@ -58,21 +58,6 @@ weir_sock conn_handle(const struct conn *c)
 	       (c->stack->conf.sockets + conn_index(c));
 }
 
-struct conn *conn_by(struct weir_stack *s, weir_sock sock)
-{
-	const uint32_t index = sock & ((UINT32_C(1) << SOCK_INDEX_BITS) - 1);
-	struct conn *c;
-
-	if (index < s->conf.sockets || s->tcp == NULL ||
-	    index - s->conf.sockets >= s->tcp->conn_touched)
-		return NULL;
-	c = &s->tcp->conns[index - s->conf.sockets];
-	return c->generation == sock >> SOCK_INDEX_BITS && c->state != TCPS_FREE &&
-			       !(c->flags & (CONN_ORPHAN | CONN_FROM_LISTENER))
-		       ? c
-		       : NULL;
-}
-
 struct sock *sock_of(struct weir_stack *s, weir_sock sock)
 {
 	const uint32_t index = sock & ((UINT32_C(1) << SOCK_INDEX_BITS) - 1);

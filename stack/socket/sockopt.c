@@ -16,15 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETTINGS_MOST 1024
-#define CC_NAME_MOST  16
-
-/* Entry 0 is the stack's default and never goes. */
-struct settings_table {
-	uint32_t used;
-	uint32_t users[SETTINGS_MOST];
-	struct settings at[SETTINGS_MOST];
-};
+#define CC_NAME_MOST 16
 
 int settings_create(struct weir_stack *s)
 {
@@ -51,11 +43,6 @@ void settings_free(struct weir_stack *s)
 {
 	free(s->settings);
 	s->settings = NULL;
-}
-
-const struct settings *settings_of(const struct conn *c)
-{
-	return &c->stack->settings->at[c->opts];
 }
 
 void settings_drop(struct conn *c)

@@ -44,8 +44,9 @@ void cc_begin(struct cc *c, const struct cc_ops *ops, uint32_t mss, uint64_t now
 {
 	*c = (struct cc){.cwnd_bytes = cc_initial_window(mss),
 			 .ssthresh_bytes = CC_NO_THRESHOLD,
-			 .mss = mss};
-	cc_switch(c, ops, now_ns);
+			 .mss = mss,
+			 .ops = ops};
+	ops->init(c, now_ns);
 }
 
 uint32_t cc_slow_start(struct cc *c, uint32_t acked_bytes, uint32_t most)

@@ -88,15 +88,13 @@ static void leave_table(struct conn *c, uint32_t ref)
 
 /* ---- what is on its way ---- */
 
-struct work *work_get(struct conn *c)
+struct work *work_new(struct conn *c)
 {
 	struct weir_stack *s = c->stack;
 	struct tcp *t = s->tcp;
 	uint32_t i = t->work_free;
 	struct work *w;
 
-	if (c->work != NONE)
-		return &t->works[c->work];
 	if (i != NONE)
 		t->work_free = t->works[i].free;
 	else if (t->work_touched < s->conf.active)
@@ -250,6 +248,7 @@ void conn_end(struct conn *c, int error)
 	}
 	if (w != NULL) { /* what has come can still be read */
 		forget(s, &w->flight);
+		w->flight_seqs = 0;
 		forget(s, &w->unsent);
 		if (w->ready.n == 0)
 			work_put(c);

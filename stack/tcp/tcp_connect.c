@@ -126,6 +126,7 @@ int conn_connect(struct conn *c, const struct weir_endpoint *to)
 	conn_entered(c);
 	c->flags |= s->conf.ecn || settings_of(c)->cc->ecn ? CONN_ECN_ASKED : 0;
 	conn_begin(c, tcp_isn(&s->tcp->isn_key, &c->ends, s->now_ns), UINT32_MAX, UINT16_MAX);
+	c->ts_offset = tcp_ts_offset(&s->tcp->isn_key, &c->ends);
 	c->rcv_nxt = c->rcv_adv = c->rcv_acked = 0;
 	c->state = TCPS_SYN_SENT;
 	c->ready = 0; /* as a closed one it was ready for all */

@@ -65,7 +65,6 @@ void conn_begin(struct conn *c, uint32_t iss, uint32_t irs, uint16_t peer_mss)
 	c->rcv_acked = c->rcv_nxt;
 	c->rcvbuf = set->rcvbuf != 0 ? set->rcvbuf
 				     : RTE_MIN(c->stack->conf.rcvbuf_bytes, RCVBUF_FIRST);
-	c->ts_offset = tcp_ts_offset(&c->stack->tcp->isn_key, &c->ends);
 }
 
 static void set_window(struct conn *c, const struct segment *g)
@@ -418,7 +417,7 @@ static void plan_ack(struct conn *c, struct work *w, enum rcv_what what, bool ha
 	}
 	if (w->ack_at_ns == 0) {
 		w->ack_at_ns = s->now_ns + DELAYED_ACK_NS;
-		conn_arm(c);
+		conn_arm_at(c, w->ack_at_ns);
 	}
 }
 

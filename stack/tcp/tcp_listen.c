@@ -201,6 +201,7 @@ static struct conn *make(struct weir_stack *s, const struct conn *l, const struc
 	if (h->scale == NO_SCALE)
 		c->scale_in = 0;
 	conn_begin(c, h->iss, h->irs, h->mss);
+	c->ts_offset = tcp_ts_offset(&s->tcp->isn_key, &c->ends);
 	c->rcv_adv = c->rcv_nxt + first_window(s);
 	if (h->flags & HALF_STAMPS)
 		c->ts_recent = h->ts_recent;

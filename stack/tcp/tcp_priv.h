@@ -78,6 +78,7 @@ struct work {
 	/* Sending: flight is SND.UNA to SND.NXT by sequence number, unsent what follows it. */
 	struct seg_queue flight, unsent;
 	struct rte_mbuf *lost_from; /* no segment of the flight before it is LOST; NULL: none is */
+	uint32_t flight_seqs;	    /* sequence numbers of the flight: its payload, SYN and FIN */
 	uint32_t sacked_bytes, lost_bytes, resent_bytes; /* of the flight */
 	uint32_t lost_all_bytes;			 /* found lost since it began, wraps */
 	uint64_t delivered, delivered_ns, first_sent_ns; /* rate samples */
@@ -250,7 +251,12 @@ struct rte_mbuf *snd_lost(struct weir_stack *s, struct work *w, uint32_t most);
 void snd_sent(struct conn *c, struct work *w, struct rte_mbuf *m, uint64_t now_ns);
 
 /* Bytes that are thought to be on their way: pipe of RFC 6675, RACK's way. */
-uint32_t snd_flight_bytes(const struct work *w);
+static inline uint32_t snd_flight_bytes(const struct work *w)
+{
+	const uint32_t left = w->sacked_bytes + w->lost_bytes + w->loss.dup_acks * w->cc.mss;
+
+	return left < w->flight_seqs ? w->flight_seqs - left : 0;
+}
 
 /* What an ACK did. */
 struct acked {
@@ -480,8 +486,13 @@ bool conn_add(struct conn *c, uint32_t hash);
 void conn_entered(struct conn *c);
 /* Segments have at most so many bytes from now on; those on their way are divided. */
 void conn_set_mss(struct conn *c, uint32_t mss);
-/* What is on its way, made if there was nothing; NULL: as many are as may be. */
-struct work *work_get(struct conn *c);
+/* For who has none; NULL: as many are as may be. */
+struct work *work_new(struct conn *c);
+/* What is on its way, made if there was nothing; NULL as above. */
+static inline struct work *work_get(struct conn *c)
+{
+	return c->work != NONE ? &c->stack->tcp->works[c->work] : work_new(c);
+}
 void work_put(struct conn *c);
 /* From FIN-WAIT-2 or CLOSING to TIME-WAIT: the connection ends, 64 bytes remain. */
 void conn_wait(struct conn *c);
@@ -590,6 +601,8 @@ uint64_t wait_run(struct weir_stack *s, unsigned most);
 
 /* The timer is to fire at @c's next deadline at the latest. */
 void conn_arm(struct conn *c);
+/* Only this deadline is new. */
+void conn_arm_at(struct conn *c, uint64_t at_ns);
 void conn_fire(struct weir_timer *t, uint64_t now_ns);
 /* Half-open ones and TIME-WAIT. @return when the next is due. */
 uint64_t small_run(struct weir_stack *s);
@@ -649,7 +662,20 @@ void syn_again(struct conn *c);
 /* ---- ../socket ---- */
 
 /* NULL: it was closed, or never was one. */
-struct conn *conn_by(struct weir_stack *s, weir_sock sock);
+static inline struct conn *conn_by(struct weir_stack *s, weir_sock sock)
+{
+	const uint32_t index = sock & ((UINT32_C(1) << SOCK_INDEX_BITS) - 1);
+	struct conn *c;
+
+	if (index < s->conf.sockets || s->tcp == NULL ||
+	    index - s->conf.sockets >= s->tcp->conn_touched)
+		return NULL;
+	c = &s->tcp->conns[index - s->conf.sockets];
+	return c->generation == sock >> SOCK_INDEX_BITS && c->state != TCPS_FREE &&
+			       !(c->flags & (CONN_ORPHAN | CONN_FROM_LISTENER))
+		       ? c
+		       : NULL;
+}
 weir_sock conn_handle(const struct conn *c);
 struct weir_endpoint conn_ours(const struct conn *c);
 struct weir_endpoint conn_peer(const struct conn *c);
@@ -659,6 +685,8 @@ void conn_info(const struct conn *c, struct tcp_info *out);
 bool sock_look(const struct weir_stack *s, uint32_t index, struct weir_sock_info *out);
 
 /* ---- ../socket/sockopt.c: settings that connections share ---- */
+
+#define SETTINGS_MOST 1024
 
 struct settings {
 	uint64_t deadline_ns[WEIR_DEADLINES];
@@ -671,7 +699,17 @@ struct settings {
 	bool v6_only, reuse, reuseport;
 };
 
-const struct settings *settings_of(const struct conn *c);
+/* Entry 0 is the stack's default and never goes. */
+struct settings_table {
+	uint32_t used;
+	uint32_t users[SETTINGS_MOST];
+	struct settings at[SETTINGS_MOST];
+};
+
+static inline const struct settings *settings_of(const struct conn *c)
+{
+	return &c->stack->settings->at[c->opts];
+}
 int settings_create(struct weir_stack *s);
 void settings_free(struct weir_stack *s);
 /* What a connection had; of a listener's child: what the listener has. */

@@ -149,6 +149,7 @@ struct rte_mbuf *snd_carve(struct weir_stack *s, struct conn *c, struct work *w,
 			  .end = c->snd_nxt + m->pkt_len + ((g->flags & (SEG_SYN | SEG_FIN)) != 0),
 			  .flags = g->flags & (SEG_FIN | SEG_SYN | SEG_PSH)};
 	c->snd_nxt = g->end;
+	w->flight_seqs += g->end - g->seq;
 	seg_put(&w->flight, m);
 	seg_set_lost(w, m); /* until it is sent */
 	return m;
@@ -195,18 +196,6 @@ void snd_sent(struct conn *c, struct work *w, struct rte_mbuf *m, uint64_t now_n
 		w->cwnd_limited = true;
 }
 
-uint32_t snd_flight_bytes(const struct work *w)
-{
-	const struct seg_queue *q = &w->flight;
-	uint32_t all, left;
-
-	if (q->head == NULL)
-		return 0;
-	all = seg_of(q->tail)->end - seg_of(q->head)->seq;
-	left = w->sacked_bytes + w->lost_bytes + w->loss.dup_acks * w->cc.mss;
-	return left < all ? all - left : 0;
-}
-
 /* ---- out of the flight ---- */
 
 /* @m is the flight's first segment no more. */
@@ -225,6 +214,7 @@ void snd_drop_first(struct work *w)
 	if ((g->flags & SEG_SACKED) && g->sacked_to != m)
 		seg_of(g->next)->sacked_to = g->sacked_to;
 	seg_uncount(w, g);
+	w->flight_seqs -= g->end - g->seq;
 	seg_take(&w->flight);
 	rte_pktmbuf_free(m);
 }
@@ -260,6 +250,7 @@ void snd_trim_first(struct work *w, uint32_t bytes)
 	if ((seg_of(m)->flags & SEG_SACKED) && seg_of(m)->sacked_to == first)
 		seg_of(m)->sacked_to = m;
 	seg_count(w, seg_of(m));
+	w->flight_seqs -= bytes;
 	w->flight.bytes -= bytes;
 	w->flight.head = m;
 	if (w->flight.tail == first)

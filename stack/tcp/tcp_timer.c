@@ -64,7 +64,12 @@ static uint64_t deadline_at(const struct conn *c, const struct settings *set, ui
 	const struct conn_count *n = count_of(c);
 	const struct work *w = work_of(c);
 	const uint64_t *ns = set->deadline_ns;
-	uint64_t at = user_timeout_at(c, set, now_ns);
+	uint64_t at;
+
+	if (likely((set->user_timeout_ms | ns[WEIR_DEADLINE_IDLE] | ns[WEIR_DEADLINE_READ] |
+		    ns[WEIR_DEADLINE_WRITE]) == 0))
+		return UINT64_MAX;
+	at = user_timeout_at(c, set, now_ns);
 
 	if (ns[WEIR_DEADLINE_IDLE] != 0)
 		at = RTE_MIN(at, ns_of_tick(c->heard_tick, now_ns) + ns[WEIR_DEADLINE_IDLE]);
@@ -209,15 +214,18 @@ static uint64_t next_at(const struct conn *c)
 	return at;
 }
 
+void conn_arm_at(struct conn *c, uint64_t at_ns)
+{
+	if (at_ns >= c->due_ns)
+		return;
+	c->due_ns = at_ns;
+	weir_wheel_arm(c->stack->tcp->wheel, &c->timer, at_ns);
+}
+
 void conn_arm(struct conn *c)
 {
-	const uint64_t at = c->state <= TCPS_LISTEN || c->state == TCPS_FREE ? UINT64_MAX
-									     : next_at(c);
-
-	if (at >= c->due_ns)
-		return;
-	c->due_ns = at;
-	weir_wheel_arm(c->stack->tcp->wheel, &c->timer, at);
+	if (c->state > TCPS_LISTEN && c->state != TCPS_FREE)
+		conn_arm_at(c, next_at(c));
 }
 
 void conn_fire(struct weir_timer *t, uint64_t now_ns)

@@ -32,11 +32,23 @@ static struct ends but_for(const struct ends *e, unsigned byte)
 	return other;
 }
 
+/* As IPv4 has them. */
+static struct ends short_ends(void)
+{
+	struct ends e = random_ends();
+
+	memset(e.ours + 4, 0, sizeof(e.ours) - 4);
+	memset(e.peer + 4, 0, sizeof(e.peer) - 4);
+	return e;
+}
+
 static void test_each_byte_of_the_ends_counts(void)
 {
 	srandom(1);
-	for (unsigned byte = 0; byte < sizeof(struct ends); byte++) {
-		const struct ends e = random_ends(), o = but_for(&e, byte);
+	for (unsigned i = 0; i < 2 * sizeof(struct ends); i++) {
+		const unsigned byte = i / 2;
+		const struct ends e = i % 2 == 0 ? random_ends() : short_ends();
+		const struct ends o = but_for(&e, byte);
 
 		CU_ASSERT_NOT_EQUAL(ends_hash(&key, &e), ends_hash(&key, &o));
 		CU_ASSERT_NOT_EQUAL(tcp_isn(&key, &e, 0), tcp_isn(&key, &o, 0));
@@ -64,6 +76,21 @@ static void test_the_hash_is_siphash_1_3_of_the_ends(void)
 		uint8_t bytes[40] = {0};
 
 		memcpy(bytes, &e, sizeof(e));
+		CU_ASSERT_EQUAL(ends_hash(&key, &e),
+				(uint32_t)weir_siphash13(&key, bytes, sizeof(bytes)));
+	}
+}
+
+static void test_of_ipv4_it_is_of_two_words(void)
+{
+	srandom(3);
+	for (unsigned i = 0; i < RUNS; i++) {
+		const struct ends e = short_ends();
+		uint8_t bytes[16] = {0};
+
+		memcpy(bytes, e.ours, 4);
+		memcpy(bytes + 4, e.peer, 4);
+		memcpy(bytes + 8, &e.our_port, 4);
 		CU_ASSERT_EQUAL(ends_hash(&key, &e),
 				(uint32_t)weir_siphash13(&key, bytes, sizeof(bytes)));
 	}
@@ -181,7 +208,8 @@ static void test_a_stamp_keeps_the_rest_and_never_runs_ahead(void)
 
 WEIR_TESTS("tcp/tcp_secret", TEST(each_byte_of_the_ends_counts),
 	   TEST(the_secret_counts_and_each_use_has_its_own_numbers),
-	   TEST(the_hash_is_siphash_1_3_of_the_ends), TEST(an_isn_grows_by_one_in_4_us),
+	   TEST(the_hash_is_siphash_1_3_of_the_ends), TEST(of_ipv4_it_is_of_two_words),
+	   TEST(an_isn_grows_by_one_in_4_us),
 	   TEST(a_fast_open_cookie_is_for_a_peers_address_and_an_hour),
 	   TEST(a_syn_cookie_comes_back), TEST(a_syn_cookie_is_good_for_one_connection_alone),
 	   TEST(a_syn_cookie_is_good_for_one_to_two_minutes), TEST(the_mss_is_rounded_down),
