@@ -413,3 +413,131 @@ def test_more_in_advance_than_there_may_be_are_refused(small: Routed) -> None:
         small.app.write(few(**keys) | small_ports(small))
         assert sentence in small.app.refused("reload")
     assert to_backend(small, "ready") == 0
+
+
+NAME = "backend.weir.test"
+# Nobody has it: an attempt to connect is not answered.
+GONE6 = "2001:db8:2::dead"
+
+
+@contextmanager
+def dns(net: Routed, *records: str) -> Iterator[None]:
+    """dnsmasq at the right: A and AAAA records, each NAME=ADDRESS,..."""
+    argv = ["dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root",
+            f"--listen-address={RIGHT}", "--bind-interfaces", "--local=/test/", "--local-ttl=1"]  # fmt: skip
+    argv += [f"--host-record={record}" for record in records]
+    with peers.running(net.line.right.netns, *argv):
+        until(lambda: f"{RIGHT}:53" in net.line.right.netns.run("ss", "-Hlun").stdout, what="dnsmasq")
+        yield
+
+
+def listening(net: Routed, address: str) -> socket.socket:
+    """A socket of the kernel's that listens at the backend's port of one address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with net.line.right.netns.inside():
+        made = socket.socket(family)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((address, BACKEND))
+    made.listen(16)
+    made.settimeout(10)
+    return made
+
+
+@pytest.fixture
+def by_name(tmp_path: Path) -> Iterator[Routed]:
+    """A backend with a name, and a DNS server at the right that does not run yet."""
+    config = FEW | {"proxy": {"port": PORT, "to": NAME, "to_port": BACKEND, "dns": RIGHT, "connect": "3s"}}
+    with proxied(tmp_path, config) as made:
+        yield made
+
+
+def dials(net: Routed, what: str) -> int:
+    return counted(net, "weir_proxy_dials_total", ("what", what))
+
+
+def names(net: Routed, what: str) -> int:
+    return counted(net, "weir_proxy_names_total", ("what", what))
+
+
+def asked_again(net: Routed) -> None:
+    """Connect until the name is asked for again: the answer from before has aged."""
+    before = names(net, "questions")
+
+    def tried() -> bool:
+        try:
+            with client(net) as near:
+                near.recv(1)
+        except ConnectionResetError:
+            pass
+        return names(net, "questions") >= before + 2
+
+    until(tried, what="questions")
+
+
+def serves(net: Routed, listener: socket.socket) -> None:
+    """A client reaches this one."""
+    with listener, client(net) as near:
+        far, _ = listener.accept()
+        with far:
+            near.sendall(b"hello")
+            assert far.recv(16) == b"hello"
+            far.sendall(b"you")
+            assert near.recv(16) == b"you"
+
+
+def test_a_backend_with_a_name_is_found_by_dns(by_name: Routed) -> None:
+    """Happy Eyeballs (RFC 8305) with a real DNS server.
+
+    Steps: let the name have both families, and serve at IPv6; then at IPv4 alone; then let it have an
+    IPv6 address that nobody has.
+    Check: IPv6 is taken first; IPv4 when IPv6 refuses, and when it is silent; answers are kept.
+    """
+    with dns(by_name, f"{NAME},{RIGHT},{RIGHT6}"):
+        serves(by_name, listening(by_name, RIGHT6))
+        assert (dials(by_name, "ip6"), dials(by_name, "ip4")) == (1, 0)
+        assert (names(by_name, "asked"), names(by_name, "answered")) == (2, 2)
+        serves(by_name, listening(by_name, RIGHT))
+        assert (dials(by_name, "ip6"), dials(by_name, "ip4")) == (1, 1)
+    with dns(by_name, f"{NAME},{RIGHT},{GONE6}"):
+        asked_again(by_name)
+        before = dials(by_name, "ip4"), dials(by_name, "attempts")
+        serves(by_name, listening(by_name, RIGHT))
+        assert (dials(by_name, "ip4"), dials(by_name, "attempts")) == (before[0] + 1, before[1] + 2)
+    assert names(by_name, "cached") > 0
+
+
+def test_a_name_that_nobody_knows(by_name: Routed) -> None:
+    """What a client sees, and how it is counted.
+
+    Steps: connect without a DNS server, and with one that does not know the name.
+    Check: the client is reset each time, and the reason is counted.
+    """
+    def refused() -> None:
+        with pytest.raises(ConnectionResetError), client(by_name) as near:
+            near.recv(1)
+
+    refused()
+    assert dials(by_name, "failed") == 1
+    with dns(by_name, f"other.weir.test,{RIGHT}"):
+        refused()
+        assert names(by_name, "negative") == 2
+    assert dials(by_name, "failed") == 2
+    assert counted(by_name, "weir_proxy_refused_connections_total", ("worker", "0")) == 2
+
+
+def test_a_name_that_cannot_be_asked_for_is_refused(by_name: Routed) -> None:
+    """What a name needs, and what it excludes.
+
+    Steps: --check of configurations.
+    Check: one sentence each, with file, line and key.
+    """
+    proxy = json.loads(by_name.app.config_file.read_text())["proxy"]
+    for keys, sentence in (
+        ({"to": "no name"}, "proxy.to: no name is neither an address nor a name"),
+        ({"dns": []}, f"proxy.to: {NAME} is a name, and there is no proxy.dns to ask"),
+        ({"ready": 1}, "proxy.ready needs an address in proxy.to, not a name"),
+        ({"connections": 1}, "proxy.connections needs an address in proxy.to, not a name"),
+        ({"to": RIGHT}, "proxy.dns: there is nothing to ask, proxy.to is an address"),
+    ):
+        by_name.app.write({"proxy": proxy | keys} | small_ports(by_name))
+        assert sentence in by_name.app.refused("reload")

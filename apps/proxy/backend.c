@@ -2,7 +2,8 @@
 
 /*
  * A worker's connections to the backend. Each serves one client: TCP cannot tell where one client's
- * bytes end and another's begin. What the pool gives is a bound, a queue for those beyond it, and
+ * bytes end and another's begin. To a name they are dialled (named.c), to an address there is a
+ * pool. What the pool gives is a bound, a queue for those beyond it, and
  * connections made in advance, so that a client need not wait for the backend's handshake.
  */
 
@@ -12,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <string.h>
 #include <weir/error.h>
 
 /* Between attempts to make connections in advance while the backend refuses them. */
@@ -19,12 +21,6 @@
 #define BACKOFF_MOST_NS	 UINT64_C(10000000000)
 /* Of those that begin in one pass at most. */
 #define AT_ONCE 64
-
-/* User data of the pool's connections. */
-struct backend_user {
-	struct stack_user user;	 /* first */
-	struct proxy_conn *conn; /* who has it; NULL: nobody */
-};
 
 /* ---- what a reload changes ---- */
 
@@ -57,7 +53,10 @@ static void follow(struct proxy_worker *w, uint64_t now_ns)
 	w->version = version;
 	w->ready_at_ns = 0;
 	weir_splicer_set_idle(w->splicer, weir_counted(&w->live.idle_ns));
-	weir_conn_pool_set_limits(w->pool, &limits, now_ns);
+	if (w->named != NULL)
+		named_follow(w);
+	else
+		weir_conn_pool_set_limits(w->pool, &limits, now_ns);
 }
 
 /* ---- one connection ---- */
@@ -66,7 +65,8 @@ static void opened(void *ctx, weir_pooled conn, void *user)
 {
 	(void)ctx;
 	(void)conn;
-	*(struct backend_user *)user = (struct backend_user){.user.is = STACK_OWN};
+	*(struct backend_user *)user =
+		(struct backend_user){.user = {.is = STACK_OWN, .what = OF_POOL}};
 }
 
 static int take(struct proxy_worker *w, struct proxy_conn *c, weir_pooled pooled, uint64_t now_ns)
@@ -98,9 +98,12 @@ static void given(struct weir_pool_ask *ask, int error, weir_pooled pooled, uint
 		error = take(w, c, pooled, now_ns);
 	if (error == 0)
 		return;
-	weir_count(&w->refused, 1);
-	weir_sock_abort(w->stack.stack, c->conn.sock);
-	stack_end(&w->stack, &c->conn);
+	proxy_refuse(w, c);
+}
+
+bool backend_waits(const struct proxy_conn *c)
+{
+	return c->ask.pool != NULL || c->dial.dialer != NULL;
 }
 
 int backend_ask(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns)
@@ -109,6 +112,8 @@ int backend_ask(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns)
 	int rc;
 
 	c->worker = w;
+	if (w->named != NULL)
+		return named_ask(w, c, now_ns);
 	c->ask.done = given;
 	rc = weir_conn_pool_get(w->pool, &w->to, &c->ask, &pooled, now_ns);
 	if (rc == 0)
@@ -120,6 +125,9 @@ void backend_leave(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns
 {
 	struct weir_pooled_info info;
 
+	weir_dial_cancel(&c->dial);
+	if (w->pool == NULL)
+		return;
 	if (c->pooled == WEIR_NO_POOLED) {
 		weir_conn_pool_cancel(w->pool, &c->ask, now_ns);
 		return;
@@ -133,8 +141,11 @@ void backend_leave(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns
 struct proxy_conn *backend_event(struct proxy_worker *w, const struct weir_event *e,
 				 uint64_t now_ns)
 {
-	return weir_conn_pool_event(w->pool, e, now_ns) ? NULL
-							: ((struct backend_user *)e->user)->conn;
+	struct backend_user *user = e->user;
+
+	if (user->user.what != OF_POOL)
+		return named_event(w, e, now_ns);
+	return weir_conn_pool_event(w->pool, e, now_ns) ? NULL : user->conn;
 }
 
 /* ---- connections in advance ---- */
@@ -170,35 +181,52 @@ uint64_t backend_run(struct proxy_worker *w, uint64_t now_ns)
 	uint64_t ready_ns, run_ns;
 
 	follow(w, now_ns);
+	if (w->named != NULL)
+		return named_run(w, now_ns);
 	ready_ns = keep_ready(w, now_ns);
 	run_ns = weir_conn_pool_run(w->pool, now_ns);
 	return RTE_MIN(ready_ns, run_ns);
 }
 
-int backend_open(struct proxy_worker *w, const struct weir_shard *shard,
-		 const struct proxy_conf *conf, struct weir_why *why)
+static int open_pool(struct proxy_worker *w, const struct weir_shard *shard,
+		     const struct proxy_conf *conf, struct weir_why *why)
 {
 	const uint64_t half = (conf->stack.connections + 1) / 2, most = conf->proxy.connections;
-	struct weir_conn_pool_conf pool = {
+	const struct weir_conn_pool_conf pool = {
 		.stack = w->stack.stack,
 		.connections = (uint32_t)(most == 0 ? RTE_MIN(half, CONNECTIONS_MOST) : most),
 		.hosts = 1,
 		.user_bytes = sizeof(struct backend_user),
+		.limits = limits_of(&w->live),
 		.secret = shard->secret,
 		.opened = opened,
 		.ctx = w,
 	};
 	int rc = weir_backoff_init(&w->backoff, BACKOFF_LEAST_NS, BACKOFF_MOST_NS, shard->worker);
 
-	w->to = (struct weir_endpoint){.addr = conf->proxy.to,
-				       .port = (uint16_t)conf->proxy.to_port};
-	backend_follow(w, &conf->proxy);
-	pool.limits = limits_of(&w->live);
-	w->version = w->live.version;
 	if (rc == 0)
 		rc = weir_conn_pool_create(&pool, &w->pool);
 	if (rc < 0)
 		return weir_why(why, rc, "worker %u: connections to the backend: %s", shard->worker,
 				weir_error_text(rc));
 	return 0;
+}
+
+int backend_open(struct proxy_worker *w, const struct weir_shard *shard,
+		 const struct proxy_conf *conf, struct weir_why *why)
+{
+	const char *to = conf->proxy.to;
+
+	backend_follow(w, &conf->proxy);
+	w->version = w->live.version;
+	w->to.port = (uint16_t)conf->proxy.to_port;
+	return weir_addr_parse(to, strlen(to), &w->to.addr) == 0 ? open_pool(w, shard, conf, why)
+								 : named_open(w, shard, conf, why);
+}
+
+void backend_close(struct proxy_worker *w)
+{
+	weir_conn_pool_free(w->pool);
+	w->pool = NULL;
+	named_close(w);
 }

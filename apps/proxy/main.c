@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <weir/nodes.h>
 #include <weir/system.h>
 
@@ -33,28 +34,35 @@ static const struct weir_node_ops *const path[] = {
 static const struct weir_conf_key proxy_keys[] = {
 	{WEIR_CONF_KEY(struct proxy_section, port), .type = WEIR_CONF_UINT, .min = 1, .max = 65535,
 	 .def = "80", .doc = "The port that is listened at, at all of our addresses."},
-	{WEIR_CONF_KEY(struct proxy_section, to), .type = WEIR_CONF_ADDR, .required = true,
-	 .doc = "The backend's address."},
+	{WEIR_CONF_KEY(struct proxy_section, to), .type = WEIR_CONF_STRING, .required = true,
+	 .min = 1, .max = WEIR_NAME_MAX + 1,
+	 .doc = "The backend's address, or its name: then each client's connection is the first "
+		"that answers of all its addresses (RFC 8305)."},
 	{WEIR_CONF_KEY(struct proxy_section, to_port), .type = WEIR_CONF_UINT, .min = 1,
 	 .max = 65535, .def = "80", .doc = "The backend's port."},
+	{WEIR_CONF_KEY(struct proxy_section, dns), .type = WEIR_CONF_ADDR, .many = WEIR_CONF_LIST,
+	 .one_ok = true, .max_items = WEIR_DNS_SERVERS,
+	 .doc = "Servers that are asked for the backend's name, in this order."},
 	{WEIR_CONF_KEY(struct proxy_section, connections), .type = WEIR_CONF_UINT, .def = "0",
 	 .max = CONNECTIONS_MOST,
 	 .doc = "Connections of a worker to the backend at most; clients beyond them wait for one. "
-		"0: half of stack.connections."},
+		"0: half of stack.connections. Not with a name."},
 	{WEIR_CONF_KEY(struct proxy_section, ready), .type = WEIR_CONF_UINT, .def = "0",
 	 .max = CONNECTIONS_MOST, .live = true,
 	 .doc = "Connections to the backend that each worker makes in advance, so that a client "
-		"need not wait for one. Each serves one client. Not for backends that speak first."},
+		"need not wait for one. Each serves one client. Not for backends that speak first, nor "
+		"with a name."},
 	{WEIR_CONF_KEY(struct proxy_section, ready_idle), .type = WEIR_CONF_DURATION, .def = "30s",
 	 .live = true,
 	 .doc = "How long one of those is kept unused; less than the backend's patience. 0s: for "
 		"ever."},
 	{WEIR_CONF_KEY(struct proxy_section, connect), .type = WEIR_CONF_DURATION, .def = "5s",
-	 .live = true, .doc = "How long the backend may take to answer. 0s: as TCP has it."},
+	 .live = true,
+	 .doc = "How long the backend may take to answer, and the servers of its name. 0s: as TCP has it."},
 	{WEIR_CONF_KEY(struct proxy_section, wait), .type = WEIR_CONF_DURATION, .def = "10s",
 	 .live = true,
-	 .doc = "How long a client waits for a connection to the backend; then it is reset. 0s: for "
-		"ever."},
+	 .doc = "How long a client waits for a connection to the backend, its turn included; then "
+		"it is reset. 0s: for ever. With a name there are no turns: connect is for all."},
 	{WEIR_CONF_KEY(struct proxy_section, idle), .type = WEIR_CONF_DURATION, .def = "300s",
 	 .live = true,
 	 .doc = "How long neither end may send or take anything; then both are reset. 0s: for "
@@ -89,12 +97,37 @@ static uint32_t held(const void *conf)
 	return stack_held(&((const struct proxy_conf *)conf)->stack);
 }
 
+/* What makes no sense together with a name. */
+static int check_name(const struct proxy_section *p, const char *file, struct weir_why *why)
+{
+	const uint32_t line = p->at.line;
+
+	if (!weir_name_is_valid(p->to))
+		return weir_conf_fail(why, file, line,
+				      "proxy.to: %s is neither an address nor a name", p->to);
+	if (p->dns.n == 0)
+		return weir_conf_fail(why, file, line,
+				      "proxy.to: %s is a name, and there is no proxy.dns to ask",
+				      p->to);
+	if (p->ready > 0 || p->connections > 0)
+		return weir_conf_fail(why, file, line,
+				      "proxy.%s needs an address in proxy.to, not a name",
+				      p->ready > 0 ? "ready" : "connections");
+	return 0;
+}
+
 static int check(const void *conf, const char *file, struct weir_why *why)
 {
 	const struct proxy_section *p = &((const struct proxy_conf *)conf)->proxy;
 	const uint64_t half = (((const struct proxy_conf *)conf)->stack.connections + 1) / 2;
 	const uint64_t most = p->connections == 0 ? half : p->connections;
+	struct weir_addr addr;
 
+	if (weir_addr_parse(p->to, strlen(p->to), &addr) < 0)
+		return check_name(p, file, why);
+	if (p->dns.n > 0)
+		return weir_conf_fail(why, file, p->at.line,
+				      "proxy.dns: there is nothing to ask, proxy.to is an address");
 	if (p->ready > most)
 		return weir_conf_fail(why, file, p->at.line,
 				      "proxy.ready: %" PRIu64 " connections in advance, but there "

@@ -18,6 +18,8 @@ enum {
 	M_AGE,
 	M_ASKS,
 	M_WAITING,
+	M_DIALS,
+	M_NAMES,
 	M_N
 };
 
@@ -94,6 +96,22 @@ static const struct weir_metric metrics[M_N] = {
 		       "Clients that wait for a connection to the backend now.",
 		       NULL,
 		       {"worker"}},
+	[M_DIALS] =
+		{"weir_proxy_dials",
+		 WEIR_METRIC_COUNTER,
+		 NULL,
+		 "Clients for whom the backend's name was dialled, those that a connection over "
+		 "IPv4 or IPv6 was made for, and the attempts that took.",
+		 "failed, timed_out among them: look at the backend, at routes and at "
+		 "weir_proxy_names_total.",
+		 {"worker", "what"}},
+	[M_NAMES] = {"weir_proxy_names",
+		     WEIR_METRIC_COUNTER,
+		     NULL,
+		     "Asks for the backend's addresses, once for each family; those that an answer "
+		     "from before has served; questions to DNS servers, and what came of them.",
+		     "failed: no server of proxy.dns answers as it must.",
+		     {"worker", "what"}},
 };
 
 struct row {
@@ -140,6 +158,31 @@ static int put_clients(const struct proxy_worker *w, const char *worker,
 		   9);
 }
 
+static int put_named(const struct proxy_worker *w, const char *worker,
+		     struct weir_metrics_sink *sink)
+{
+	struct weir_dialer_stats d;
+	struct weir_resolver_stats n;
+
+	named_stats(w, &d, &n);
+	return put(sink, worker,
+		   (const struct row[]){
+			   {M_DIALS, d.begun, "begun"},
+			   {M_DIALS, d.ip4, "ip4"},
+			   {M_DIALS, d.ip6, "ip6"},
+			   {M_DIALS, d.failed, "failed"},
+			   {M_DIALS, d.timed_out, "timed_out"},
+			   {M_DIALS, d.attempts, "attempts"},
+			   {M_NAMES, n.asked, "asked"},
+			   {M_NAMES, n.cached, "cached"},
+			   {M_NAMES, n.questions, "questions"},
+			   {M_NAMES, n.answered, "answered"},
+			   {M_NAMES, n.negative, "negative"},
+			   {M_NAMES, n.failed, "failed"},
+		   },
+		   12);
+}
+
 static int put_backend(const struct proxy_worker *w, const char *worker,
 		       struct weir_metrics_sink *sink)
 {
@@ -180,7 +223,8 @@ static int collect(void *ctx, struct weir_metrics_sink *sink)
 		snprintf(worker, sizeof(worker), "%u", w);
 		rc = put_clients(&p->worker[w], worker, sink);
 		if (rc == 0)
-			rc = put_backend(&p->worker[w], worker, sink);
+			rc = (p->worker[w].named != NULL ? put_named : put_backend)(&p->worker[w],
+										    worker, sink);
 	}
 	return rc;
 }

@@ -21,8 +21,16 @@ static int begin(struct stack_worker *sw, struct stack_conn *sc)
 
 void proxy_splice(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns)
 {
+	c->joined = true;
 	weir_splice_begin(w->splicer, &c->splice, &c->front.stream, &c->back.stream, now_ns);
 	weir_splice_go_on(&c->splice, now_ns);
+}
+
+void proxy_refuse(struct proxy_worker *w, struct proxy_conn *c)
+{
+	weir_count(&w->refused, 1);
+	weir_sock_abort(w->stack.stack, c->conn.sock);
+	stack_end(&w->stack, &c->conn);
 }
 
 /* It has no connection to the backend: ask for one, or wait for it as long as the client does. */
@@ -32,7 +40,7 @@ static int reach(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns)
 
 	if (weir_sock_ready(w->stack.stack, c->conn.sock) & WEIR_READY_ERR)
 		return -ECONNRESET;
-	if (c->ask.pool != NULL)
+	if (backend_waits(c))
 		return -EAGAIN;
 	rc = backend_ask(w, c, now_ns);
 	if (rc < 0 && rc != -EAGAIN) {
@@ -50,7 +58,7 @@ static int go_on(struct stack_worker *sw, struct stack_conn *sc, uint64_t now_ns
 	struct proxy_conn *c = (struct proxy_conn *)sc;
 
 	w->now_ns = now_ns;
-	if (c->pooled == WEIR_NO_POOLED)
+	if (!c->joined)
 		return reach(w, c, now_ns);
 	weir_splice_go_on(&c->splice, now_ns);
 	return -EAGAIN;
@@ -117,7 +125,8 @@ int proxy_open(struct proxy *p, struct weir_shard *shard, const struct proxy_con
 
 	if (rc < 0)
 		return weir_why(why, rc, "worker %u: %s", shard->worker, weir_error_text(rc));
-	rc = stack_open(&p->app, &w->stack, shard, &service, &conf->stack, 1, 1, why);
+	rc = stack_open(&p->app, &w->stack, shard, &service, &conf->stack,
+			1 + WEIR_RESOLVER_SOCKETS, WEIR_RESOLVER_PKTS, why);
 	if (rc == 0)
 		rc = backend_open(w, shard, conf, why);
 	if (rc < 0)
@@ -127,11 +136,10 @@ int proxy_open(struct proxy *p, struct weir_shard *shard, const struct proxy_con
 
 void proxy_close(struct proxy_worker *w)
 {
-	if (w->pool != NULL)
+	if (w->pool != NULL || w->named != NULL)
 		stack_forget_all(&w->stack);
-	weir_conn_pool_free(w->pool);
+	backend_close(w);
 	stack_close(&w->stack);
 	weir_splicer_free(w->splicer);
-	w->pool = NULL;
 	w->splicer = NULL;
 }

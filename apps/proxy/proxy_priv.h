@@ -5,6 +5,7 @@
 
 #include <weir/backoff.h>
 #include <weir/conn_pool.h>
+#include <weir/dial.h>
 #include <weir/splice.h>
 
 #include "stack_app_priv.h"
@@ -15,9 +16,10 @@
 struct proxy_section {
 	struct weir_conf_at at;
 	uint64_t port;
-	struct weir_addr to;
+	char *to; /* an address, or a name */
 	uint64_t to_port;
-	uint64_t connections; /* to the backend, of a worker at most; 0: half of the stack's */
+	struct weir_conf_list dns; /* struct weir_addr */
+	uint64_t connections;	   /* to the backend, of a worker at most; 0: half of the stack's */
 	/* Live. Times are ns. */
 	uint64_t idle;	     /* that a connection may be silent; 0: for ever */
 	uint64_t connect;    /* for the backend to answer */
@@ -44,7 +46,8 @@ struct proxy_worker {
 	struct stack_user listener;
 	struct weir_splicer *splicer;
 	struct weir_endpoint to;
-	struct weir_conn_pool *pool; /* of connections to the backend */
+	struct weir_conn_pool *pool; /* of connections to the backend; NULL: it has a name */
+	struct named *named;	     /* of that; NULL: it has an address */
 	struct proxy_live live;
 	uint64_t version;     /* of live that is in force */
 	uint64_t now_ns;      /* of this pass */
@@ -54,12 +57,23 @@ struct proxy_worker {
 	struct weir_backoff backoff;
 };
 
+/* Where events of a connection to the backend, or of the resolver, lead. */
+struct backend_user {
+	struct stack_user user;	 /* first; .what: enum backend_of */
+	struct proxy_conn *conn; /* who has it; NULL: nobody */
+};
+
+enum backend_of { OF_POOL, OF_NAME, OF_RESOLVER };
+
 /* A client's connection, and the one to the backend that it has or waits for. */
 struct proxy_conn {
 	struct stack_conn conn; /* first: the client's */
 	struct proxy_worker *worker;
+	bool joined; /* it has one */
 	struct weir_pool_ask ask;
-	weir_pooled pooled; /* WEIR_NO_POOLED: none yet, or no more */
+	weir_pooled pooled;	   /* WEIR_NO_POOLED: none yet, or no more */
+	struct backend_user named; /* of one to a name, which begins with this dial */
+	struct weir_dial dial;
 	struct weir_stream_tcp front, back;
 	struct weir_splice splice;
 };
@@ -76,11 +90,17 @@ void proxy_close(struct proxy_worker *w);
 /* Begin to move bytes over the connection to the backend that it has been given. */
 void proxy_splice(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns);
 
-/* backend.c: the worker's pool. */
+/* There is no connection to the backend for it: it is reset. */
+void proxy_refuse(struct proxy_worker *w, struct proxy_conn *c);
+
+/* backend.c: connections to the backend. */
 int backend_open(struct proxy_worker *w, const struct weir_shard *shard,
 		 const struct proxy_conf *conf, struct weir_why *why);
+void backend_close(struct proxy_worker *w);
 /* Ask for a connection. 0: it has one; -EAGAIN: it is given later; else why there is none. */
 int backend_ask(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns);
+/* Whether it has asked for one, and waits. */
+bool backend_waits(const struct proxy_conn *c);
 /* Give it back, or stop to wait for it. */
 void backend_leave(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns);
 /* An event of a connection to the backend. Whose it is; NULL: nobody's. */
@@ -90,6 +110,18 @@ struct proxy_conn *backend_event(struct proxy_worker *w, const struct weir_event
 uint64_t backend_run(struct proxy_worker *w, uint64_t now_ns);
 /* Any thread: heed what a reload has changed. */
 void backend_follow(struct proxy_worker *w, const struct proxy_section *conf);
+
+/* named.c: a backend that has a name. As the functions of backend.c. */
+int named_open(struct proxy_worker *w, const struct weir_shard *shard,
+	       const struct proxy_conf *conf, struct weir_why *why);
+void named_close(struct proxy_worker *w);
+int named_ask(struct proxy_worker *w, struct proxy_conn *c, uint64_t now_ns);
+struct proxy_conn *named_event(struct proxy_worker *w, const struct weir_event *e, uint64_t now_ns);
+void named_follow(struct proxy_worker *w);
+uint64_t named_run(struct proxy_worker *w, uint64_t now_ns);
+/* What the worker's dialer and resolver have counted. */
+void named_stats(const struct proxy_worker *w, struct weir_dialer_stats *dials,
+		 struct weir_resolver_stats *names);
 
 /* metrics.c */
 int proxy_add_metrics(struct weir_run *run);
