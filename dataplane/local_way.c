@@ -165,3 +165,13 @@ bool weir_local_owns(const struct weir_shard *s, const struct weir_tuple *in)
 	return (h->spread != 0 ? handoff_owner_of(h, in) : handoff_owner_by_device(h, in)) ==
 	       h->worker;
 }
+
+uint16_t weir_local_port(const struct weir_shard *s, const struct weir_tuple *in, uint16_t first,
+			 uint16_t count, uint32_t i)
+{
+	const struct weir_handoff *h = s->handoff;
+
+	if (h == NULL)
+		return (uint16_t)(first + i % count);
+	return h->spread != 0 ? 0 : handoff_port(h, in, first, count, i);
+}

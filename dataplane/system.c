@@ -101,6 +101,7 @@ static void spread_flows(struct weir_system *s)
 		s->handoff[w].spread = must_spread(s) ? UINT32_MAX : 0;
 		s->handoff[w].reta = s->port[0]->reta;
 		s->handoff[w].reta_ports = s->port[0]->caps & WEIR_PORT_RSS_L4;
+		handoff_ports_init(&s->handoff[w]);
 	}
 }
 

@@ -204,6 +204,12 @@ static bool owns(void *ctx, const struct weir_tuple *in)
 	return weir_local_owns(((struct stack_worker *)ctx)->shard, in);
 }
 
+static uint16_t port(void *ctx, const struct weir_tuple *in, uint16_t first, uint16_t count,
+		     uint32_t i)
+{
+	return weir_local_port(((struct stack_worker *)ctx)->shard, in, first, count, i);
+}
+
 int stack_open(struct stack_app *app, struct stack_worker *w, struct weir_shard *shard,
 	       const struct stack_service *service, const struct stack_section *conf,
 	       uint32_t sockets, uint32_t waiting, struct weir_why *why)
@@ -226,6 +232,7 @@ int stack_open(struct stack_app *app, struct stack_worker *w, struct weir_shard 
 		.output = send_out,
 		.way = way,
 		.owns = owns,
+		.port = port,
 		.ctx = w,
 	};
 	int rc;

@@ -190,32 +190,3 @@ uint16_t handoff_owner_sent(const struct weir_handoff *h, struct rte_mbuf *m)
 {
 	return owner_of_frame(h, m, true);
 }
-
-/*
- * The Toeplitz hash is linear, and the key that all devices get repeats after 16 bits: that of an
- * input is that of the XOR of its 16-bit words, and so the same both ways.
- */
-static uint32_t device_hash(uint16_t words)
-{
-	const uint32_t key = UINT32_C(0x6d5a6d5a);
-	uint32_t hash = 0;
-
-	for (unsigned bit = 0; bit < 16; bit++)
-		if (words & (0x8000 >> bit))
-			hash ^= key << bit | (uint32_t)((uint64_t)key << bit >> 32);
-	return hash;
-}
-
-uint16_t handoff_owner_by_device(const struct weir_handoff *h, const struct weir_tuple *t)
-{
-	const bool ports = h->reta_ports && (t->proto == IPPROTO_TCP || t->proto == IPPROTO_UDP);
-	uint16_t src, dst, all_be = ports ? t->sport ^ t->dport : 0;
-
-	/* Bytes behind an IPv4 address are 0. */
-	for (unsigned at = 0; at < sizeof(t->src); at += sizeof(src)) {
-		memcpy(&src, t->src + at, sizeof(src));
-		memcpy(&dst, t->dst + at, sizeof(dst));
-		all_be ^= src ^ dst;
-	}
-	return (device_hash(rte_be_to_cpu_16(all_be)) & (h->reta - 1u)) % h->workers;
-}

@@ -20,14 +20,20 @@
 
 /* Packets that one ring holds (less one). */
 #define HANDOFF_RING_PKTS 1024
+/* Ports of a block at most, as a power of two: for tables of up to 1,024 entries. */
+#define HANDOFF_PORT_BITS 11
 
 /* One worker's ends of all rings. */
 struct weir_handoff {
 	uint16_t worker, workers;
-	uint16_t first;			    /* whose ring the next pass begins with */
-	uint32_t spread;		    /* bit per port: its packets are spread by our hash */
-	uint16_t reta;			    /* where devices spread them: entries of their tables */
-	bool reta_ports;		    /* and whether by ports, too */
+	uint16_t first;	 /* whose ring the next pass begins with */
+	uint32_t spread; /* bit per port: its packets are spread by our hash */
+	uint16_t reta;	 /* where devices spread them: entries of their tables */
+	bool reta_ports; /* and whether by ports, too */
+	/* Ports in blocks: those with the same lowest bits of the hash are next to each other. */
+	uint16_t entries; /* values of these bits; 0: no port can be computed */
+	uint16_t block_ports, each;
+	uint16_t port_of[1 << HANDOFF_PORT_BITS];
 	uint64_t woken;			    /* bit per worker: got something in this pass */
 	uint16_t tx_worker[WEIR_PORTS_MAX]; /* who sends for us where we have no queue */
 	struct weir_bucket copies;
@@ -60,3 +66,12 @@ uint16_t handoff_owner_sent(const struct weir_handoff *h, struct rte_mbuf *m);
 uint16_t handoff_owner_of(const struct weir_handoff *h, const struct weir_tuple *t);
 /* The same where devices spread: both of all ports, whose tables and keys are alike. */
 uint16_t handoff_owner_by_device(const struct weir_handoff *h, const struct weir_tuple *t);
+/* What handoff_port() looks up, by reta, reta_ports, worker and workers. */
+void handoff_ports_init(struct weir_handoff *h);
+/*
+ * The @i-th (of as many as there are, and then again from the first) of the ports from @first on
+ * that bring packets of @t, with it for dport, to this worker where devices spread. @return 0: it
+ * cannot be computed.
+ */
+uint16_t handoff_port(const struct weir_handoff *h, const struct weir_tuple *t, uint16_t first,
+		      uint16_t count, uint32_t i);

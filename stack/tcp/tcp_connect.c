@@ -12,7 +12,7 @@
 
 #define EPHEMERAL_FIRST 32768u
 #define EPHEMERAL_COUNT 28232u /* as Linux: 32768 to 60999 */
-#define TRIES		4096u  /* the answers of every one may be another worker's */
+#define TRIES		4096u  /* each may be taken, or where none is computed another worker's */
 
 static struct weir_tuple tuple_in(const struct ends *e, bool v6)
 {
@@ -41,6 +41,23 @@ static bool is_free(struct weir_stack *s, const struct ends *e)
 	return true;
 }
 
+/* The @i-th port; false: its answers do not come here. */
+static bool try_port(struct weir_stack *s, struct ends *e, bool v6, uint32_t i)
+{
+	const struct weir_stack_conf *conf = &s->conf;
+	struct weir_tuple t = tuple_in(e, v6);
+	uint16_t port = 0;
+
+	if (conf->port != NULL)
+		port = conf->port(conf->ctx, &t, EPHEMERAL_FIRST, EPHEMERAL_COUNT, i);
+	if (port != 0) {
+		e->our_port = htons(port);
+		return true;
+	}
+	e->our_port = t.dport = htons((uint16_t)(EPHEMERAL_FIRST + i % EPHEMERAL_COUNT));
+	return conf->owns == NULL || conf->owns(conf->ctx, &t);
+}
+
 static bool choose_port(struct conn *c)
 {
 	struct weir_stack *s = c->stack;
@@ -49,15 +66,9 @@ static bool choose_port(struct conn *c)
 
 	c->ends.our_port = 0;
 	from = ends_hash(&s->tcp->isn_key, &c->ends);
-	for (uint32_t i = 0; i < TRIES; i++) {
-		struct weir_tuple t;
-
-		c->ends.our_port = htons((uint16_t)(EPHEMERAL_FIRST + (from + s->tcp->port_next++) %
-									      EPHEMERAL_COUNT));
-		t = tuple_in(&c->ends, v6);
-		if ((s->conf.owns == NULL || s->conf.owns(s->conf.ctx, &t)) && is_free(s, &c->ends))
+	for (uint32_t i = 0; i < TRIES; i++)
+		if (try_port(s, &c->ends, v6, from + s->tcp->port_next++) && is_free(s, &c->ends))
 			return true;
-	}
 	return false;
 }
 

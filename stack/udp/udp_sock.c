@@ -12,15 +12,18 @@
 
 #define EPHEMERAL_FIRST 32768u
 #define EPHEMERAL_COUNT 28232u /* as Linux: 32768 to 60999 */
-#define TRIES		4096u  /* the answers of every one may be another worker's */
+#define TRIES		4096u  /* each may be taken, or where none is computed another worker's */
 
-/* Whether answers of @peer to @at come here. Of nobody's, nothing is known. */
-static bool is_ours(const struct weir_stack *s, const struct weir_endpoint *at,
-		    const struct weir_endpoint *peer)
+/* A port by @random; false: answers of @peer to it do not come here. Of nobody's, nothing is known.
+ */
+static bool try_port(const struct weir_stack *s, struct weir_endpoint *at,
+		     const struct weir_endpoint *peer, uint32_t random)
 {
+	const struct weir_stack_conf *conf = &s->conf;
 	struct weir_tuple in;
 
-	if (s->conf.owns == NULL || peer == NULL)
+	at->port = (uint16_t)(EPHEMERAL_FIRST + (((uint64_t)random * EPHEMERAL_COUNT) >> 32));
+	if (conf->owns == NULL || peer == NULL)
 		return true;
 	in = (struct weir_tuple){.sport = htons(peer->port),
 				 .dport = htons(at->port),
@@ -28,7 +31,16 @@ static bool is_ours(const struct weir_stack *s, const struct weir_endpoint *at,
 				 .family = peer->addr.family};
 	memcpy(in.src, peer->addr.bytes, sizeof(in.src));
 	memcpy(in.dst, at->addr.bytes, sizeof(in.dst));
-	return s->conf.owns(s->conf.ctx, &in);
+	if (conf->port != NULL) {
+		const uint16_t port =
+			conf->port(conf->ctx, &in, EPHEMERAL_FIRST, EPHEMERAL_COUNT, random);
+
+		if (port != 0) {
+			at->port = port;
+			return true;
+		}
+	}
+	return conf->owns(conf->ctx, &in);
 }
 
 /*
@@ -45,9 +57,7 @@ int udp_choose(struct weir_stack *s, const struct weir_addr *ours, const struct 
 		const uint64_t hash =
 			weir_siphash13_u64x3(&s->conf.secret, s->udp_port_next++, IPPROTO_UDP, 0);
 
-		at.port = (uint16_t)(EPHEMERAL_FIRST +
-				     (((hash & UINT32_MAX) * EPHEMERAL_COUNT) >> 32));
-		if (udp_may_bind(s, &at, 0) && is_ours(s, &at, peer)) {
+		if (try_port(s, &at, peer, (uint32_t)hash) && udp_may_bind(s, &at, 0)) {
 			*out = at;
 			return 0;
 		}

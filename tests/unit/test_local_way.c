@@ -247,7 +247,7 @@ static void test_each_tuple_has_one_owner_both_ways(void)
 }
 
 /* What a device makes of the key that all get, by DPDK's own Toeplitz hash. */
-static uint16_t by_device(const struct weir_tuple *t, bool ports)
+static uint32_t hash_by_device(const struct weir_tuple *t, bool ports)
 {
 	uint32_t words[9], n = 0;
 	uint8_t key[40];
@@ -262,7 +262,12 @@ static uint16_t by_device(const struct weir_tuple *t, bool ports)
 		memcpy(&words[n++], &t->sport, 4);
 	for (unsigned i = 0; i < n; i++)
 		words[i] = rte_be_to_cpu_32(words[i]);
-	return rte_softrss(words, n, key) % 128 % WORKERS;
+	return rte_softrss(words, n, key);
+}
+
+static uint16_t by_device(const struct weir_tuple *t, bool ports)
+{
+	return hash_by_device(t, ports) % 128 % WORKERS;
 }
 
 static void test_where_devices_spread_their_hash_says_whose_a_tuple_is(void)
@@ -284,6 +289,88 @@ static void test_where_devices_spread_their_hash_says_whose_a_tuple_is(void)
 	}
 }
 
+/*
+ * For @w of @workers: each port brings what comes in to @w's queue by DPDK's own hash, and none
+ * comes twice before all have come.
+ */
+static void check_ports(uint16_t workers, uint16_t w, uint16_t reta)
+{
+	struct weir_handoff h = {.workers = workers, .worker = w, .reta = reta, .reta_ports = true};
+	struct weir_shard shard = {.worker = w, .handoff = &h};
+	static uint8_t seen[UINT16_MAX + 1];
+	unsigned wrong = 0, again = 0;
+
+	handoff_ports_init(&h);
+	for (uint16_t n = 0; n < 4; n++) {
+		struct weir_tuple t = tuple(n % 2 ? 4 : 6, n < 2 ? IPPROTO_TCP : IPPROTO_UDP, n);
+
+		memset(seen, 0, sizeof(seen));
+		for (uint32_t i = 0; i < 256; i++) {
+			const uint16_t port =
+				weir_local_port(&shard, &t, 32768, 28232, 1000u * n + i);
+
+			t.dport = rte_cpu_to_be_16(port);
+			wrong += port < 32768 || port >= 32768 + 28232 ||
+				 hash_by_device(&t, true) % reta % workers != w ||
+				 !weir_local_owns(&shard, &t);
+			again += seen[port]++;
+		}
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT_EQUAL(again, 0);
+}
+
+static void test_ports_are_computed_where_devices_spread(void)
+{
+	for (uint16_t workers = 2; workers <= 16; workers++)
+		for (uint16_t reta = 64; reta <= 512; reta *= 2)
+			for (uint16_t w = 0; w < workers; w++)
+				check_ports(workers, w, reta);
+}
+
+static void test_each_port_of_ours_comes_once(void)
+{
+	struct weir_handoff h = {.workers = 3, .worker = 1, .reta = 128, .reta_ports = true};
+	const struct weir_tuple t = tuple(4, IPPROTO_TCP, 1);
+	static uint8_t seen[UINT16_MAX + 1];
+	unsigned n = 0;
+
+	handoff_ports_init(&h);
+	memset(seen, 0, sizeof(seen));
+	while (seen[handoff_port(&h, &t, 32768, 28232, n)]++ == 0)
+		n++;
+	/* 110 blocks of 256 ports, of which 43 of 128 are worker 1's. */
+	CU_ASSERT_EQUAL(n, 110 * 256 * 43 / 128);
+	CU_ASSERT_EQUAL(handoff_port(&h, &t, 32768, 28232, n),
+			handoff_port(&h, &t, 32768, 28232, 0));
+}
+
+static void test_what_cannot_be_computed_is_said(void)
+{
+	struct weir_handoff h = {.workers = 3, .reta = 128};
+	struct weir_shard shard = {.handoff = &h}, lone = {0};
+	const struct weir_tuple t = tuple(4, IPPROTO_TCP, 1);
+
+	handoff_ports_init(&h); /* by addresses alone */
+	CU_ASSERT_EQUAL(weir_local_port(&shard, &t, 32768, 28232, 5), 0);
+	h.reta_ports = true;
+	h.reta = 0; /* nobody says how large the table is */
+	handoff_ports_init(&h);
+	CU_ASSERT_EQUAL(weir_local_port(&shard, &t, 32768, 28232, 5), 0);
+	h.reta = 2048;
+	handoff_ports_init(&h);
+	CU_ASSERT(weir_local_port(&shard, &t, 32768, 28232, 5) != 0);
+	CU_ASSERT_EQUAL(weir_local_port(&shard, &t, 32768, 1, 5), 0); /* no whole block */
+	h.reta = 4096;
+	handoff_ports_init(&h);
+	CU_ASSERT_EQUAL(weir_local_port(&shard, &t, 32768, 28232, 5), 0);
+	h.reta = 128;
+	handoff_ports_init(&h);
+	h.spread = UINT32_MAX; /* by our own hash */
+	CU_ASSERT_EQUAL(weir_local_port(&shard, &t, 32768, 28232, 5), 0);
+	CU_ASSERT_EQUAL(weir_local_port(&lone, &t, 32768, 28232, 28232 + 5), 32768 + 5);
+}
+
 WEIR_TESTS("dataplane/local_way", TEST(a_way_is_the_routes_with_a_source_of_its_interface),
 	   TEST(of_several_addresses_the_closest_one_of_the_scope_is_the_source),
 	   TEST(a_deprecated_or_probed_address_is_the_last_choice),
@@ -291,4 +378,6 @@ WEIR_TESTS("dataplane/local_way", TEST(a_way_is_the_routes_with_a_source_of_its_
 	   TEST(a_group_is_as_narrow_as_its_narrowest_member),
 	   TEST(without_a_configuration_there_is_no_way), TEST(a_lone_worker_owns_all),
 	   TEST(each_tuple_has_one_owner_both_ways),
-	   TEST(where_devices_spread_their_hash_says_whose_a_tuple_is))
+	   TEST(where_devices_spread_their_hash_says_whose_a_tuple_is),
+	   TEST(ports_are_computed_where_devices_spread), TEST(each_port_of_ours_comes_once),
+	   TEST(what_cannot_be_computed_is_said))

@@ -72,3 +72,15 @@ WEIR_MUST_CHECK bool weir_local_way(const struct weir_shard *s, const struct wei
  * true with one worker. The worker's thread.
  */
 WEIR_MUST_CHECK bool weir_local_owns(const struct weir_shard *s, const struct weir_tuple *in);
+
+/**
+ * A port such that packets of @p in, with it for dport, reach this worker: computed from the
+ * devices' hash, not searched.
+ * @param first  The least port.
+ * @param count  Ports to choose from, at least 1; some of the last may be left out.
+ * @param i      Which of them; more than there are begin again, so that counting up visits each.
+ * @return 0: our own keyed hash spreads flows, or a device's of which this is not known: ask
+ *         weir_local_owns() of one port after the other. The worker's thread.
+ */
+WEIR_MUST_CHECK uint16_t weir_local_port(const struct weir_shard *s, const struct weir_tuple *in,
+					 uint16_t first, uint16_t count, uint32_t i);

@@ -49,6 +49,16 @@ typedef bool weir_stack_way_fn(void *ctx, const struct weir_addr *to, struct wei
  */
 typedef bool weir_stack_owns_fn(void *ctx, const struct weir_tuple *in);
 
+/**
+ * A port such that packets of @p in, with it for dport, come to this stack, computed.
+ * @param first  The least port.
+ * @param count  Ports to choose from; some of the last may be left out.
+ * @param i      Which of them; more than there are begin again, so that counting up visits each.
+ * @return 0: it cannot be computed, weir_stack_owns_fn is asked of one port after the other.
+ */
+typedef uint16_t weir_stack_port_fn(void *ctx, const struct weir_tuple *in, uint16_t first,
+				    uint16_t count, uint32_t i);
+
 /** When TCP tries longer segments by probing (RFC 4821), as Linux's tcp_mtu_probing. */
 enum weir_mtu_probing {
 	WEIR_MTU_PROBING_HOLES,	 /**< on paths that were found narrower: by three timeouts in a row
@@ -86,6 +96,7 @@ struct weir_stack_conf {
 	weir_stack_way_fn *way;	  /**< NULL: nothing is reached but who has reached us, and all
 				     links have 1,500 bytes */
 	weir_stack_owns_fn *owns; /**< NULL: all packets come here */
+	weir_stack_port_fn *port; /**< NULL: ports are searched, if owns is set */
 	void *ctx;		  /**< the functions' first argument */
 };
 
