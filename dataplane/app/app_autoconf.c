@@ -9,8 +9,10 @@
 #include "app_priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <weir/error.h>
 
 #include "app_show_priv.h"
@@ -24,6 +26,32 @@ static struct weir_neigh_table *neighbours_of(const struct app_l3 *l3, uint16_t 
 	return weir_engine_shard(weir_system_engine(l3->run->system, worker))->neigh;
 }
 
+/* RFC 7217 section 5: the same after a restart, and nobody's but this machine's. */
+static bool stable_secret(struct weir_siphash_key *secret)
+{
+	static const struct weir_siphash_key halves[2] = {{0x77656972, 1}, {0x77656972, 2}};
+	char id[33] = "";
+	FILE *file = fopen("/etc/machine-id", "re");
+	const bool read = file != NULL && fscanf(file, "%32[0-9a-f]", id) == 1 && strlen(id) == 32;
+
+	if (file != NULL)
+		fclose(file);
+	secret->k0 = weir_siphash24(&halves[0], id, sizeof(id));
+	secret->k1 = weir_siphash24(&halves[1], id, sizeof(id));
+	return read;
+}
+
+int app_autoconf_keys(struct app_l3 *l3, struct weir_why *why)
+{
+	if (getrandom(&l3->key, sizeof(l3->key), 0) != sizeof(l3->key))
+		return weir_why(why, -EIO, "addresses: no random numbers");
+	if (stable_secret(&l3->secret))
+		return 0;
+	l3->secret = l3->key;
+	l3->secret_is_new = true;
+	return 0;
+}
+
 /* The same order as app_l3_ifaces(); a capture that is judged has nobody to ask. */
 static void fill_rules(const struct weir_run *run, const struct weir_app_conf *conf,
 		       struct autoconf_rules *rules)
@@ -35,6 +63,8 @@ static void fill_rules(const struct weir_run *run, const struct weir_app_conf *c
 			*rules++ = (struct autoconf_rules){
 				.probes = run->past != NULL ? 0 : (uint8_t)p->dad,
 				.optimistic = p->optimistic,
+				.slaac = p->slaac && i == 0,
+				.eui64 = p->interface_id == 1,
 			};
 }
 
@@ -46,7 +76,7 @@ int app_autoconf_prepare(struct app_l3 *l3, const void *conf, const struct weir_
 
 	if (rules != NULL) {
 		fill_rules(l3->run, conf, rules);
-		rc = autoconf_create(l3->autoconf, &l3->key, ifaces, rules, n,
+		rc = autoconf_create(l3->autoconf, &l3->key, &l3->secret, ifaces, rules, n,
 				     weir_run_now_ns(l3->run), out);
 	}
 	free(rules);
@@ -76,12 +106,52 @@ static void say(void *ctx, const struct autoconf_iface *f, const struct autoconf
 	weir_mac_format(other, theirs);
 	if (event == AUTOCONF_IS_DUPLICATE)
 		weir_log_error("addresses",
-			       "%s: %s is a duplicate: %s has it, and we are %s; it is not used "
-			       "until a reload finds it free",
-			       f->name, addr, theirs, ours);
+			       "%s: %s is a duplicate: %s has it, and we are %s; it is not used%s",
+			       f->name, addr, theirs, ours,
+			       a->learnt ? "" : " until a reload finds it free");
 	else
 		weir_log_warn("addresses", "%s: %s uses our address %s, and we are %s", f->name,
 			      theirs, addr, ours);
+}
+
+/* ---- default routers ---- */
+
+/* All of one preference share the traffic (RFC 4311); the metric is in the order of RFC 4191. */
+static uint16_t routers_of(const struct app_l3 *l3, const struct autoconf *ac,
+			   enum ra_preference preference, struct weir_nexthop *hops)
+{
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < ac->n; i++) {
+		const struct autoconf_iface *f = &ac->iface[i];
+
+		for (uint8_t k = 0; k < f->n_routers && n < WEIR_GROUP_MAX; k++)
+			if (f->router[k].preference == preference)
+				hops[n++] = (struct weir_nexthop){
+					.gateway = f->router[k].addr,
+					.iface = weir_rib_iface(l3->rib, f->name)};
+	}
+	return n;
+}
+
+int app_autoconf_routes(struct app_l3 *l3, const struct autoconf *ac, struct weir_why *why)
+{
+	struct weir_nexthop hops[RA_PREFERENCES][WEIR_GROUP_MAX];
+	struct weir_route routes[RA_PREFERENCES];
+	size_t n = 0;
+
+	for (unsigned p = 0; p < RA_PREFERENCES; p++) {
+		const uint16_t n_hops = routers_of(l3, ac, (enum ra_preference)p, hops[p]);
+
+		if (n_hops > 0)
+			routes[n++] = (struct weir_route){.to = {.addr.family = 6},
+							  .kind = WEIR_HOP_GATEWAY,
+							  .source = WEIR_ROUTE_RA,
+							  .metric = p,
+							  .n_hops = n_hops,
+							  .hops = hops[p]};
+	}
+	return weir_rib_replace(l3->rib, WEIR_ROUTE_RA, routes, n, why);
 }
 
 /* ---- the tick ---- */
@@ -110,6 +180,25 @@ static void hear(struct app_l3 *l3, uint16_t worker, const struct autoconf_door 
 	}
 }
 
+static void hear_routers(struct app_l3 *l3, uint16_t worker, uint64_t now_ns)
+{
+	struct neigh_advert a;
+
+	for (unsigned i = 0; i < NOTICES_AT_ONCE; i++) {
+		struct autoconf_iface *f;
+		struct weir_addr from;
+
+		if (!neigh_next_advert(neighbours_of(l3, worker), &a))
+			return;
+		f = iface_of(l3, a.iface);
+		from = weir_addr_of(a.from, 6);
+		if (f != NULL &&
+		    slaac_heard(l3->autoconf, f, &from, a.bytes, a.len_bytes, now_ns) < 0)
+			weir_log_warn("addresses", "%s: an advertisement that cannot be read",
+				      f->name);
+	}
+}
+
 /* The interfaces as they are now, in a generation of their own. */
 static int publish(struct app_l3 *l3, struct weir_why *why)
 {
@@ -124,6 +213,8 @@ static int publish(struct app_l3 *l3, struct weir_why *why)
 		for (uint16_t i = 0; i < n; i++)
 			autoconf_dress(l3->autoconf, &ifaces[i]);
 		rc = weir_rib_set_ifaces(l3->rib, ifaces, n, why);
+		if (rc == 0)
+			rc = app_autoconf_routes(l3, l3->autoconf, why);
 		if (rc < 0)
 			weir_rib_abort(l3->rib);
 		else
@@ -141,8 +232,10 @@ static void tick(void *ctx)
 	struct weir_why why = {""};
 	int rc;
 
-	for (uint16_t w = 0; w < weir_system_workers(l3->run->system); w++)
+	for (uint16_t w = 0; w < weir_system_workers(l3->run->system); w++) {
 		hear(l3, w, &door, now_ns);
+		hear_routers(l3, w, now_ns);
+	}
 	autoconf_run(l3->autoconf, &door, now_ns);
 	if (!l3->autoconf->changed)
 		return;
@@ -155,6 +248,14 @@ static void tick(void *ctx)
 
 int app_autoconf_start(struct app_l3 *l3)
 {
+	const struct weir_app_port_conf *p;
+
+	weir_conf_each (p, &app_conf(l3->run)->ports)
+		if (l3->secret_is_new && p->slaac && p->interface_id == 0)
+			weir_log_warn("addresses",
+				      "%s: /etc/machine-id cannot be read: addresses by router "
+				      "advertisements will be others after a restart",
+				      p->name);
 	return app_loop_add(l3->run->loop, -1, tick, l3);
 }
 
@@ -166,13 +267,28 @@ void app_autoconf_take(struct app_l3 *l3, struct autoconf *fresh)
 
 /* ---- weirctl addresses ---- */
 
-static json_t *addr_json(const struct autoconf_iface *f, const struct autoconf_addr *a)
+/* "86400", or "forever". */
+static json_t *left_json(uint64_t until_ns, uint64_t now_ns)
+{
+	return until_ns == UINT64_MAX
+		       ? json_string("forever")
+		       : json_integer((json_int_t)(until_ns <= now_ns
+							   ? 0
+							   : (until_ns - now_ns) / WEIR_NS_PER_S));
+}
+
+static json_t *addr_json(const struct autoconf_iface *f, const struct autoconf_addr *a,
+			 uint64_t now_ns)
 {
 	char text[WEIR_PREFIX_TEXT], mac[WEIR_MAC_TEXT];
 	json_t *j = json_pack("{s:s, s:s, s:s}", "dev", f->name, "address",
 			      weir_prefix_format(&a->prefix, text), "state",
 			      autoconf_state_names[autoconf_state(a)]);
 
+	json_object_set_new(j, "from", json_string(a->learnt ? "router" : "us"));
+	json_object_set_new(j, "preferred_s",
+			    left_json(a->learnt ? a->preferred_ns : UINT64_MAX, now_ns));
+	json_object_set_new(j, "valid_s", left_json(a->learnt ? a->valid_ns : UINT64_MAX, now_ns));
 	json_object_set_new(
 		j, "also_at",
 		json_string(a->phase == AUTOCONF_DUPLICATE ? weir_mac_format(&a->other, mac) : ""));
@@ -192,13 +308,14 @@ int app_autoconf_addresses(void *ctx, const struct weir_ctl_request *rq, json_t 
 	for (uint16_t i = 0; i < ac->n; i++)
 		for (uint8_t k = 0; k < ac->iface[i].n_addrs; k++)
 			json_array_append_new(*reply,
-					      addr_json(&ac->iface[i], &ac->iface[i].addr[k]));
+					      addr_json(&ac->iface[i], &ac->iface[i].addr[k],
+							weir_run_now_ns(run)));
 	return 0;
 }
 
 /* ---- metrics ---- */
 
-enum { M_STATE, M_PROBES, M_DUPLICATES, M_CONFLICTS, M_LOOPED, M_N };
+enum { M_STATE, M_PROBES, M_DUPLICATES, M_CONFLICTS, M_LOOPED, M_ADVERTS, M_REFUSED, M_N };
 
 static const struct weir_metric metrics[M_N] = {
 	[M_STATE] = {"weir_addresses",
@@ -231,14 +348,29 @@ static const struct weir_metric metrics[M_N] = {
 		      "Our own probes that came back (RFC 7527).",
 		      "Look for a loop of layer 2.",
 		      {NULL}},
+	[M_ADVERTS] = {"weir_router_advertisements_packets",
+		       WEIR_METRIC_COUNTER,
+		       "packets",
+		       "Router advertisements taken in, on ports with slaac.",
+		       NULL,
+		       {NULL}},
+	[M_REFUSED] =
+		{"weir_router_refused",
+		 WEIR_METRIC_COUNTER,
+		 NULL,
+		 "Routers and prefixes of advertisements that were left out.",
+		 "An interface has room for 8 routers, 16 prefixes and 16 addresses; a prefix "
+		 "must have 64 bits to make an address of, and be no other interface's.",
+		 {NULL}},
 };
 
 static int collect(void *ctx, struct weir_metrics_sink *sink)
 {
 	const struct weir_run *run = ctx;
 	const struct autoconf *ac = run->l3->autoconf;
-	const uint64_t counts[] = {ac->counters.probes, ac->counters.duplicates,
-				   ac->counters.conflicts, ac->counters.looped};
+	const uint64_t counts[] = {ac->counters.probes,	   ac->counters.duplicates,
+				   ac->counters.conflicts, ac->counters.looped,
+				   ac->counters.adverts,   ac->counters.refused};
 	int rc = 0;
 
 	for (unsigned s = 0; rc == 0 && s < AUTOCONF_STATES; s++)

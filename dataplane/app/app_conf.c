@@ -16,6 +16,7 @@ static const char *const zero_copy_names[] = {"auto", "on", "off", NULL};
 static const char *const level_names[] = {"trace", "debug", "info", "warn",
 					  "error", "fatal", "off",  NULL};
 static const char *const format_names[] = {"text", "json", "keyvalue", NULL};
+static const char *const interface_id_names[] = {"stable", "eui64", NULL};
 static const char *const kind_names[] = {"gateway", "blackhole", "unreachable", "prohibit", NULL};
 
 static const struct weir_conf_key runtime_keys[] = {
@@ -128,6 +129,14 @@ static const struct weir_conf_key port_keys[] = {
 	 .def = "true",
 	 .doc = "Use an address while it is asked for (RFC 4429), so that nothing waits for it; "
 		"false: only when nobody has objected, after 1 to 2 seconds, with IPv4 4 to 8."},
+	{WEIR_CONF_KEY(struct weir_app_port_conf, slaac), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "Be a host on this link: take IPv6 addresses, default routers and the MTU from "
+		"router advertisements (RFC 4861, RFC 4862)."},
+	{WEIR_CONF_KEY(struct weir_app_port_conf, interface_id), .type = WEIR_CONF_ENUM,
+	 .names = interface_id_names, .def = "stable",
+	 .doc = "The second half of those addresses: stable is another one in each network, and the "
+		"same after a restart (RFC 7217, from /etc/machine-id); eui64 is made of the MAC "
+		"address."},
 	{WEIR_CONF_KEY(struct weir_app_port_conf, addresses), .type = WEIR_CONF_PREFIX,
 	 .many = WEIR_CONF_LIST, .one_ok = true, .max_items = WEIR_IFACE_ADDRS_MAX,
 	 .doc = "Our addresses on the port, each with its subnet's length."},

@@ -69,7 +69,7 @@ static bool has_link_local(const struct weir_app_port_conf *p)
 	weir_conf_each (v, &p->vlans)
 		if (has_ipv6(&v->addresses))
 			return true;
-	return has_ipv6(&p->addresses);
+	return p->slaac || has_ipv6(&p->addresses);
 }
 
 /* "192.0.2.1+2001:db8::1", NULL if there is no memory. */

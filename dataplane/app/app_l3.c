@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <weir/error.h>
 #include <weir/policy.h>
 
@@ -157,6 +156,8 @@ static int fill_ifaces(struct weir_run *run, const void *conf, struct autoconf *
 		autoconf_dress(*ac, &ifaces[i]);
 	if (rc == 0)
 		rc = weir_rib_set_ifaces(run->l3->rib, ifaces, n, why);
+	if (rc == 0)
+		rc = app_autoconf_routes(run->l3, *ac, why);
 	free(ifaces);
 	return rc;
 }
@@ -307,8 +308,9 @@ int app_l3_create(struct weir_run *run, struct weir_why *why)
 	if (run->l3 == NULL)
 		return weir_why(why, -ENOMEM, "routes: out of memory");
 	run->l3->run = run;
-	if (getrandom(&run->l3->key, sizeof(run->l3->key), 0) != sizeof(run->l3->key))
-		return weir_why(why, -EIO, "addresses: no random numbers");
+	rc = app_autoconf_keys(run->l3, why);
+	if (rc < 0)
+		return rc;
 	rib_sizes(run->conf, &sizes);
 	rc = weir_rib_create(&sizes, &run->l3->rib, why);
 	return rc < 0 ? rc : app_l3_apply(run, run->conf, why);

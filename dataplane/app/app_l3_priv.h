@@ -22,13 +22,15 @@ struct weir_system;
 struct app_l3 {
 	struct weir_run *run;
 	struct weir_rib *rib;
-	struct weir_policy *policy;  /* in force, held; NULL: none */
-	struct weir_kernel *kernel;  /* NULL: not followed */
-	bool kernel_behind;	     /* the last reading failed */
-	struct autoconf *autoconf;   /* which addresses may be used */
-	struct weir_siphash_key key; /* of its random numbers */
-	bool autoconf_behind;	     /* what it says could not be published */
-	struct pending *pending;     /* neighbours that workers had no room for yet */
+	struct weir_policy *policy;	/* in force, held; NULL: none */
+	struct weir_kernel *kernel;	/* NULL: not followed */
+	bool kernel_behind;		/* the last reading failed */
+	struct autoconf *autoconf;	/* which addresses may be used */
+	struct weir_siphash_key key;	/* of its random numbers */
+	struct weir_siphash_key secret; /* of interface identifiers (RFC 7217) */
+	bool secret_is_new;		/* made at this start */
+	bool autoconf_behind;		/* what it says could not be published */
+	struct pending *pending;	/* neighbours that workers had no room for yet */
 	struct pending *pending_end;
 };
 
@@ -51,6 +53,10 @@ int app_l3_commit(struct app_l3 *l3, struct weir_why *why);
 /* app_autoconf.c: the addresses of a configuration, not yet in force; take it or free it. */
 int app_autoconf_prepare(struct app_l3 *l3, const void *conf, const struct weir_iface *ifaces,
 			 uint16_t n, struct autoconf **out, struct weir_why *why);
+/* Put default routers into the open change. */
+int app_autoconf_routes(struct app_l3 *l3, const struct autoconf *ac, struct weir_why *why);
+/* Keys for what must not be guessed. */
+int app_autoconf_keys(struct app_l3 *l3, struct weir_why *why);
 void app_autoconf_take(struct app_l3 *l3, struct autoconf *fresh);
 /* Begin to probe and to listen. */
 int app_autoconf_start(struct app_l3 *l3);

@@ -11,13 +11,15 @@
 #include <string.h>
 
 const char *const autoconf_state_names[AUTOCONF_STATES] = {"tentative", "optimistic", "preferred",
-							   "duplicate"};
+							   "deprecated", "duplicate"};
 
 enum autoconf_state autoconf_state(const struct autoconf_addr *a)
 {
 	if (a->phase == AUTOCONF_PROBING)
 		return a->optimistic ? AUTOCONF_OPTIMISTIC : AUTOCONF_TENTATIVE;
-	return a->phase == AUTOCONF_GOOD ? AUTOCONF_PREFERRED : AUTOCONF_GONE;
+	if (a->phase == AUTOCONF_DUPLICATE)
+		return AUTOCONF_GONE;
+	return a->deprecated ? AUTOCONF_DEPRECATED : AUTOCONF_PREFERRED;
 }
 
 unsigned autoconf_count(const struct autoconf *ac, enum autoconf_state state)
@@ -84,17 +86,24 @@ static void fill(struct autoconf *ac, struct autoconf_iface *f, struct autoconf_
 	for (uint8_t k = 0; k < conf->n_addrs; k++)
 		if (find_addr(f, &conf->addr[k].addr) == NULL)
 			add(ac, f, was, &conf->addr[k], now_ns);
+	f->solicit_ns = UINT64_MAX;
+	if (f->rules.slaac && was != NULL && was->rules.slaac)
+		slaac_keep(f, was);
+	else if (f->rules.slaac)
+		slaac_begin(ac, f, now_ns);
 }
 
 int autoconf_create(const struct autoconf *before, const struct weir_siphash_key *key,
-		    const struct weir_iface *ifaces, const struct autoconf_rules *rules, uint16_t n,
-		    uint64_t now_ns, struct autoconf **out)
+		    const struct weir_siphash_key *secret, const struct weir_iface *ifaces,
+		    const struct autoconf_rules *rules, uint16_t n, uint64_t now_ns,
+		    struct autoconf **out)
 {
 	struct autoconf *ac = calloc(1, sizeof(*ac) + n * sizeof(ac->iface[0]));
 
 	if (ac == NULL)
 		return -ENOMEM;
 	ac->key = *key;
+	ac->secret = *secret;
 	if (before != NULL) {
 		ac->drawn = before->drawn;
 		ac->counters = before->counters;
@@ -121,18 +130,26 @@ static bool is_used(const struct autoconf_addr *a)
 
 static uint8_t flags_of(const struct autoconf_addr *a)
 {
-	return a->phase == AUTOCONF_PROBING ? WEIR_ADDR_OPTIMISTIC : 0;
+	return (uint8_t)((a->phase == AUTOCONF_PROBING ? WEIR_ADDR_OPTIMISTIC : 0) |
+			 (a->deprecated ? WEIR_ADDR_DEPRECATED : 0));
 }
 
-/* An address that may not be used leaves its subnet on the link. */
+/*
+ * An address that may not be used leaves its subnet on the link. That of one that was learnt is
+ * there if routers say so, by itself (RFC 5942).
+ */
 static void put(struct weir_iface *f, const struct autoconf_addr *a)
 {
 	if (is_used(a)) {
 		f->addr_flags[f->n_addrs] = flags_of(a);
-		f->addr[f->n_addrs++] = a->prefix;
+		f->addr[f->n_addrs] = a->prefix;
+		if (a->learnt)
+			f->addr[f->n_addrs].length = 128;
+		f->n_addrs++;
 		return;
 	}
-	f->onlink[f->n_onlink++] = weir_prefix_network(&a->prefix);
+	if (!a->learnt)
+		f->onlink[f->n_onlink++] = weir_prefix_network(&a->prefix);
 	if (a->phase == AUTOCONF_PROBING)
 		f->tentative[f->n_tentative++] = a->prefix.addr;
 }
@@ -152,10 +169,15 @@ void autoconf_dress(const struct autoconf *ac, struct weir_iface *f)
 	if (i == NULL)
 		return;
 	f->watched = i->rules.probes > 0;
+	f->slaac = i->rules.slaac;
+	if (i->mtu_bytes != 0 && i->mtu_bytes < f->mtu)
+		f->mtu = i->mtu_bytes;
 	f->n_addrs = 0;
 	put_link_local(f, &i->addr[0]);
 	for (uint8_t k = 1; k < i->n_addrs; k++)
 		put(f, &i->addr[k]);
+	for (uint8_t k = 0; k < i->n_onlink; k++)
+		f->onlink[f->n_onlink++] = i->onlink[k].prefix;
 }
 
 void autoconf_heard(struct autoconf *ac, struct autoconf_iface *f, const struct neigh_notice *n,
@@ -163,13 +185,20 @@ void autoconf_heard(struct autoconf *ac, struct autoconf_iface *f, const struct 
 {
 	struct autoconf_addr *a = find_addr(f, &n->addr);
 
-	if (a != NULL)
-		dad_heard(ac, f, a, n, door, now_ns);
+	if (a == NULL)
+		return;
+	dad_heard(ac, f, a, n, door, now_ns);
+	slaac_again(ac, f, a, now_ns);
 }
 
 void autoconf_run(struct autoconf *ac, const struct autoconf_door *door, uint64_t now_ns)
 {
-	for (uint16_t i = 0; i < ac->n; i++)
-		for (uint8_t k = 0; k < ac->iface[i].n_addrs; k++)
-			dad_run(ac, &ac->iface[i], &ac->iface[i].addr[k], door, now_ns);
+	for (uint16_t i = 0; i < ac->n; i++) {
+		struct autoconf_iface *f = &ac->iface[i];
+
+		for (uint8_t k = 0; k < f->n_addrs; k++)
+			dad_run(ac, f, &f->addr[k], door, now_ns);
+		if (f->rules.slaac)
+			slaac_run(ac, f, door, now_ns);
+	}
 }

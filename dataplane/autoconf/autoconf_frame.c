@@ -22,9 +22,11 @@ struct solicitation {
 } __attribute__((packed));
 static_assert(sizeof(struct solicitation) == NEIGH_FRAME_BYTES, "as on the wire");
 
-#define TYPE_SOLICIT 135
-#define OPTION_NONCE 14
-#define HOP_LIMIT    255
+#define TYPE_SOLICIT	    135
+#define TYPE_ROUTER_SOLICIT 133
+#define OPTION_SOURCE	    1
+#define OPTION_NONCE	    14
+#define HOP_LIMIT	    255
 
 void frame_solicit(struct neigh_frame *out, const struct weir_addr *target,
 		   const struct neigh_nonce *nonce)
@@ -55,6 +57,46 @@ void frame_solicit(struct neigh_frame *out, const struct weir_addr *target,
 		.to = {{0x33, 0x33, 0xff, low[0], low[1], low[2]}}, /* RFC 2464 section 7 */
 	};
 	memcpy(out->bytes, &s, sizeof(s));
+}
+
+/* RFC 4861 section 4.1. */
+struct router_solicitation {
+	struct rte_ipv6_hdr ip;
+	uint8_t type, code;
+	uint16_t csum;
+	uint32_t reserved;
+	uint8_t option, option_words;
+	struct weir_mac mac;
+} __attribute__((packed));
+
+void frame_router_solicit(struct neigh_frame *out, const struct weir_addr *from,
+			  const struct weir_mac *mac)
+{
+	const uint16_t bytes = mac == NULL ? 8 : 16;
+	struct router_solicitation s = {
+		.ip = {.vtc_flow = RTE_BE32(UINT32_C(6) << 28),
+		       .payload_len = rte_cpu_to_be_16(bytes),
+		       .proto = IPPROTO_ICMPV6,
+		       .hop_limits = HOP_LIMIT,
+		       .dst_addr = {0xff, 2, [15] = 2}}, /* all routers */
+		.type = TYPE_ROUTER_SOLICIT,
+		.option = OPTION_SOURCE,
+		.option_words = 1,
+	};
+	uint32_t sum;
+
+	if (from != NULL)
+		memcpy(&s.ip.src_addr, from->bytes, sizeof(s.ip.src_addr));
+	if (mac != NULL)
+		s.mac = *mac;
+	sum = weir_csum_pseudo6(&s.ip.src_addr, &s.ip.dst_addr, IPPROTO_ICMPV6, bytes);
+	s.csum = weir_csum_finish(weir_csum_add(sum, weir_csum_sum(&s.type, bytes)));
+	*out = (struct neigh_frame){
+		.type_be = RTE_BE16(RTE_ETHER_TYPE_IPV6),
+		.len_bytes = (uint16_t)(sizeof(s.ip) + bytes),
+		.to = {{0x33, 0x33, 0, 0, 0, 2}},
+	};
+	memcpy(out->bytes, &s, out->len_bytes);
 }
 
 void frame_arp(struct neigh_frame *out, const struct weir_mac *mac, const struct weir_addr *target,

@@ -3,7 +3,8 @@
 
 /*
  * Which addresses of ours may be used: duplicate address detection (RFC 4862 section 5.4, with
- * RFC 4429 and RFC 7527) and address conflict detection (RFC 5227), by interface.
+ * RFC 4429 and RFC 7527) and address conflict detection (RFC 5227), by interface; and what routers
+ * tell a host (SLAAC: RFC 4861 section 6.3, RFC 4862 section 5.5).
  *
  * A state machine without I/O: what was heard and the time go in, frames and events come out by
  * functions of the caller. It changes interfaces (autoconf_dress()) but publishes nothing. All of
@@ -18,9 +19,13 @@
 #include <weir/siphash.h>
 
 #include "neigh_notice_priv.h"
+#include "ra_priv.h"
 
 /* Addresses that an interface can have: those of weir_iface and the link-local one. */
 #define AUTOCONF_ADDRS_MAX (WEIR_IFACE_ADDRS_MAX + 1)
+/* Default routers of an interface, and prefixes that they say are on its link. */
+#define AUTOCONF_ROUTERS_MAX  8
+#define AUTOCONF_PREFIXES_MAX 16
 
 enum autoconf_phase {
 	AUTOCONF_PROBING,   /* asked for; used meanwhile if optimistic */
@@ -33,6 +38,7 @@ enum autoconf_state {
 	AUTOCONF_TENTATIVE,
 	AUTOCONF_OPTIMISTIC,
 	AUTOCONF_PREFERRED,
+	AUTOCONF_DEPRECATED,
 	AUTOCONF_GONE, /* a duplicate */
 	AUTOCONF_STATES
 };
@@ -42,6 +48,8 @@ extern const char *const autoconf_state_names[AUTOCONF_STATES];
 struct autoconf_rules {
 	uint8_t probes;	 /* of an IPv6 address; 0: none is probed */
 	bool optimistic; /* use an address while it is probed */
+	bool slaac;	 /* listen to routers */
+	bool eui64;	 /* addresses from the MAC address, not RFC 7217's */
 };
 
 struct autoconf_addr {
@@ -54,6 +62,22 @@ struct autoconf_addr {
 	uint64_t complained_ns;	  /* when a conflict was last told of; 0: never */
 	struct neigh_nonce nonce; /* of our probes */
 	struct weir_mac other;	  /* DUPLICATE: who has it */
+	bool learnt;		  /* from a router; the rest is of those only */
+	bool deprecated;
+	uint8_t tries;	       /* RFC 7217's DAD_Counter */
+	uint64_t preferred_ns; /* until then; UINT64_MAX: for ever */
+	uint64_t valid_ns;     /* likewise */
+};
+
+struct autoconf_router {
+	struct weir_addr addr;
+	uint8_t preference; /* enum ra_preference */
+	uint64_t until_ns;
+};
+
+struct autoconf_onlink {
+	struct weir_prefix prefix;
+	uint64_t until_ns;
 };
 
 struct autoconf_iface {
@@ -61,7 +85,13 @@ struct autoconf_iface {
 	struct weir_mac mac;
 	struct autoconf_rules rules;
 	uint8_t n_addrs;
-	struct autoconf_addr addr[AUTOCONF_ADDRS_MAX];
+	struct autoconf_addr addr[AUTOCONF_ADDRS_MAX]; /* the link-local one is the first */
+	uint8_t n_routers, n_onlink;
+	uint16_t mtu_bytes; /* that routers tell; 0: none */
+	struct autoconf_router router[AUTOCONF_ROUTERS_MAX];
+	struct autoconf_onlink onlink[AUTOCONF_PREFIXES_MAX];
+	uint64_t solicit_ns;	   /* when to ask for routers; UINT64_MAX: not */
+	uint64_t solicit_pause_ns; /* since the last time; 0: none was sent */
 };
 
 struct autoconf_counters {
@@ -69,12 +99,15 @@ struct autoconf_counters {
 	uint64_t duplicates; /* addresses found to be somebody else's */
 	uint64_t conflicts;  /* messages of somebody who has an address that we use */
 	uint64_t looped;     /* probes of ours that came back (RFC 7527) */
+	uint64_t adverts;    /* of routers, taken in */
+	uint64_t refused;    /* routers and prefixes that were left out: no room, or not ours */
 };
 
 struct autoconf {
-	struct weir_siphash_key key;
-	uint64_t drawn; /* random numbers so far */
-	bool changed;	/* autoconf_dress() says something else than when it was last cleared */
+	struct weir_siphash_key key;	/* of random numbers */
+	struct weir_siphash_key secret; /* RFC 7217's */
+	uint64_t drawn;			/* random numbers so far */
+	bool changed; /* autoconf_dress() says something else than when it was last cleared */
 	struct autoconf_counters counters;
 	uint16_t n;
 	struct autoconf_iface iface[];
@@ -101,8 +134,9 @@ struct autoconf_door {
  * Returns 0 or -ENOMEM.
  */
 int autoconf_create(const struct autoconf *before, const struct weir_siphash_key *key,
-		    const struct weir_iface *ifaces, const struct autoconf_rules *rules, uint16_t n,
-		    uint64_t now_ns, struct autoconf **out);
+		    const struct weir_siphash_key *secret, const struct weir_iface *ifaces,
+		    const struct autoconf_rules *rules, uint16_t n, uint64_t now_ns,
+		    struct autoconf **out);
 /* NULL is allowed. */
 void autoconf_free(struct autoconf *ac);
 /* The interface of a name, or NULL. */
@@ -128,6 +162,21 @@ void dad_run(struct autoconf *ac, const struct autoconf_iface *f, struct autocon
 	     const struct autoconf_door *door, uint64_t now_ns);
 void dad_heard(struct autoconf *ac, const struct autoconf_iface *f, struct autoconf_addr *a,
 	       const struct neigh_notice *n, const struct autoconf_door *door, uint64_t now_ns);
+/* slaac.c: what routers tell. */
+
+/* Begin to look for routers. */
+void slaac_begin(struct autoconf *ac, struct autoconf_iface *f, uint64_t now_ns);
+/* Take over what was learnt before a reload. */
+void slaac_keep(struct autoconf_iface *f, const struct autoconf_iface *was);
+/* An advertisement whose IP header and checksum are good. Returns 0 or -EBADMSG. */
+int slaac_heard(struct autoconf *ac, struct autoconf_iface *f, const struct weir_addr *from,
+		const uint8_t *bytes, size_t len_bytes, uint64_t now_ns);
+void slaac_run(struct autoconf *ac, struct autoconf_iface *f, const struct autoconf_door *door,
+	       uint64_t now_ns);
+/* Another address in place of one that turned out to be a duplicate (RFC 7217 section 6). */
+void slaac_again(struct autoconf *ac, const struct autoconf_iface *f, struct autoconf_addr *a,
+		 uint64_t now_ns);
+
 /* A number that nobody can guess, below @below. */
 uint64_t autoconf_random(struct autoconf *ac, uint64_t below);
 
@@ -136,6 +185,9 @@ uint64_t autoconf_random(struct autoconf *ac, uint64_t below);
 /* RFC 4862 section 5.4.2, RFC 7527: from ::, with a nonce. */
 void frame_solicit(struct neigh_frame *out, const struct weir_addr *target,
 		   const struct neigh_nonce *nonce);
+/* RFC 4861 section 4.1. @from NULL: from ::; @mac NULL: without it. */
+void frame_router_solicit(struct neigh_frame *out, const struct weir_addr *from,
+			  const struct weir_mac *mac);
 /* RFC 5227 sections 1.1 and 2.3: from 0.0.0.0 a probe, from itself an announcement. */
 void frame_arp(struct neigh_frame *out, const struct weir_mac *mac, const struct weir_addr *target,
 	       bool announce);

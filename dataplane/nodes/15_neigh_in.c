@@ -53,6 +53,9 @@ static bool on_link(const struct weir_iface *iface, const struct neigh_key *key)
 	for (unsigned i = 0; i < iface->n_addrs; i++)
 		if (weir_prefix_contains(&iface->addr[i], &addr))
 			return true;
+	for (unsigned i = 0; i < iface->n_onlink; i++)
+		if (weir_prefix_contains(&iface->onlink[i], &addr))
+			return true;
 	return false;
 }
 
@@ -253,8 +256,8 @@ static bool nd_nonce(const uint8_t *at, uint32_t bytes, struct neigh_nonce *out)
 	return false;
 }
 
-/* The checks that both messages share (RFC 4861 section 7.1, RFC 6980). All of it is pulled. */
-static bool nd_good(struct rte_mbuf *m)
+/* The checks that all messages share (RFC 4861 section 7.1, RFC 6980). All of it is pulled. */
+static bool nd_good(struct rte_mbuf *m, uint32_t least_bytes)
 {
 	const uint32_t bytes = l4_there(m);
 	const struct rte_ipv6_hdr *ip = ip6(m);
@@ -262,13 +265,13 @@ static bool nd_good(struct rte_mbuf *m)
 	uint32_t sum;
 
 	if ((weir_meta(m)->flags & WEIR_META_FRAG) || ip->hop_limits != ND_HOP_LIMIT ||
-	    bytes < ND_BARE_BYTES || !packet_pull(m, m->pkt_len))
+	    bytes < least_bytes || !packet_pull(m, m->pkt_len))
 		return false;
 	nd = l4(m);
 	sum = weir_csum_pseudo6(&ip->src_addr, &ip->dst_addr, IPPROTO_ICMPV6, bytes);
 	if (weir_csum_finish(weir_csum_add(sum, weir_csum_sum(nd, bytes))) != 0)
 		return false;
-	return nd->code == 0 && nd->target[0] != 0xff;
+	return nd->code == 0;
 }
 
 static bool is_unspecified(const uint8_t addr[16])
@@ -285,7 +288,10 @@ static bool is_solicited_node(const uint8_t addr[16])
 	return memcmp(addr, group, sizeof(group)) == 0;
 }
 
-/* The solicitation becomes the advertisement (RFC 4861 section 7.2.4). We do forward: a router. */
+/*
+ * The solicitation becomes the advertisement (RFC 4861 section 7.2.4). We do forward: a router, but
+ * where we listen to routers ourselves.
+ */
 static enum weir_verdict nd_answer(const struct heard *h, struct rte_mbuf *m)
 {
 	static const uint8_t all_nodes[16] = {0xff, 2, [15] = 1};
@@ -297,7 +303,8 @@ static enum weir_verdict nd_answer(const struct heard *h, struct rte_mbuf *m)
 	struct nd_msg *nd = (struct nd_msg *)(ip + 1);
 	const bool anonymous = is_unspecified(ip6_src(ip));
 	const struct neigh_key target = neigh_key6(h->at, ((const struct nd_msg *)l4(m))->target);
-	uint32_t flags = ND_FLAG_ROUTER | (is_optimistic(h->iface, &target) ? 0 : ND_FLAG_OVERRIDE);
+	uint32_t flags = (h->iface->slaac ? 0 : ND_FLAG_ROUTER) |
+			 (is_optimistic(h->iface, &target) ? 0 : ND_FLAG_OVERRIDE);
 	uint8_t asker[RTE_ETHER_ADDR_LEN];
 	uint32_t sum;
 
@@ -407,6 +414,46 @@ static enum weir_verdict advertisement_in(const struct heard *h, struct rte_mbuf
 	return done(h, m, !to_group);
 }
 
+/*
+ * RFC 4861 section 6.1.2, for the control thread. Every worker learns the router's MAC address
+ * (section 6.3.4).
+ */
+static enum weir_verdict router_in(const struct heard *h, struct rte_mbuf *m)
+{
+	const uint32_t bytes = l4_there(m);
+	const uint8_t *at = l4(m);
+	const struct neigh_key from = neigh_key6(h->at, ip6_src(ip6(m)));
+	struct neigh_advert a = {.iface = h->at, .len_bytes = (uint16_t)bytes};
+	const uint8_t *mac;
+
+	if (bytes > sizeof(a.bytes) || ip6_src(ip6(m))[0] != 0xfe ||
+	    (ip6_src(ip6(m))[1] & 0xc0) != 0x80 || neigh_is_ours(h->iface, &from) ||
+	    !nd_option(at + ND_ROUTER_BYTES, bytes - ND_ROUTER_BYTES, ND_OPTION_SOURCE, &mac))
+		return weir_say_drop(m, WEIR_DROP_RA_BAD);
+	if (mac != NULL)
+		learn(h, m,
+		      &(struct neigh_news){
+			      .key = from, .mac = mac, .override = true, .invited = true});
+	if (weir_meta(m)->flags & WEIR_META_LEARN)
+		return done(h, m, false);
+	memcpy(a.from, ip6_src(ip6(m)), sizeof(a.from));
+	memcpy(a.bytes, at, bytes);
+	if (!neigh_advertise(h->shard->neigh, &a))
+		return weir_say_drop(m, WEIR_DROP_RA_FULL);
+	return done(h, m, true);
+}
+
+/* A message of neighbour discovery that is ours to hear. */
+static enum weir_verdict nd_in(const struct heard *h, struct rte_mbuf *m, uint8_t type)
+{
+	if (type == ND_ROUTER_ADVERT)
+		return nd_good(m, ND_ROUTER_BYTES) ? router_in(h, m)
+						   : weir_say_drop(m, WEIR_DROP_RA_BAD);
+	if (!nd_good(m, ND_BARE_BYTES) || ((const struct nd_msg *)l4(m))->target[0] == 0xff)
+		return weir_say_drop(m, WEIR_DROP_ND_BAD);
+	return type == ND_SOLICIT ? solicitation_in(h, m) : advertisement_in(h, m);
+}
+
 static __rte_noinline enum weir_verdict neigh_in_one(struct weir_shard *s, struct rte_mbuf *m,
 						     const struct weir_pass *pass)
 {
@@ -417,18 +464,18 @@ static __rte_noinline enum weir_verdict neigh_in_one(struct weir_shard *s, struc
 
 	if (!arp) {
 		type = *(const uint8_t *)l4(m);
-		if (type != ND_SOLICIT && type != ND_ADVERT)
+		if (type != ND_SOLICIT && type != ND_ADVERT && type != ND_ROUTER_ADVERT)
 			return WEIR_NEXT;
 	}
 	if (h.l3 == NULL || meta->iface_in >= h.l3->n_ifaces)
-		return WEIR_PUNT;
+		return type == ND_ROUTER_ADVERT ? WEIR_NEXT : WEIR_PUNT;
 	h.at = meta->iface_in;
 	h.iface = &h.l3->ifaces[h.at];
 	if (arp)
 		return arp_in(&h, m);
-	if (!nd_good(m))
-		return weir_say_drop(m, WEIR_DROP_ND_BAD);
-	return type == ND_SOLICIT ? solicitation_in(&h, m) : advertisement_in(&h, m);
+	if (type == ND_ROUTER_ADVERT && !h.iface->slaac)
+		return WEIR_NEXT;
+	return nd_in(&h, m, type);
 }
 
 /* All but ARP (neither IPv4 nor IPv6) and ICMPv6; what we made ourselves tells nothing new. */

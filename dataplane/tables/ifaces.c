@@ -29,7 +29,7 @@ static bool same_prefix(const struct weir_prefix *a, const struct weir_prefix *b
 static bool same_probed(const struct weir_iface *a, const struct weir_iface *b)
 {
 	if (a->no_link_local != b->no_link_local || a->link_local_flags != b->link_local_flags ||
-	    a->watched != b->watched || a->n_tentative != b->n_tentative ||
+	    a->watched != b->watched || a->slaac != b->slaac || a->n_tentative != b->n_tentative ||
 	    a->n_onlink != b->n_onlink)
 		return false;
 	for (uint8_t k = 0; k < a->n_tentative; k++)

@@ -13,6 +13,7 @@
 
 #define NOTICES	       128
 #define FRAMES	       64
+#define ADVERTS	       32 /* less one */
 #define FRAMES_AT_ONCE 16
 
 static int make_ring(const char *name, unsigned element_bytes, unsigned slots,
@@ -34,14 +35,17 @@ static int make_ring(const char *name, unsigned element_bytes, unsigned slots,
 
 int neigh_notice_create(struct weir_neigh_table *t)
 {
-	const int rc = make_ring("notices", sizeof(struct neigh_notice), NOTICES, &t->notices);
+	int rc = make_ring("notices", sizeof(struct neigh_notice), NOTICES, &t->notices);
 
+	if (rc == 0)
+		rc = make_ring("adverts", sizeof(struct neigh_advert), ADVERTS, &t->adverts);
 	return rc < 0 ? rc : make_ring("frames", sizeof(struct neigh_frame), FRAMES, &t->frames);
 }
 
 void neigh_notice_free(struct weir_neigh_table *t)
 {
 	free(t->notices);
+	free(t->adverts);
 	free(t->frames);
 }
 
@@ -53,6 +57,16 @@ void neigh_notify(struct weir_neigh_table *t, struct neigh_notice *n)
 bool neigh_next_notice(struct weir_neigh_table *t, struct neigh_notice *out)
 {
 	return rte_ring_sc_dequeue_elem(t->notices, out, sizeof(*out)) == 0;
+}
+
+bool neigh_advertise(struct weir_neigh_table *t, struct neigh_advert *a)
+{
+	return rte_ring_sp_enqueue_elem(t->adverts, a, sizeof(*a)) == 0;
+}
+
+bool neigh_next_advert(struct weir_neigh_table *t, struct neigh_advert *out)
+{
+	return rte_ring_sc_dequeue_elem(t->adverts, out, sizeof(*out)) == 0;
 }
 
 bool neigh_give_frame(struct weir_neigh_table *t, struct neigh_frame *f)

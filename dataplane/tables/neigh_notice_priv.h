@@ -3,7 +3,8 @@
 
 /*
  * What workers and the control thread tell each other about addresses of ours: who else seems to
- * have one (15_neigh_in tells), and frames that ask for it (the worker sends). Two rings a worker.
+ * have one (15_neigh_in tells), and frames that ask for it (the worker sends). Three rings a
+ * worker.
  */
 
 #include <assert.h>
@@ -49,14 +50,30 @@ struct neigh_frame {
 };
 static_assert(sizeof(struct neigh_frame) % 4 == 0, "rte_ring moves words of four bytes");
 
+/* What fits an Ethernet frame behind the IPv6 header. */
+#define NEIGH_ADVERT_BYTES 1460
+
+/* A router advertisement: the ICMPv6 message; its IP header and checksum were good. */
+struct neigh_advert {
+	uint16_t iface;
+	uint16_t len_bytes;
+	uint8_t from[16];
+	uint8_t bytes[NEIGH_ADVERT_BYTES];
+};
+static_assert(sizeof(struct neigh_advert) % 4 == 0, "rte_ring moves words of four bytes");
+
 /* Made and freed with the table. */
 int neigh_notice_create(struct weir_neigh_table *t);
 void neigh_notice_free(struct weir_neigh_table *t);
 /* The worker: tell the control thread. What it has no room for is not told: it is said again. */
 void neigh_notify(struct weir_neigh_table *t, struct neigh_notice *n);
+/* The worker: pass an advertisement on. False: the control thread has not taken the last ones. */
+WEIR_MUST_CHECK bool neigh_advertise(struct weir_neigh_table *t, struct neigh_advert *a);
 /* The worker: send what the control thread gave, some at a time. */
 void neigh_send_frames(struct weir_neigh_table *t);
 /* The control thread: the next notice. False: there is none. */
 WEIR_MUST_CHECK bool neigh_next_notice(struct weir_neigh_table *t, struct neigh_notice *out);
+/* The control thread: the next advertisement. False: there is none. */
+WEIR_MUST_CHECK bool neigh_next_advert(struct weir_neigh_table *t, struct neigh_advert *out);
 /* The control thread: let the worker send a frame within a tenth of a second. False: no room. */
 WEIR_MUST_CHECK bool neigh_give_frame(struct weir_neigh_table *t, struct neigh_frame *f);

@@ -85,6 +85,7 @@ struct weir_neigh_table {
 	struct rte_ring *inbox;		/* from the control thread */
 	struct weir_timer inbox_timer;
 	struct rte_ring *notices; /* to the control thread, neigh_notice_priv.h */
+	struct rte_ring *adverts; /* likewise */
 	struct rte_ring *frames;  /* from it */
 	uint64_t gen_number;	  /* the generation that by_hop and ifaces belong to */
 	uint16_t n_ifaces;
@@ -247,6 +248,8 @@ static_assert(sizeof(struct nd_msg) == 32, "as on the wire");
 
 #define ND_SOLICIT	  135
 #define ND_ADVERT	  136
+#define ND_ROUTER_ADVERT  134
+#define ND_ROUTER_BYTES	  16 /* without options */
 #define ND_BARE_BYTES	  24 /* without options */
 #define ND_OPTION_SOURCE  1
 #define ND_OPTION_TARGET  2

@@ -204,7 +204,7 @@ static int judge_route(const struct weir_rib *rib, const struct weir_route *r, s
 	if (!weir_addr_equal(&net.addr, &r->to.addr))
 		return weir_why(why, -EINVAL, "route %s: bits beyond the prefix length are set",
 				text);
-	if (r->source != WEIR_ROUTE_STATIC && r->source != WEIR_ROUTE_KERNEL)
+	if (r->source <= WEIR_ROUTE_CONNECTED || r->source >= WEIR_ROUTE_SOURCES)
 		return weir_why(why, -EINVAL, "route %s: its source must be static or kernel",
 				text);
 	if (r->kind == WEIR_HOP_GATEWAY && (r->n_hops == 0 || r->n_hops > WEIR_GROUP_MAX))

@@ -11,7 +11,7 @@
 
 const char *weir_route_source_name(enum weir_route_source source)
 {
-	static const char *const name[WEIR_ROUTE_SOURCES] = {"connected", "static", "kernel"};
+	static const char *const name[WEIR_ROUTE_SOURCES] = {"connected", "static", "kernel", "ra"};
 
 	return source < WEIR_ROUTE_SOURCES ? name[source] : "unknown";
 }

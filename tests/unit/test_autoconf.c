@@ -77,7 +77,7 @@ static void configure(const char *address, const struct autoconf_rules *rules)
 	const struct weir_iface f = conf(address);
 	struct autoconf *fresh;
 
-	CU_ASSERT_EQUAL_FATAL(autoconf_create(ac, &key, &f, rules, 1, now, &fresh), 0);
+	CU_ASSERT_EQUAL_FATAL(autoconf_create(ac, &key, &key, &f, rules, 1, now, &fresh), 0);
 	autoconf_free(ac);
 	ac = fresh;
 }

@@ -134,8 +134,86 @@ static void test_a_frame_that_is_given_leaves_by_its_interface(void)
 	toy_world_end();
 }
 
+/* From fe80::9 to all nodes: 16 bytes and the option for the sender's MAC address. */
+static struct rte_mbuf *router(struct nd_frame *f)
+{
+	struct rte_mbuf *m = nd(f, ND_ROUTER_ADVERT, 0, "ff02::1/128");
+	uint8_t *b = (uint8_t *)f->nd;
+
+	memset(b + 4, 0, 28);
+	b[16] = ND_OPTION_SOURCE;
+	b[17] = 1;
+	memcpy(b + 18, peer_mac, 6);
+	memset(ip6_src(f->ip), 0, 16);
+	memcpy(ip6_src(f->ip), (uint8_t[]){0xfe, 0x80}, 2);
+	ip6_src(f->ip)[15] = 9;
+	m->data_len -= 8;
+	m->pkt_len -= 8;
+	nd_finish(f);
+	return m;
+}
+
+static void test_a_routers_advertisement_is_passed_on_where_we_are_a_host(void)
+{
+	struct nd_frame f;
+	struct neigh_advert a;
+
+	toy_world();
+	SAYS(router(&f), WEIR_NEXT);
+	CU_ASSERT_FALSE(neigh_next_advert(table, &a));
+	toy_ifaces[0].slaac = true;
+	DROPPED(router(&f), NEIGH_DONE);
+	CU_ASSERT_TRUE_FATAL(neigh_next_advert(table, &a));
+	CU_ASSERT_EQUAL(a.iface, 0);
+	CU_ASSERT_EQUAL(a.len_bytes, 24);
+	CU_ASSERT_EQUAL(a.from[15], 9);
+	CU_ASSERT_EQUAL(a.bytes[0], ND_ROUTER_ADVERT);
+	CU_ASSERT_EQUAL(state_of(neigh_key6(0, a.from)), WEIR_NEIGH_STALE);
+	router(&f);
+	f.t.meta.flags |= WEIR_META_LEARN; /* another worker has passed it on */
+	DROPPED(&f.t.m, NEIGH_DONE);
+	CU_ASSERT_FALSE(neigh_next_advert(table, &a));
+	SAYS(solicit(&f), WEIR_TX);
+	check_advert(&f, "2001:db8::2/128", ND_FLAG_SOLICITED | ND_FLAG_OVERRIDE); /* no router */
+	toy_world_end();
+}
+
+/* RFC 4861 section 6.1.2. */
+static void test_an_advertisement_that_breaks_a_rule_is_dropped(void)
+{
+	struct nd_frame f;
+	struct neigh_advert a;
+
+	toy_world();
+	toy_ifaces[0].slaac = true;
+	for (unsigned rule = 0; rule < 6; rule++) {
+		router(&f);
+		if (rule == 0)
+			f.ip->hop_limits = 254;
+		if (rule == 1)
+			ip6_src(f.ip)[0] = 0x20;
+		if (rule == 2)
+			((uint8_t *)f.nd)[17] = 0;
+		if (rule == 3)
+			f.nd->code = 1;
+		if (rule == 4)
+			ip6_src(f.ip)[15] = 1; /* ourselves */
+		nd_finish(&f);
+		if (rule == 5)
+			f.nd->csum ^= 1;
+		DROPPED(&f.t.m, RA_BAD);
+	}
+	CU_ASSERT_FALSE(neigh_next_advert(table, &a));
+	for (unsigned i = 0; i < 31; i++)
+		DROPPED(router(&f), NEIGH_DONE);
+	DROPPED(router(&f), RA_FULL);
+	toy_world_end();
+}
+
 WEIR_TESTS("node/neigh_notice",
 	   TEST(a_tentative_address_is_not_answered_for_and_others_are_told_of),
 	   TEST(an_optimistic_address_is_answered_for_without_override),
 	   TEST(who_claims_an_address_of_ours_is_told_of_where_that_is_watched),
-	   TEST(a_nonce_is_passed_on), TEST(a_frame_that_is_given_leaves_by_its_interface))
+	   TEST(a_nonce_is_passed_on), TEST(a_frame_that_is_given_leaves_by_its_interface),
+	   TEST(a_routers_advertisement_is_passed_on_where_we_are_a_host),
+	   TEST(an_advertisement_that_breaks_a_rule_is_dropped))

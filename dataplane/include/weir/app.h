@@ -71,6 +71,8 @@ struct weir_app_port_conf {
 	bool coexist;	      /**< weir_xdp: share the interface with other XDP programs */
 	char *kernel;	      /**< name of the TAP by which the kernel sees it; NULL: none */
 	uint64_t dad;	      /**< probes of an IPv6 address; 0: no address is probed */
+	bool slaac;	      /**< addresses and default routes by router advertisements */
+	int interface_id;     /**< their second half: index in stable, eui64 */
 	bool optimistic;      /**< use addresses while they are probed */
 	struct weir_conf_list addresses; /**< struct weir_prefix */
 	struct weir_conf_list vlans;	 /**< struct weir_vlan_conf */

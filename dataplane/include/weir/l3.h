@@ -30,7 +30,7 @@
 /** Addresses of an interface that are still asked for at most: all, and the link-local one. */
 #define WEIR_IFACE_TENTATIVE_MAX (WEIR_IFACE_ADDRS_MAX + 1)
 /** Subnets of an interface without an address of ours at most. */
-#define WEIR_IFACE_ONLINK_MAX 16
+#define WEIR_IFACE_ONLINK_MAX 32
 /** Most members of an ECMP group. */
 #define WEIR_GROUP_MAX 64
 
@@ -57,6 +57,7 @@ struct weir_iface {
 	uint8_t addr_flags[WEIR_IFACE_ADDRS_MAX]; /**< of addr: enum weir_addr_flag */
 	uint8_t link_local_flags;		  /**< of link_local */
 	bool no_link_local;  /**< its link_local is not made: it is tentative, or a duplicate */
+	bool slaac;	     /**< a host on this link: 15_neigh_in takes router advertisements */
 	bool watched;	     /**< 15_neigh_in tells who else claims an address of ours */
 	uint8_t n_tentative; /**< how many of tentative are set */
 	uint8_t n_onlink;    /**< how many of onlink are set */

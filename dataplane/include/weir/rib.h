@@ -40,6 +40,7 @@ enum weir_route_source {
 	WEIR_ROUTE_CONNECTED, /**< follows from an interface's address; made by the table itself */
 	WEIR_ROUTE_STATIC,    /**< the configuration */
 	WEIR_ROUTE_KERNEL,    /**< mirrored from the kernel, where BIRD or FRR put it */
+	WEIR_ROUTE_RA,	      /**< a default router's advertisement (RFC 4861) */
 	WEIR_ROUTE_SOURCES    /**< how many there are */
 };
 
@@ -219,7 +220,7 @@ WEIR_MUST_CHECK int weir_rib_each(const struct weir_rib *rib,
 /** Count. */
 void weir_rib_stats(const struct weir_rib *rib, struct weir_rib_stats *out);
 
-/** "connected", "static", "kernel". */
+/** "connected", "static", "kernel", "ra". */
 const char *weir_route_source_name(enum weir_route_source source);
 /** "gateway", "link", "blackhole" ... */
 const char *weir_hop_kind_name(enum weir_hop_kind kind);
