@@ -12,6 +12,8 @@ void pkt_keep(struct rte_mbuf *m, uint32_t bytes)
 	uint32_t left = bytes;
 	uint16_t segs = 1;
 
+	if (bytes == m->pkt_len)
+		return;
 	for (; left > last->data_len; segs++) {
 		left -= last->data_len;
 		last = last->next;

@@ -41,8 +41,9 @@ struct curve {
 struct cubic {
 	struct reno reno;
 	struct hystart hystart;
-	struct curve curve, before; /* before: as it was when the episode began */
-	uint64_t last_ns;	    /* of an ACK, or of the begin of sending */
+	uint64_t last_ns; /* of an ACK, or of the begin of sending */
+	struct curve curve;
+	struct curve before; /* as it was when the episode began */
 };
 static_assert(sizeof(struct cubic) <= CC_PRIV_BYTES, "is struct cc's private part");
 

@@ -55,7 +55,7 @@ static int take_memory(struct weir_stack *s, const struct weir_stack_conf *c)
 
 	t->conns = aligned_alloc(RTE_CACHE_LINE_SIZE, (size_t)c->connections * sizeof(*t->conns));
 	t->counts = calloc(c->connections, sizeof(*t->counts));
-	t->works = calloc(c->active, sizeof(*t->works));
+	t->works = aligned_alloc(RTE_CACHE_LINE_SIZE, (size_t)c->active * sizeof(*t->works));
 	t->ports = calloc(c->sockets, sizeof(*t->ports));
 	t->port_users = calloc(UINT16_MAX + 1, sizeof(*t->port_users));
 	if (t->conns == NULL || t->counts == NULL || t->works == NULL || t->ports == NULL ||
@@ -226,6 +226,74 @@ uint32_t tcp_find(const struct tcp *t, uint32_t hash, const struct ends *e)
 	return ref;
 }
 
+/* ---- a burst's lines, on their way from memory all at once ---- */
+
+static void fetch(const void *at, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0((const char *)at + i);
+}
+
+/* Whose segment it may be: ends are not compared yet. NULL: no connection's. */
+static struct conn *fetch_conn(const struct tcp *t, const struct segment *g)
+{
+	uint32_t at = 0;
+	const uint32_t ref = tcp_table_next(t->table, g->hash, &at), i = ref >> REF_KIND_BITS;
+
+	switch (ref & ((1u << REF_KIND_BITS) - 1)) {
+	case REF_CONN:
+		fetch(&t->conns[i], sizeof(t->conns[i]));
+		fetch(&t->counts[i], sizeof(t->counts[i]));
+		return &t->conns[i];
+	case REF_HALF_OPEN:
+		rte_prefetch0(&t->half_open.at[i]);
+		return NULL;
+	case REF_TIME_WAIT:
+		rte_prefetch0(&t->time_wait.at[i]);
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+static const struct work *fetch_work(const struct conn *c)
+{
+	const struct work *w = work_of(c);
+
+	if (w != NULL)
+		fetch(w, WORK_BYTES_OFTEN);
+	return w;
+}
+
+/* What an ACK takes from the flight. */
+static void fetch_flight(const struct work *w)
+{
+	if (w->flight.head != NULL)
+		fetch(w->flight.head, sizeof(struct rte_mbuf) + sizeof(struct weir_meta));
+}
+
+/*
+ * Each step needs what the one before has fetched, and for all of the burst at once: so many
+ * connections wait for memory as often as one.
+ */
+static void fetch_burst(const struct tcp *t, const struct segment *g, uint16_t n)
+{
+	const struct work *works[BURST];
+	struct conn *conns[BURST];
+	uint16_t n_conns = 0, n_works = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		conns[n_conns] = fetch_conn(t, &g[i]);
+		n_conns += conns[n_conns] != NULL;
+	}
+	for (uint16_t i = 0; i < n_conns; i++) {
+		works[n_works] = fetch_work(conns[i]);
+		n_works += works[n_works] != NULL;
+	}
+	for (uint16_t i = 0; i < n_works; i++)
+		fetch_flight(works[i]);
+}
+
 static void input_one(struct weir_stack *s, struct segment *g)
 {
 	const uint32_t ref = tcp_find(s->tcp, g->hash, &g->ends);
@@ -269,6 +337,8 @@ void tcp_input(struct weir_stack *s, struct rte_mbuf **pkts, uint16_t n)
 			stack_count(&s->stats.tcp_bad, 1);
 			rte_pktmbuf_free(pkts[from + i]);
 		}
+		if (have > 1)
+			fetch_burst(s->tcp, g, have);
 		for (uint16_t i = 0; i < have; i++)
 			input_one(s, &g[i]);
 	}

@@ -40,7 +40,8 @@ struct cc_lost {
 	bool no_sack;
 };
 
-#define CC_PRIV_BYTES 256
+#define CC_PRIV_BYTES  256
+#define CC_BYTES_OFTEN 128 /* of struct cc, as far as Reno's kind uses it at each ACK */
 
 struct cc {
 	const struct cc_ops *ops;

@@ -72,44 +72,53 @@ struct mtu_search {
 	bool halves;		/* the most was tried, and did not pass */
 };
 
+/*
+ * In the order in which it is needed: each line to the begin of congestion control's private part
+ * is touched by nearly every segment and ACK, and fetched ahead (tcp.c).
+ */
 struct work {
-	struct cc cc;
-	struct loss loss;
 	/* Sending: flight is SND.UNA to SND.NXT by sequence number, unsent what follows it. */
 	struct seg_queue flight, unsent;
-	struct rte_mbuf *lost_from; /* no segment of the flight before it is LOST; NULL: none is */
-	uint32_t flight_seqs;	    /* sequence numbers of the flight: its payload, SYN and FIN */
+	uint32_t flight_seqs; /* sequence numbers of the flight: its payload, SYN and FIN */
 	uint32_t sacked_bytes, lost_bytes, resent_bytes; /* of the flight */
-	uint32_t lost_all_bytes;			 /* found lost since it began, wraps */
-	uint64_t delivered, delivered_ns, first_sent_ns; /* rate samples */
-	uint64_t app_limited; /* delivered must pass this until samples count again; 0: they do */
-	uint64_t sent_ns;     /* when anything was sent last */
-	uint64_t hold_at_ns;  /* what is corked leaves then; 0: none is */
+
+	uint64_t sent_ns;    /* when anything was sent last */
+	uint64_t hold_at_ns; /* what is corked leaves then; 0: none is */
 	uint64_t
 		rtx_at_ns; /* RTO, TLP or RACK's reordering timer, or a zero-window probe; 0: off */
-	uint64_t ack_at_ns;  /* a delayed ACK; 0: none */
-	uint64_t pace_at_ns; /* nothing is sent before */
-	uint8_t rtx_kind;    /* enum rtx_kind */
+	uint64_t ack_at_ns;   /* a delayed ACK; 0: none */
+	uint64_t pace_at_ns;  /* nothing is sent before */
+	uint64_t app_limited; /* delivered must pass this until samples count again; 0: they do */
+	uint32_t small_end;   /* of the last segment that was not full; with has_small */
+	uint8_t rtx_kind;     /* enum rtx_kind */
 	bool cwnd_limited;
-	uint32_t small_end; /* of the last segment that was not full; with has_small */
 	bool has_small;
-	bool is_overdue; /* send what the window takes, however little */
-	struct mtu_search mtu;
+	bool is_overdue;	 /* send what the window takes, however little */
+	uint32_t lost_all_bytes; /* found lost since it began, wraps */
+	uint32_t free;		 /* next free one */
+
+	uint64_t delivered, delivered_ns, first_sent_ns; /* rate samples */
+	struct rte_mbuf *lost_from; /* no segment of the flight before it is LOST; NULL: none is */
 	/* Receiving. */
 	struct seg_queue ready; /* in order, not read yet */
+	uint64_t tune_at_ns;	/* auto-tuning of the window: since when it counts */
+
 	struct seg_queue early; /* out of order: by sequence number, without overlaps */
-	struct seq_range newest[SACK_BLOCKS]; /* of early: where something came last, first */
-	struct seq_range dsack;		      /* to be told once; from == to: none */
+	uint32_t tune_copied;	/* bytes read since then */
+	uint16_t ranges;	/* of early */
 	uint8_t n_newest;
-	uint16_t ranges; /* of early */
-	/* Auto-tuning of the receive window. */
-	uint32_t tune_copied;
-	uint64_t tune_at_ns;
-	/* Fast open, until our SYN-ACK is acknowledged. */
-	weir_sock fast_listener; /* counts it as pending; WEIR_NO_SOCK: none does */
 	bool gives_cookie;	 /* with the SYN-ACK: what the peer has shown is an old one */
-	uint32_t free;		 /* next free one */
-};
+	struct seq_range dsack;	 /* to be told once; from == to: none */
+	weir_sock fast_listener; /* counts it as pending; WEIR_NO_SOCK: none does */
+	struct mtu_search mtu;
+
+	struct loss loss __rte_cache_aligned;
+	struct cc cc __rte_cache_aligned;
+	struct seq_range newest[SACK_BLOCKS]; /* of early: where something came last, first */
+} __rte_cache_aligned;
+#define WORK_BYTES_OFTEN (offsetof(struct work, cc) + CC_BYTES_OFTEN)
+
+static_assert(WORK_BYTES_OFTEN == 8 * RTE_CACHE_LINE_SIZE, "as many lines are fetched ahead");
 
 enum rtx_kind { RTX_NONE, RTX_RTO, RTX_TLP, RTX_REORDER, RTX_PROBE };
 
