@@ -137,6 +137,7 @@ int weir_engine_create(const struct weir_engine_conf *conf, struct weir_engine *
 		.gens = conf->gens,
 		.rxqs = e->rxqs,
 		.n_rxqs = conf->n_rxqs,
+		.gather_ns = conf->gather_ns,
 		.limits = conf->limits,
 		.secret = conf->secret,
 	};
@@ -353,6 +354,12 @@ static void rest(struct weir_engine *e, unsigned got)
 	const uint64_t begin = e->since_tsc;
 	uint64_t rest_ns;
 	enum weir_rest how = weir_poll_rest(&e->poll, &e->poll_cfg, got, now_ns, due_ns, &rest_ns);
+
+	/* Packets gather: no interrupt tells when they are to be taken. */
+	if (unlikely(how == WEIR_REST_BLOCK && now_ns < e->shard.gather_until_ns)) {
+		how = WEIR_REST_NAP;
+		rest_ns = RTE_MIN(rest_ns, e->shard.gather_until_ns - now_ns);
+	}
 
 	/* epoll counts milliseconds: what is shorter is a nap. */
 	if (how == WEIR_REST_BLOCK && rest_ns < NS_PER_MS) {

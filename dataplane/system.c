@@ -156,6 +156,7 @@ static int make_engine(struct weir_system *s, const struct weir_system_conf *con
 		.pool = s->pool[plan->worker_node[worker]],
 		.burst = conf->burst,
 		.poll = conf->poll,
+		.gather_ns = conf->gather_ns,
 		.limits = conf->limits,
 		.tracker = conf->tracker,
 		.secret = s->secret,

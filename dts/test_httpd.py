@@ -347,6 +347,29 @@ def test_ab_is_answered_without_errors(net: Routed, address: str, keeps: bool) -
     assert counts.get("Keep-Alive requests", 0) == (n if keeps else 0), said_
 
 
+@pytest.mark.parametrize("poll", ("busy", "interrupt"))
+def test_what_comes_in_a_row_gathers(tmp_path: Path, poll: str) -> None:
+    """runtime.gather: several at once are worth a wait, one alone is not.
+
+    Steps: wrk with 16 connections for a second, a millisecond to gather; then curl.
+    Check: no errors; packets come by five and more, as they do not without (1 to 2); curl is answered,
+    and a worker that may sleep naps meanwhile.
+    """
+    with Lab() as lab:
+        line = lab.line(ipv6=True)
+        give_addresses(line.left, (LEFT, LEFT6), (WAN, WAN6))
+        runtime = {"poll": poll, "gather": "1ms"}
+        with routed(tmp_path, line, {"runtime": runtime}, "weir-httpd") as net:
+            wrk = line.left.netns.run("wrk", "-t1", "-c16", "-d1s", url(WAN, "/health")).stdout
+            rx = {name: net.app.since_start(f"weir_stage_{name}_total", "stage")["00_rx"]
+                  for name in ("packets", "bursts")}
+            naps = net.app.since_start("weir_worker_rests_total", "kind").get("nap", 0)
+            assert peers.curl(line.left.netns, url(WAN, "/health")) == b"ok\n"
+    assert "Socket errors" not in wrk and "Non-2xx" not in wrk and "Requests/sec" in wrk
+    assert rx["packets"] >= 5 * rx["bursts"]
+    assert (naps > rx["bursts"] / 2) == (poll == "interrupt")
+
+
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[Routed]:
     """A server that waits for nobody, with few places for requests in pieces."""

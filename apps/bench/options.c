@@ -409,6 +409,9 @@ int bench_check(const void *conf, const char *file, struct weir_why *why)
 		return weir_conf_fail(why, file, b->at.line,
 				      "bench.source and bench.destination must be of one family: "
 				      "both IPv4 or both IPv6");
+	if (c->app.runtime.gather != 0)
+		return weir_conf_fail(why, file, c->app.runtime.at.line,
+				      "runtime.gather must be 0: weir-bench takes what is there");
 	weir_conf_each (p, &c->app.ports) {
 		if (c->txq != 0 && c->txq != p->queues)
 			return weir_conf_fail(why, file, p->at.line,

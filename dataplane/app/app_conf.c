@@ -28,6 +28,11 @@ static const struct weir_conf_key runtime_keys[] = {
 	 .def = "adaptive",
 	 .doc = "How a worker rests: busy never does; adaptive spins, pauses, naps, then sleeps "
 		"until a queue has packets; interrupt sleeps at once."},
+	{WEIR_CONF_KEY(struct weir_runtime_conf, gather), .type = WEIR_CONF_DURATION,
+	 .max = 1000000, .def = "0s",
+	 .doc = "How long a worker lets packets gather when it has found several, before it looks for "
+		"more: so it makes fewer system calls, and with warmer caches. What comes alone is "
+		"taken at once. 0: not at all; 50us suits a server over AF_XDP."},
 	{WEIR_CONF_KEY(struct weir_runtime_conf, wakeup), .type = WEIR_CONF_ENUM,
 	 .names = wakeup_names, .def = "saving",
 	 .doc = "saving leaves it to the host how deeply an idle core sleeps; fast keeps the machine's "

@@ -181,6 +181,7 @@ static const char *section_differs(const struct weir_app_conf *a, const struct w
 
 	return !same_numbers(&ra->workers, &rb->workers)      ? "runtime.workers"
 	       : ra->poll != rb->poll			      ? "runtime.poll"
+	       : ra->gather != rb->gather		      ? "runtime.gather"
 	       : ra->wakeup != rb->wakeup		      ? "runtime.wakeup"
 	       : ra->priority != rb->priority		      ? "runtime.priority"
 	       : ra->hugepages != rb->hugepages		      ? "runtime.hugepages"
@@ -295,6 +296,7 @@ int app_sys_conf(const struct weir_app *app, const void *conf, struct weir_syste
 		.cores = cores,
 		.workers = (uint16_t)c->runtime.workers.n,
 		.poll = (enum weir_poll_mode)c->runtime.poll,
+		.gather_ns = c->runtime.gather,
 		.priority = (uint8_t)c->runtime.priority,
 		.hugepages = (enum weir_hugepages)c->runtime.hugepages,
 		.burst = (uint16_t)c->runtime.burst,

@@ -158,6 +158,18 @@ static enum bench_verb verb(const char *line)
 	return c.verb;
 }
 
+static void test_check_refuses_to_let_packets_gather(void)
+{
+	struct weir_why why = {""};
+	struct bench_conf c;
+
+	CU_ASSERT_EQUAL_FATAL(default_conf(&c), 0);
+	c.app.runtime.gather = 50000;
+	CU_ASSERT_EQUAL(bench_check(&c, "test", &why), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "runtime.gather must be 0"));
+	weir_conf_free(&bench_schema, &c);
+}
+
 static void test_the_prompt_knows_testpmds_words(void)
 {
 	struct bench_command c;
@@ -216,5 +228,6 @@ static void test_a_wrong_line_is_refused_and_changes_nothing(void)
 WEIR_TESTS("bench/options", TEST(the_default_is_as_testpmds),
 	   TEST(options_go_over_the_configuration), TEST(a_wrong_value_is_refused_with_its_option),
 	   TEST(a_port_is_a_device_if_dpdk_would_know_it),
-	   TEST(check_refuses_what_does_not_fit_together), TEST(the_prompt_knows_testpmds_words),
+	   TEST(check_refuses_what_does_not_fit_together),
+	   TEST(check_refuses_to_let_packets_gather), TEST(the_prompt_knows_testpmds_words),
 	   TEST(a_wrong_line_is_refused_and_changes_nothing))

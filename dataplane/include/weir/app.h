@@ -35,6 +35,7 @@ struct weir_runtime_conf {
 	struct weir_conf_at at;	       /**< the section's line */
 	struct weir_conf_list workers; /**< uint64_t: cores */
 	int poll;		       /**< enum weir_poll_mode */
+	uint64_t gather;	       /**< ns that packets gather behind several; 0: none */
 	int wakeup;		       /**< enum weir_wakeup */
 	uint64_t priority;	       /**< SCHED_FIFO's of the workers; 0: none */
 	int hugepages;		       /**< enum weir_hugepages */

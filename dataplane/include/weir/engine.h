@@ -44,6 +44,7 @@ struct weir_engine_conf {
 	struct weir_queue txq[WEIR_PORTS_MAX]; /**< by port id */
 	uint16_t burst;			       /**< 1 to 256; 0: the default */
 	enum weir_poll_mode poll;	       /**< how it rests */
+	uint64_t gather_ns;		/**< a pipeline's pause behind several packets; 0: none */
 	struct weir_limits limits;	/**< sizes of its tables; not looked at with a callback */
 	struct weir_siphash_key secret; /**< random, from whoever makes the engines */
 	struct weir_gens *gens;		/**< NULL: a pipeline that reads no configuration */

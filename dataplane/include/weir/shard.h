@@ -82,6 +82,8 @@ struct weir_shard {
 	struct weir_gens *gens;		/**< the system's generations; NULL: none are read */
 	const struct weir_queue *rxqs;	/**< the queues that it polls */
 	uint16_t n_rxqs;		/**< how many of them; 0 while the worker drains */
+	uint64_t gather_ns;		/**< how long packets gather behind several; constant */
+	uint64_t gather_until_ns;	/**< 00_rx takes nothing before; the worker writes */
 	bool draining;			/**< the last passes: what is inside comes to its end */
 	struct weir_queue txq[WEIR_PORTS_MAX]; /**< its queue of each port; port NULL: by handoff */
 	struct weir_limits limits;	       /**< sizes of its tables; constant */

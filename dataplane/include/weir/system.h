@@ -36,6 +36,7 @@ struct weir_system_conf {
 	const uint16_t *cores;	       /**< one worker on each */
 	uint16_t workers;	       /**< 1 to WEIR_WORKERS_MAX */
 	enum weir_poll_mode poll;      /**< how workers rest */
+	uint64_t gather_ns;	       /**< as in weir_engine_conf */
 	uint8_t priority;	       /**< SCHED_FIFO's of the workers, 1 to 99; 0: none */
 	enum weir_hugepages hugepages; /**< as EAL was told: small pages need more memory */
 	uint16_t burst;		       /**< 0: the default */
