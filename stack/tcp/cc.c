@@ -82,21 +82,28 @@ bool reno_see(struct cc *c, const struct cc_ack *a)
 		r->round_end = a->nxt;
 		r->was_limited = r->limited;
 		r->limited = false;
+		r->was_most_bytes = r->most_bytes;
+		r->most_bytes = 0;
 	}
 	r->limited |= a->cwnd_limited;
+	r->most_bytes = RTE_MAX(r->most_bytes, a->flight_before_bytes);
 	return ends;
 }
 
 bool reno_may_grow(struct cc *c, const struct cc_ack *a)
 {
 	const struct reno *r = reno_of(c);
+	const uint32_t most = RTE_MAX(r->most_bytes, r->was_most_bytes);
 
 	if (a->only_sacked || (a->in_recovery && r->phase != RENO_TIMEOUT))
 		return false; /* PRR sets the window in recovery */
 	if (r->limited || r->was_limited)
 		return true;
-	/* A paced sender need not have used it all yet: it doubles what is on its way. */
-	return cc_in_slow_start(c) && c->cwnd_bytes / 2 < a->flight_before_bytes;
+	/*
+	 * A paced sender need not have used it all yet, nor one that asks and answers: it doubles
+	 * what was on its way (RFC 7661; Linux: max_packets_out).
+	 */
+	return cc_in_slow_start(c) && c->cwnd_bytes / 2 < most;
 }
 
 uint32_t reno_slow_start_limit(struct cc *c, uint32_t limit)

@@ -21,7 +21,8 @@ enum reno_phase {
 struct reno {
 	uint32_t credit_bytes; /* acked, and not turned into a wider window yet (RFC 3465) */
 	uint32_t round_end;    /* SND.NXT when the round began; with in_round */
-	uint8_t phase;	       /* enum reno_phase */
+	uint32_t most_bytes, was_most_bytes; /* on their way, in this round; in the one before */
+	uint8_t phase;			     /* enum reno_phase */
 	bool in_round;
 	bool limited, was_limited; /* all the window was used in this round; in the one before */
 };
