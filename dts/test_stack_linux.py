@@ -241,7 +241,7 @@ def test_a_window_that_stays_shut_opens_again(net: Beyond, address: str) -> None
     Check: Linux has advertised no window meanwhile; weir holds no more than its buffers; all comes.
     """
     size = 32 * MIB if LONG else 6 * MIB
-    with dialled(net.far, address, timeout=60) as sock:
+    with dialled(net.far, address, timeout=180 if LONG else 60) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         with sending(sock, size):
             pause(120 if LONG else 1)
