@@ -20,6 +20,12 @@ void weir_local_attach(struct weir_shard *s, struct weir_local *l)
 	s->local = l;
 }
 
+/* To many: who sends has said by which interface. */
+static bool is_to_many(const struct rte_ipv4_hdr *ip4, const struct rte_ipv6_hdr *ip6, bool v4)
+{
+	return v4 ? *(const uint8_t *)&ip4->dst_addr >= 0xe0 : *ip6_dst(ip6) == 0xff;
+}
+
 static void dress(struct rte_mbuf *m)
 {
 	const struct rte_ipv4_hdr *ip4 = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
@@ -28,7 +34,7 @@ static void dress(struct rte_mbuf *m)
 
 	*weir_meta(m) = (struct weir_meta){
 		.port_in = WEIR_NO_PORT,
-		.iface_in = WEIR_NO_IFACE,
+		.iface_in = is_to_many(ip4, ip6, v4) ? weir_meta(m)->iface_in : WEIR_NO_IFACE,
 		.hop = WEIR_NO_HOP,
 		.flags = WEIR_META_OURS | WEIR_META_L4 | (v4 ? WEIR_META_IP4 : WEIR_META_IP6),
 		.l4_off = v4 ? rte_ipv4_hdr_len(ip4) : sizeof(*ip6),

@@ -156,6 +156,80 @@ bool weir_local_way(const struct weir_shard *s, const struct weir_addr *to,
 	}
 }
 
+/* ---- groups and broadcasts ---- */
+
+static bool is_group(const struct weir_addr *a)
+{
+	return a->family == 4 ? a->bytes[0] >> 4 == 0xe : a->bytes[0] == 0xff;
+}
+
+/* The address of an interface to send from to many. NULL: it does not speak the family. */
+static const struct weir_addr *source_of(const struct weir_iface *f, const struct weir_addr *to)
+{
+	const bool of_link = to->family == 6 && (to->bytes[1] & 0xf) <= 2;
+
+	for (uint8_t k = 0; !of_link && k < f->n_addrs; k++)
+		if (f->addr[k].addr.family == to->family)
+			return &f->addr[k].addr;
+	return to->family == 6 && f->link_local.family == 6 ? &f->link_local : NULL;
+}
+
+static bool has_address(const struct weir_iface *f, const struct weir_addr *addr)
+{
+	if (weir_addr_equal(&f->link_local, addr))
+		return true;
+	for (uint8_t k = 0; k < f->n_addrs; k++)
+		if (weir_addr_equal(&f->addr[k].addr, addr))
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct weir_l3 *l3, uint16_t i, const struct weir_local_link *want)
+{
+	if (want->iface != WEIR_NO_IFACE)
+		return i == want->iface;
+	return want->from.family == 0 || has_address(&l3->ifaces[i], &want->from);
+}
+
+/* The interface whose subnet has this broadcast address; WEIR_NO_IFACE: none has. */
+static uint16_t subnet_of(const struct weir_l3 *l3, const struct weir_addr *to)
+{
+	const struct weir_hop *hop = &l3->hops[look_up(l3, to)];
+
+	return hop->kind == WEIR_HOP_BROADCAST ? hop->iface : WEIR_NO_IFACE;
+}
+
+bool weir_local_link(const struct weir_shard *s, const struct weir_addr *to,
+		     const struct weir_local_link *want, struct weir_local_link *out)
+{
+	static const struct weir_addr all = {4, {255, 255, 255, 255}}, none;
+	const struct weir_l3 *l3 = local_l3(s);
+	struct weir_local_link one;
+	bool found = false;
+	const struct weir_addr *from;
+
+	if (l3 == NULL || (to->family != 4 && to->family != 6))
+		return false;
+	if (!is_group(to) && !weir_addr_equal(to, &all)) {
+		one = (struct weir_local_link){.iface = subnet_of(l3, to)};
+		want = &one;
+		if (one.iface == WEIR_NO_IFACE)
+			return false;
+	}
+	for (uint16_t i = 0; i < l3->n_ifaces; i++) {
+		if (l3->ifaces[i].port == WEIR_NO_PORT || !is_wanted(l3, i, want))
+			continue;
+		from = source_of(&l3->ifaces[i], to);
+		if (from != NULL || !found)
+			*out = (struct weir_local_link){i, l3->ifaces[i].mtu,
+							from == NULL ? none : *from};
+		found = true;
+		if (from != NULL)
+			break;
+	}
+	return found;
+}
+
 bool weir_local_owns(const struct weir_shard *s, const struct weir_tuple *in)
 {
 	const struct weir_handoff *h = s->handoff;

@@ -13,20 +13,27 @@
 #define OUT_BURST 64
 #define IN_BURST  64
 
+#define GROUPS_DEFAULT 64
+
 int weir_stack_create(const struct weir_stack_conf *conf, struct weir_stack **out)
 {
 	struct weir_stack *s;
 	int rc;
 
 	if (conf->pool == NULL || conf->output == NULL || conf->sockets == 0 ||
-	    conf->sockets > WEIR_STACK_SOCKETS_MAX || conf->socket_pkts == 0)
+	    conf->sockets > WEIR_STACK_SOCKETS_MAX || conf->socket_pkts == 0 ||
+	    conf->groups > WEIR_STACK_GROUPS_MAX)
 		return -EINVAL;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return -ENOMEM;
 	s->conf = *conf;
+	if (s->conf.groups == 0)
+		s->conf.groups = GROUPS_DEFAULT;
 	s->now_ns = conf->now_ns;
 	rc = sock_table_create(s);
+	if (rc == 0)
+		rc = groups_create(s);
 	if (rc == 0)
 		rc = tcp_create(s);
 	if (rc < 0) {
@@ -45,6 +52,7 @@ void weir_stack_free(struct weir_stack *s)
 		return;
 	tcp_free(s);
 	sock_table_free(s);
+	groups_free(s);
 	while ((m = pkt_take(&s->out)) != NULL)
 		rte_pktmbuf_free(m);
 	free(s);
@@ -70,8 +78,11 @@ static bool input_one(struct weir_stack *s, struct rte_mbuf *m)
 	switch (weir_meta(m)->proto) {
 	case IPPROTO_UDP:
 		return udp_input(s, m);
-	case IPPROTO_ICMP:
+	case IPPROTO_IGMP:
+		return group_input(s, m);
 	case IPPROTO_ICMPV6:
+		return icmp_input(s, m) || group_input(s, m);
+	case IPPROTO_ICMP:
 		return icmp_input(s, m);
 	default:
 		return false;
@@ -103,11 +114,14 @@ uint16_t weir_stack_input(struct weir_stack *s, struct rte_mbuf **pkts, uint16_t
 uint64_t weir_stack_poll(struct weir_stack *s, uint64_t now_ns)
 {
 	struct rte_mbuf *pkts[OUT_BURST];
-	uint64_t due_ns = UINT64_MAX;
+	uint64_t due_ns, tcp_due_ns;
 
 	s->now_ns = now_ns;
-	if (s->tcp != NULL)
-		due_ns = tcp_poll(s);
+	due_ns = groups_poll(s);
+	if (s->tcp != NULL) {
+		tcp_due_ns = tcp_poll(s);
+		due_ns = RTE_MIN(due_ns, tcp_due_ns);
+	}
 	while (s->out.n > 0) {
 		uint16_t n = 0;
 

@@ -22,6 +22,9 @@ enum sock_flag {
 	SOCK_REUSEADDR = 1 << 0,
 	SOCK_REUSEPORT = 1 << 1,
 	SOCK_FROM_WAY = 1 << 2, /* bound to any; its address is that of the way to its peer */
+	SOCK_BROADCAST = 1 << 3,
+	SOCK_NO_LOOP = 1 << 4,	  /* IP_MULTICAST_LOOP is off */
+	SOCK_OWN_GROUPS = 1 << 5, /* IP_MULTICAST_ALL is off */
 };
 
 struct sock {
@@ -31,6 +34,9 @@ struct sock {
 	struct weir_endpoint peer; /* of one that is connected; port 0: of none */
 	uint32_t next;		   /* in its bucket of the table, or of the free ones */
 	uint32_t next_port;	   /* in its port's bucket */
+	uint32_t memberships;	   /* the groups that it has joined (ip_group.c) */
+	uint16_t group_iface;	   /* by which it sends to groups; WEIR_NO_IFACE: any */
+	uint8_t group_ttl;	   /* and with which TTL */
 	uint32_t next_ready;	   /* in the list of those that have become ready */
 	uint8_t generation;	   /* 1 to 255 */
 	uint8_t error;		   /* errno, told once */
@@ -67,6 +73,7 @@ struct weir_stack {
 	uint64_t now_ns;     /* of the last input or poll */
 	uint64_t held_bytes; /* in buffers received and queued in all connections, held_of() */
 	struct tcp *tcp;     /* NULL: no connections */
+	struct groups *groups;
 	struct settings_table *settings;
 	bool has_pmtu; /* something is known of a path, or was */
 	struct pmtu pmtu[PMTU_SETS][PMTU_WAYS];
@@ -112,6 +119,12 @@ void pkt_keep(struct rte_mbuf *m, uint32_t bytes);
 /* Free the first @bytes; it has so many. @return what is left, with its metadata. */
 WEIR_MUST_CHECK struct rte_mbuf *pkt_skip(struct rte_mbuf *m, uint32_t bytes);
 
+/* To a group; the family is 4 or 6. */
+static inline bool addr_is_group(const struct weir_addr *a)
+{
+	return a->family == 4 ? a->bytes[0] >> 4 == 0xe : a->bytes[0] == 0xff;
+}
+
 /* The error that waits to be told, once, as calls return it; 0: none. */
 static inline int sock_error(struct sock *k)
 {
@@ -142,6 +155,12 @@ void sock_forget_closed(struct weir_stack *s);
  */
 struct sock *sock_find(struct weir_stack *s, const struct weir_endpoint *at,
 		       const struct weir_endpoint *from);
+/*
+ * All who hear a datagram for many that is to @at: those bound there, and those connected to @from,
+ * one after the other; @k is NULL at first. NULL: no more.
+ */
+struct sock *sock_each(struct weir_stack *s, const struct sock *k, const struct weir_endpoint *at,
+		       const struct weir_endpoint *from);
 /* Whether one with these flags may be bound there: nobody is, or all who are share it. */
 bool udp_may_bind(struct weir_stack *s, const struct weir_endpoint *at, uint8_t flags);
 /* @return 0, -EINVAL (it is bound, or no port) or -EADDRINUSE. */
@@ -162,9 +181,43 @@ void sock_set_peer(struct weir_stack *s, struct sock *k, const struct weir_addr 
 void ip_send(struct weir_stack *s, struct rte_mbuf *m, const struct weir_addr *src,
 	     const struct weir_addr *dst, uint8_t proto, uint8_t tos);
 #define IP_HEADER_MOST 40
+#define IP_HOPS	       64 /* RFC 1700's default, and everybody's */
 /* The same for TCP, which finds a path's MTU (DF set). Addresses in network order. */
 void ip_send_tcp(struct weir_stack *s, struct rte_mbuf *m, const uint8_t *src, const uint8_t *dst,
 		 bool v6, uint8_t tos);
+
+/* The header of one to a group or by broadcast, which leaves by @iface. It is not queued yet. */
+void ip_put_many(struct weir_stack *s, struct rte_mbuf *m, const struct weir_addr *src,
+		 const struct weir_addr *dst, uint8_t tos, uint8_t ttl, uint16_t iface);
+/* Send a message about groups: TTL 1, and routers are to look at it. */
+void ip_send_alert(struct weir_stack *s, struct rte_mbuf *m, const struct weir_addr *src,
+		   const struct weir_addr *dst, uint16_t iface);
+
+/* weir_stack_conf.link; false too if there is none. @out stays as it is then. */
+static inline bool ip_link(const struct weir_stack *s, const struct weir_addr *to,
+			   const struct weir_link *want, struct weir_link *out)
+{
+	return s->conf.link != NULL && s->conf.link(s->conf.ctx, to, want, out);
+}
+
+/* ip/ip_group.c: groups that are heard. */
+
+#define MEMBERSHIPS_A_GROUP  4
+#define MEMBERSHIPS_A_SOCKET 20 /* as Linux: net.ipv4.igmp_max_memberships */
+
+int groups_create(struct weir_stack *s);
+void groups_free(struct weir_stack *s);
+/* @return 0, -EADDRINUSE (it has joined already) or -ENOBUFS (a table is full). */
+int group_join(struct weir_stack *s, struct sock *k, uint16_t iface, const struct weir_addr *a);
+/* WEIR_NO_IFACE: on whichever. @return 0 or -EADDRNOTAVAIL (it has not joined). */
+int group_leave(struct weir_stack *s, struct sock *k, uint16_t iface, const struct weir_addr *a);
+void group_leave_all(struct weir_stack *s, struct sock *k);
+bool group_is_member(const struct weir_stack *s, const struct sock *k, uint16_t iface,
+		     const struct weir_addr *a);
+/* Reports that are due. @return when the next are. */
+uint64_t groups_poll(struct weir_stack *s);
+/* ip/ip_group_msg.c: IGMP, and ICMPv6 that may be MLD. False: it is not, and the caller's. */
+bool group_input(struct weir_stack *s, struct rte_mbuf *m);
 
 /* ip/ip_icmp_in.c: errors about what we have sent. */
 
@@ -210,9 +263,12 @@ bool tcp_icmp(struct weir_stack *s, const struct ip_error *e);
  */
 int udp_choose(struct weir_stack *s, const struct weir_addr *ours, const struct weir_endpoint *peer,
 	       struct weir_endpoint *out);
-/* Where to send from to @to: 0, -ENETUNREACH or -EADDRNOTAVAIL. */
+/*
+ * Where to send from to @to, and if that is for many by which interface, else WEIR_NO_IFACE.
+ * @return 0, -ENETUNREACH, -EADDRNOTAVAIL, -EINVAL (families differ) or -EACCES (broadcast).
+ */
 int udp_source(struct weir_stack *s, const struct sock *k, const struct weir_addr *to,
-	       struct weir_addr *out);
+	       struct weir_addr *out, uint16_t *iface);
 /* Port 0: one is chosen. @return 0, -EINVAL (it is bound) or -EADDRINUSE. */
 int udp_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *at);
 /*
@@ -220,10 +276,33 @@ int udp_bind(struct weir_stack *s, struct sock *k, const struct weir_endpoint *a
  * @return 0, -EINVAL, -ENETUNREACH or -EADDRNOTAVAIL.
  */
 int udp_connect(struct weir_stack *s, struct sock *k, const struct weir_endpoint *to);
-/* SO_REUSEADDR, SO_REUSEPORT, IP_TOS and IPV6_TCLASS; @return as weir_setsockopt(). */
-int udp_setsockopt(struct sock *k, int level, int name, const void *value, uint32_t bytes);
+/* The options of UDP sockets; @return as weir_setsockopt(). */
+int udp_setsockopt(struct weir_stack *s, struct sock *k, int level, int name, const void *value,
+		   uint32_t bytes);
 /* The same, SO_ERROR and SO_TYPE: all are an int. */
 int udp_getsockopt(struct sock *k, int level, int name, int *number);
 /* Give a payload its headers and queue it. @return as weir_udp_send(). */
 int udp_send(struct weir_stack *s, struct sock *k, struct rte_mbuf *payload,
 	     const struct weir_endpoint *to, const struct weir_addr *from);
+/* A datagram of pkt_len that is a socket's now, or dropped because its queue is full. */
+void udp_give(struct weir_stack *s, struct sock *k, struct rte_mbuf *m);
+/* Cut what stands behind a datagram. False: it lies about its length, is counted and freed. */
+bool udp_trim(struct weir_stack *s, struct rte_mbuf *m);
+
+/* udp/udp_group.c: groups and broadcast. */
+
+/* A datagram for many. False: nobody takes it, and it is the caller's. */
+bool udp_input_many(struct weir_stack *s, struct rte_mbuf *m, const struct weir_endpoint *from,
+		    const struct weir_endpoint *to);
+/* Whether an address is a group's or a broadcast: nobody sends from there. */
+bool udp_is_many(struct weir_stack *s, const struct weir_addr *a);
+/* How @to is reached if it is for many: 1; 0: it is not; -ENETUNREACH or -EACCES. */
+int udp_link(struct weir_stack *s, const struct sock *k, const struct weir_addr *to,
+	     struct weir_link *out);
+/* Send one that has its UDP header. */
+void udp_send_many(struct weir_stack *s, const struct sock *k, struct rte_mbuf *m,
+		   const struct weir_addr *source, const struct weir_endpoint *to, uint16_t iface);
+/* Options about groups; -ENOPROTOOPT: it is none. */
+int group_setsockopt(struct weir_stack *s, struct sock *k, int level, int name, const void *value,
+		     uint32_t bytes);
+int group_getsockopt(const struct sock *k, int level, int name, int *number);

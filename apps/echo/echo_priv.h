@@ -13,6 +13,7 @@ struct echo_peer {
 
 #define ECHO_SOCKETS_MOST WEIR_SHARED_MOST
 #define ECHO_PEERS_MOST	  64
+#define ECHO_GROUPS_MOST  20 /* a socket's */
 #define ECHO_UDP_MOST	  (ECHO_SOCKETS_MOST + ECHO_PEERS_MOST)
 
 struct echo_section {
@@ -21,6 +22,7 @@ struct echo_section {
 	uint64_t waiting;		     /* datagrams at most */
 	uint64_t sockets;		     /* that share the port of UDP */
 	struct weir_conf_list peers;	     /* of struct echo_peer: with sockets of their own */
+	struct weir_conf_list groups;	     /* of struct weir_addr */
 	uint64_t idle;			     /* ns that a connection may be silent; 0: for ever */
 };
 

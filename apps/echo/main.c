@@ -64,6 +64,10 @@ static const struct weir_conf_key echo_keys[] = {
 	 .max = ECHO_SOCKETS_MOST, .def = "1",
 	 .doc = "Sockets of each worker that share the UDP port (SO_REUSEPORT): a hash of both "
 		"ends chooses one for each client."},
+	{WEIR_CONF_KEY(struct echo_section, groups), .type = WEIR_CONF_ADDR, .many = WEIR_CONF_LIST,
+	 .one_ok = true, .max_items = ECHO_GROUPS_MOST,
+	 .doc = "Multicast groups whose datagrams to the UDP port are sent back too, on the first "
+		"interface with an address of the family."},
 	{WEIR_CONF_KEY(struct echo_section, peers), .type = WEIR_CONF_RECORD,
 	 .many = WEIR_CONF_LIST, .sub = &peer_schema, .max_items = ECHO_PEERS_MOST,
 	 .doc = "Peers that each have a socket at the UDP port that is connected to them."},

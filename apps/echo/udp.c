@@ -7,6 +7,8 @@
 
 #include "echo_priv.h"
 
+#include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <weir/error.h>
 
@@ -19,12 +21,19 @@ static bool answers_by_itself(uint16_t port, uint16_t ours)
 	return port == ours || port == 7 || port == 13 || port == 17 || port == 19 || port == 37;
 }
 
+/* From the address that was asked, if it is ours alone. */
+static int answer(struct echo_worker *w, const struct echo_udp *u, struct weir_dgram *d)
+{
+	return weir_udp_send(w->stack.stack, u->sock, d->payload, &d->from,
+			     d->to_many ? NULL : &d->to.addr);
+}
+
 static void echo_one(struct echo_worker *w, struct echo_udp *u, struct weir_dgram *d)
 {
 	if (answers_by_itself(d->from.port, d->to.port)) {
 		weir_count(&w->ignored, 1);
 		rte_pktmbuf_free(d->payload);
-	} else if (weir_udp_send(w->stack.stack, u->sock, d->payload, &d->from, &d->to.addr) == 0) {
+	} else if (answer(w, u, d) == 0) {
 		weir_count(&w->echoed, 1);
 		weir_count(&u->echoed, 1);
 	} else {
@@ -41,7 +50,10 @@ void echo_datagrams(struct stack_worker *stack, weir_sock sock)
 	while (u->sock != sock) /* it is one of them */
 		u++;
 	while (weir_udp_recv(stack->stack, sock, &d) == 0)
-		echo_one(w, u, &d);
+		if (d.to_many && u != w->udp)
+			rte_pktmbuf_free(d.payload); /* the first has it too, and answers */
+		else
+			echo_one(w, u, &d);
 }
 
 /* A socket at the port, for @peer (NULL: for all), as one of those that share it. */
@@ -61,6 +73,37 @@ static int open_one(struct echo_worker *w, uint16_t port, const struct weir_endp
 		rc = weir_connect(s, u->sock, peer);
 	w->n_udp += rc == 0;
 	return rc;
+}
+
+/* The first socket joins: by an interface that has an address of the family. */
+static int join(struct echo_worker *w, const struct weir_addr *group)
+{
+	struct ip_mreqn four = {0};
+	struct ipv6_mreq six = {0};
+
+	memcpy(&four.imr_multiaddr, group->bytes, sizeof(four.imr_multiaddr));
+	memcpy(&six.ipv6mr_multiaddr, group->bytes, sizeof(six.ipv6mr_multiaddr));
+	if (group->family == 4)
+		return weir_setsockopt(w->stack.stack, w->udp[0].sock, IPPROTO_IP,
+				       IP_ADD_MEMBERSHIP, &four, sizeof(four));
+	return weir_setsockopt(w->stack.stack, w->udp[0].sock, IPPROTO_IPV6, IPV6_JOIN_GROUP, &six,
+			       sizeof(six));
+}
+
+static int join_all(struct echo_worker *w, const struct weir_conf_list *groups,
+		    struct weir_why *why)
+{
+	const struct weir_addr *group;
+	char text[WEIR_ADDR_TEXT];
+
+	weir_conf_each (group, groups) {
+		const int rc = join(w, group);
+
+		if (rc < 0)
+			return weir_why(why, rc, "group %s: %s", weir_addr_format(group, text),
+					weir_error_text(rc));
+	}
+	return 0;
 }
 
 int echo_open_udp(struct echo_worker *w, const struct echo_section *conf, struct weir_why *why)
@@ -85,5 +128,5 @@ int echo_open_udp(struct echo_worker *w, const struct echo_section *conf, struct
 					weir_addr_format(&p->address, text), peer.port,
 					weir_error_text(rc));
 	}
-	return 0;
+	return port == 0 ? 0 : join_all(w, &conf->groups, why);
 }

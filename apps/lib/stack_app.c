@@ -199,6 +199,23 @@ static bool way(void *ctx, const struct weir_addr *to, struct weir_way *out)
 	return true;
 }
 
+static bool link_to(void *ctx, const struct weir_addr *to, const struct weir_link *want,
+		    struct weir_link *out)
+{
+	const struct weir_local_link by = {.iface = want->iface, .from = want->from};
+	struct weir_local_link found;
+
+	if (!weir_local_link(((struct stack_worker *)ctx)->shard, to, &by, &found))
+		return false;
+	*out = (struct weir_link){found.iface, found.mtu_bytes, found.from};
+	return true;
+}
+
+static bool hears(struct weir_local *l, uint16_t iface, const struct weir_addr *group)
+{
+	return weir_stack_hears(((struct stack_worker *)l)->stack, iface, group);
+}
+
 static bool owns(void *ctx, const struct weir_tuple *in)
 {
 	return weir_local_owns(((struct stack_worker *)ctx)->shard, in);
@@ -218,6 +235,7 @@ int stack_open(struct stack_app *app, struct stack_worker *w, struct weir_shard 
 		.pool = shard->pool,
 		.sockets = sockets,
 		.socket_pkts = waiting,
+		.groups = (uint32_t)conf->groups,
 		.connections = (uint32_t)conf->connections,
 		.half_open = (uint32_t)conf->half_open,
 		.time_wait = (uint32_t)conf->time_wait,
@@ -231,6 +249,7 @@ int stack_open(struct stack_app *app, struct stack_worker *w, struct weir_shard 
 		.secret = shard->secret,
 		.output = send_out,
 		.way = way,
+		.link = link_to,
 		.owns = owns,
 		.port = port,
 		.ctx = w,
@@ -239,7 +258,7 @@ int stack_open(struct stack_app *app, struct stack_worker *w, struct weir_shard 
 
 	w->shard = shard;
 	w->service = service;
-	w->local = (struct weir_local){.input = input, .poll = poll};
+	w->local = (struct weir_local){.input = input, .poll = poll, .hears = hears};
 	w->n_conns = (uint32_t)conf->connections;
 	w->free = w->waiting = NONE;
 	w->conns = calloc(w->n_conns, service->conn_bytes);

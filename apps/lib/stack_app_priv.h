@@ -20,6 +20,7 @@ struct stack_section {
 	struct weir_conf_at at;
 	uint64_t connections, half_open, time_wait; /* of each worker */
 	uint64_t backlog, fastopen;		    /* of a port that listens */
+	uint64_t groups;			    /* heard on interfaces */
 	uint64_t sndbuf, rcvbuf;		    /* bytes of a connection */
 	uint64_t memory;			    /* bytes of all connections of a worker */
 	int congestion;				    /* see stack_congestion() */

@@ -32,6 +32,9 @@ static const struct weir_conf_key stack_keys[] = {
 	 .doc = "Connections of each port that may be open while their handshake goes on, at most: "
 		"what a client's SYN brings is answered at once (TCP fast open, RFC 7413). A SYN "
 		"may come twice, so only for requests that are harmless twice. 0: none."},
+	{WEIR_CONF_KEY(struct stack_section, groups), .type = WEIR_CONF_UINT, .min = 1,
+	 .max = WEIR_STACK_GROUPS_MAX, .def = "64",
+	 .doc = "Multicast groups that sockets of a worker hear at most, each on one interface."},
 	{WEIR_CONF_KEY(struct stack_section, sndbuf), .type = WEIR_CONF_SIZE, .min = 4096,
 	 .max = 1 << 30, .def = "256KiB",
 	 .doc = "Bytes queued in a connection to be sent at most."},

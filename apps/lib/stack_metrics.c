@@ -19,6 +19,12 @@
 	COUNT(udp_bad, "udp_bad_packets", "packets",                                               \
 	      "Datagrams dropped for a length that the packet does not have.",                     \
 	      "Look at the sender.")                                                               \
+	COUNT(group_queries, "group_queries", NULL,                                                \
+	      "Questions of routers for groups (IGMP, MLD).", NULL)                                \
+	COUNT(group_reports, "group_reports", NULL,                                                \
+	      "Reports to routers: groups joined, left, or asked for.", NULL)                      \
+	COUNT(group_bad, "group_bad_packets", "packets",                                           \
+	      "IGMP and MLD that is none, or not of the link, dropped.", "Look at the sender.")    \
 	COUNT(no_mbuf, "no_mbuf_packets", "packets", "Packets not sent for want of a buffer.",     \
 	      "Raise stack.memory or runtime.mbufs.")                                              \
 	COUNT(icmp_errors, "icmp_errors", "errors", "ICMP errors about packets of ours.",          \

@@ -2,7 +2,8 @@
 
 /*
  * 20_defrag: put fragments together (RFC 791 section 3.2, RFC 8200 4.5): those for an address of
- * ours, and all of them where flows are tracked, for their ports are in the first one only.
+ * ours or a group that a stack hears, and all of them where flows are tracked, for their ports are
+ * in the first one only.
  *
  * Takes:  NEXT; parsed packets.
  * Says:   NEXT for whole packets and for fragments that are only passing through; HELD for others:
@@ -43,6 +44,7 @@
 #include <weir/shard.h>
 #include <weir/tracker.h>
 
+#include "group_priv.h"
 #include "handoff_priv.h"
 #include "packet_priv.h"
 
@@ -69,16 +71,17 @@ struct defrag_node {
 	uint32_t source_most; /* of them, of one source */
 };
 
-static bool is_ours4(const struct weir_l3 *l3, struct rte_mbuf *m)
+static bool is_ours4(const struct weir_shard *s, const struct weir_l3 *l3, struct rte_mbuf *m)
 {
 	uint32_t dst = rte_be_to_cpu_32(ip4(m)->dst_addr);
 	uint64_t hop = 0;
 
 	rte_fib_lookup_bulk(l3->fib4, &dst, &hop, 1);
-	return l3->hops[hop].kind == WEIR_HOP_LOCAL;
+	return l3->hops[hop].kind == WEIR_HOP_LOCAL ||
+	       (l3->hops[hop].kind == WEIR_HOP_BROADCAST && s->local != NULL) || stack_hears(s, m);
 }
 
-static bool is_ours6(const struct weir_l3 *l3, struct rte_mbuf *m)
+static bool is_ours6(const struct weir_shard *s, const struct weir_l3 *l3, struct rte_mbuf *m)
 {
 	const uint16_t iface = weir_meta(m)->iface_in;
 	uint8_t dst[1][16];
@@ -88,7 +91,7 @@ static bool is_ours6(const struct weir_l3 *l3, struct rte_mbuf *m)
 	rte_fib6_lookup_bulk(l3->fib6, (void *)dst, &hop, 1);
 	if (l3->hops[hop].kind == WEIR_HOP_LINK_LOCAL && iface < l3->n_ifaces)
 		return memcmp(dst[0], l3->ifaces[iface].link_local.bytes, sizeof(dst[0])) == 0;
-	return l3->hops[hop].kind == WEIR_HOP_LOCAL;
+	return l3->hops[hop].kind == WEIR_HOP_LOCAL || stack_hears(s, m);
 }
 
 /* RFC 791: what no sender's IP makes. */
@@ -256,7 +259,7 @@ static __rte_noinline enum weir_verdict fragment_one(struct defrag_node *n, stru
 
 	if (l3 == NULL || (weir_meta(m)->flags & WEIR_META_OURS))
 		return WEIR_NEXT;
-	if (!tracks(n->shard) && !(v4 ? is_ours4(l3, m) : is_ours6(l3, m)))
+	if (!tracks(n->shard) && !(v4 ? is_ours4(n->shard, l3, m) : is_ours6(n->shard, l3, m)))
 		return WEIR_NEXT;
 	if (unlikely(!(v4 ? is_sane4(m) : is_sane6(m))))
 		return weir_say_drop(m, WEIR_DROP_FRAG_BAD);

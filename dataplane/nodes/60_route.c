@@ -4,7 +4,8 @@
  * 60_route: choose where a packet goes by its destination (RFC 1812 section 5, RFC 8200).
  *
  * Takes:  NEXT and KNOWN, IPv4 or IPv6 with meta.l3_off set.
- * Says:   LOCAL if it is for an address or group of ours; OUT with meta.hop and meta.iface_out set
+ * Says:   LOCAL if it is for an address of ours, a group that is heard here, or by broadcast (then
+ *         with WEIR_META_BROADCAST); OUT with meta.hop and meta.iface_out set
  *         and the TTL one lower (that of our own packets stays);
  *         REJECT if the TTL ran out, nothing leads there or it is too long;
  *         DROP if a route says so, or if it may not be forwarded;
@@ -26,6 +27,7 @@
 #include <weir/gen.h>
 #include <weir/shard.h>
 
+#include "group_priv.h"
 #include "packet_priv.h"
 #include "route_priv.h"
 
@@ -121,25 +123,31 @@ static bool is_our_link_local(const struct weir_iface *f, const uint8_t *dst)
 	return false;
 }
 
-static enum weir_verdict route_group(const struct weir_l3 *l3, struct rte_mbuf *m)
+static enum weir_verdict route_group(const struct weir_shard *s, const struct weir_l3 *l3,
+				     struct rte_mbuf *m)
 {
 	const struct weir_iface *f = iface_in(l3, m);
 
 	if (weir_meta(m)->flags & WEIR_META_OURS)
 		return say_out_on_link(l3, m);
-	if (f != NULL && f->kernel && is_link_group(m))
+	if ((f != NULL && f->kernel && is_link_group(m)) || stack_hears(s, m))
 		return WEIR_LOCAL;
 	return weir_say_drop(m, WEIR_DROP_MULTICAST);
 }
 
+/* A broadcast address, or a group that all hear. */
 static enum weir_verdict route_broadcast(const struct weir_l3 *l3, struct rte_mbuf *m, uint16_t hop)
 {
 	const uint16_t iface = l3->hops[hop].iface;
+	const bool v4 = weir_meta(m)->flags & WEIR_META_IP4;
 
 	if (weir_meta(m)->flags & WEIR_META_OURS)
 		return iface == WEIR_NO_IFACE ? say_out_on_link(l3, m) : say_out(l3, m, hop);
-	if (iface == WEIR_NO_IFACE || iface == weir_meta(m)->iface_in)
+	if (iface == WEIR_NO_IFACE || iface == weir_meta(m)->iface_in) {
+		if (v4 && *(const uint8_t *)&ip4(m)->dst_addr >> 4 != 0xe)
+			weir_meta(m)->flags |= WEIR_META_BROADCAST;
 		return WEIR_LOCAL;
+	}
 	return weir_say_drop(m, WEIR_DROP_MULTICAST); /* RFC 2644: not onto another link */
 }
 
@@ -155,8 +163,8 @@ static enum weir_verdict route_link_local(const struct weir_l3 *l3, struct rte_m
 }
 
 /* All that is not simply passed on to a neighbour. */
-static __rte_noinline enum weir_verdict route_other(const struct weir_l3 *l3, struct rte_mbuf *m,
-						    uint16_t hop)
+static __rte_noinline enum weir_verdict route_other(struct weir_shard *s, const struct weir_l3 *l3,
+						    struct rte_mbuf *m, uint16_t hop)
 {
 	const enum weir_hop_kind kind = l3->hops[hop].kind;
 	const uint32_t flags = weir_meta(m)->flags;
@@ -164,7 +172,7 @@ static __rte_noinline enum weir_verdict route_other(const struct weir_l3 *l3, st
 	if (kind == WEIR_HOP_BROADCAST)
 		return route_broadcast(l3, m, hop);
 	if (kind == WEIR_HOP_MULTICAST)
-		return route_group(l3, m);
+		return route_group(s, l3, m);
 	/* RFC 1812 5.3.4, RFC 1122 3.3.6: a frame to all with a packet to one. */
 	if ((flags & WEIR_META_L2_GROUP) && !(flags & WEIR_META_OURS))
 		return weir_say_drop(m, WEIR_DROP_L2_GROUP_FWD);
@@ -306,6 +314,19 @@ static __rte_noinline enum weir_verdict route_long4(struct weir_shard *s, struct
 	return is_one_frame_in_the_end(m) ? WEIR_OUT : fragment4(s, m, mtu);
 }
 
+/* Where nothing is a neighbour; what we send to many may be longer than their link. */
+static __rte_noinline enum weir_verdict route_far4(struct weir_shard *s, const struct weir_l3 *l3,
+						   struct rte_mbuf *m, uint16_t number)
+{
+	const enum weir_verdict verdict = route_other(s, l3, m, number);
+	uint16_t mtu;
+
+	if (verdict != WEIR_OUT)
+		return verdict;
+	mtu = l3->ifaces[weir_meta(m)->iface_out].mtu;
+	return rte_be_to_cpu_16(ip4(m)->total_length) > mtu ? route_long4(s, m, mtu) : verdict;
+}
+
 /* What is not simply passed on. */
 static __rte_noinline enum weir_verdict route_odd4(struct weir_shard *s, const struct weir_l3 *l3,
 						   struct rte_mbuf *m, uint16_t number)
@@ -315,7 +336,7 @@ static __rte_noinline enum weir_verdict route_odd4(struct weir_shard *s, const s
 	const uint32_t flags = weir_meta(m)->flags;
 
 	if (!is_neighbourly(hop->kind))
-		return route_other(l3, m, number);
+		return route_far4(s, l3, m, number);
 	say_out(l3, m, number);
 	if (!(flags & WEIR_META_OURS)) {
 		if (flags & WEIR_META_L2_GROUP)
@@ -355,6 +376,20 @@ static __rte_noinline enum weir_verdict route_long6(struct weir_shard *s, struct
 	return fragment6(s, m, flags & WEIR_META_MAY_CUT ? RTE_MIN(mtu, IP6_MTU_LEAST) : mtu);
 }
 
+/* As route_far4(). */
+static __rte_noinline enum weir_verdict route_far6(struct weir_shard *s, const struct weir_l3 *l3,
+						   struct rte_mbuf *m, uint16_t number)
+{
+	const enum weir_verdict verdict = route_other(s, l3, m, number);
+	uint16_t mtu;
+
+	if (verdict != WEIR_OUT)
+		return verdict;
+	mtu = l3->ifaces[weir_meta(m)->iface_out].mtu;
+	return rte_be_to_cpu_16(ip6(m)->payload_len) + IP6_BYTES > mtu ? route_long6(s, m, mtu)
+								       : verdict;
+}
+
 static inline enum weir_verdict route_one6(struct weir_shard *s, const struct weir_l3 *l3,
 					   struct rte_mbuf *m, uint16_t number)
 {
@@ -363,7 +398,7 @@ static inline enum weir_verdict route_one6(struct weir_shard *s, const struct we
 	const uint32_t flags = weir_meta(m)->flags;
 
 	if (unlikely(!is_neighbourly(hop->kind)))
-		return route_other(l3, m, number);
+		return route_far6(s, l3, m, number);
 	say_out(l3, m, number);
 	if (likely(!(flags & WEIR_META_OURS))) {
 		const enum weir_drop why = link_source6(ip);

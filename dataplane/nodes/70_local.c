@@ -7,7 +7,8 @@
  * Says:   DROP if the transport checksum is wrong (L4_CSUM) or the packet asks for an echo that
  *         must not be answered (LOCAL_DONE); HELD for an echo request, which leaves as its own
  *         reply, and for what the worker's stack takes (local.h); PUNT where the interface has a
- *         kernel path; else REJECT (NO_SERVICE).
+ *         kernel path, to which the stack's is but a copy of what is for many; else REJECT
+ *         (NO_SERVICE).
  * Holds:  nothing.
  */
 
@@ -125,10 +126,46 @@ static enum weir_verdict not_ours(struct rte_mbuf *m, const struct weir_l3 *l3)
 	return f != NULL && f->kernel ? WEIR_PUNT : weir_say_reject(m, WEIR_DROP_NO_SERVICE);
 }
 
+static bool is_to_many(struct rte_mbuf *m)
+{
+	return weir_meta(m)->flags & (WEIR_META_L2_GROUP | WEIR_META_BROADCAST);
+}
+
+/* To many, and by an interface where the kernel hears it too. */
+static bool is_shared(struct rte_mbuf *m, const struct weir_l3 *l3)
+{
+	const struct weir_iface *f = icmp_iface(l3, m);
+
+	return is_to_many(m) && f != NULL && f->kernel;
+}
+
+/* To many: datagrams and what routers ask about groups, IGMP among it, which 10_parse passes by. */
 static bool is_for_stack(const struct local_node *n, struct rte_mbuf *m)
 {
-	return n->shard->local != NULL && weir_meta(m)->proto != IPPROTO_SCTP &&
-	       (weir_meta(m)->flags & (WEIR_META_L4 | WEIR_META_L2_GROUP)) == WEIR_META_L4;
+	const struct weir_meta *meta = weir_meta(m);
+
+	if (n->shard->local == NULL)
+		return false;
+	if (meta->proto == IPPROTO_IGMP && meta->flags & WEIR_META_IP4)
+		return !(meta->flags & WEIR_META_FRAG);
+	if (!(meta->flags & WEIR_META_L4))
+		return false;
+	return is_to_many(m) ? meta->proto == IPPROTO_UDP || meta->proto == IPPROTO_ICMPV6
+			     : meta->proto != IPPROTO_SCTP;
+}
+
+/* To many who hear, and the kernel is one of them: the stack gets a copy, which it may not want. */
+static void offer_copy(const struct local_node *n, struct rte_mbuf *m, uint64_t now_ns)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_copy(m, n->shard->pool, 0, UINT32_MAX);
+
+	if (copy == NULL) {
+		weir_count(&n->shard->counters.drops[WEIR_DROP_NO_MBUF], 1);
+		return;
+	}
+	*weir_meta(copy) = *weir_meta(m);
+	if (n->shard->local->input(n->shard->local, &copy, 1, now_ns) == 1)
+		rte_pktmbuf_free(copy);
 }
 
 /* LOCAL: for the stack, which is to be asked. */
@@ -169,8 +206,14 @@ static void local_process(void *self, struct weir_burst *b)
 
 	for (uint16_t i = 0; i < b->n; i++) {
 		b->verdict[i] = (uint8_t)local_one(self, b->pkt[i], b->pass->gen->l3);
-		if (b->verdict[i] == WEIR_LOCAL)
+		if (b->verdict[i] != WEIR_LOCAL)
+			continue;
+		if (is_shared(b->pkt[i], b->pass->gen->l3)) {
+			offer_copy(self, b->pkt[i], b->pass->now_ns);
+			b->verdict[i] = WEIR_PUNT;
+		} else {
 			at[n_at++] = i;
+		}
 	}
 	if (n_at > 0)
 		offer(self, b, at, n_at);

@@ -82,6 +82,9 @@ int sock_new(struct weir_stack *s, void *user, weir_sock *out)
 		.user = user,
 		.next = SOCK_NONE,
 		.next_ready = SOCK_NONE,
+		.memberships = SOCK_NONE,
+		.group_iface = WEIR_NO_IFACE,
+		.group_ttl = 1,
 		.generation = k->generation == UINT8_MAX ? 1 : (uint8_t)(k->generation + 1),
 		.open = true,
 	};
@@ -134,6 +137,7 @@ int weir_sock_close(struct weir_stack *s, weir_sock sock)
 	if (k->ready)
 		forget_ready(s, index);
 	sock_unbind(s, k);
+	group_leave_all(s, k);
 	*k = (struct sock){.generation = k->generation, .next = s->free};
 	s->free = index;
 	return 0;

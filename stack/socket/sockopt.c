@@ -238,7 +238,7 @@ int weir_setsockopt(struct weir_stack *s, weir_sock sock, int level, int name, c
 	int number;
 
 	if (c == NULL)
-		return k == NULL ? -EBADF : udp_setsockopt(k, level, name, value, bytes);
+		return k == NULL ? -EBADF : udp_setsockopt(s, k, level, name, value, bytes);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
 		return set_congestion(c, value, bytes);
 	if (level == SOL_SOCKET && name == SO_LINGER)

@@ -33,16 +33,40 @@ static void ends_of(const struct rte_mbuf *m, struct weir_endpoint *from, struct
 	to->port = ntohs(udp->dest);
 }
 
-/* Cut what stands behind the datagram: padding, or more than RFC 768's length says. */
-static bool trim(struct rte_mbuf *m)
+/* Padding, or more than RFC 768's length says. */
+bool udp_trim(struct weir_stack *s, struct rte_mbuf *m)
 {
 	const uint16_t off = weir_meta(m)->l4_off;
 	const uint32_t says = ntohs(rte_pktmbuf_mtod_offset(m, struct udphdr *, off)->len);
 
-	if (says < UDP_BYTES || off + says > m->pkt_len)
+	if (says < UDP_BYTES || off + says > m->pkt_len) {
+		stack_count(&s->stats.udp_bad, 1);
+		rte_pktmbuf_free(m);
 		return false;
+	}
 	pkt_keep(m, off + says);
 	return true;
+}
+
+void udp_give(struct weir_stack *s, struct sock *k, struct rte_mbuf *m)
+{
+	if (k->in.n == s->conf.socket_pkts) {
+		stack_count(&s->stats.udp_full, 1);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	stack_count(&s->stats.udp_in, 1);
+	stack_count(&s->stats.udp_in_bytes, m->pkt_len - weir_meta(m)->l4_off - UDP_BYTES);
+	pkt_put(&k->in, m);
+	sock_is_ready(s, k);
+}
+
+/* It was not sent to an address of one of us. */
+static bool is_for_many(const struct rte_mbuf *m, const struct weir_endpoint *to)
+{
+	const struct weir_meta *meta = weir_meta((struct rte_mbuf *)(uintptr_t)m);
+
+	return meta->flags & WEIR_META_BROADCAST || addr_is_group(&to->addr);
 }
 
 bool udp_input(struct weir_stack *s, struct rte_mbuf *m)
@@ -51,23 +75,13 @@ bool udp_input(struct weir_stack *s, struct rte_mbuf *m)
 	struct sock *k;
 
 	ends_of(m, &from, &to);
+	if (unlikely(is_for_many(m, &to)))
+		return udp_input_many(s, m, &from, &to);
 	k = sock_find(s, &to, &from);
 	if (k == NULL)
 		return false;
-	if (!trim(m)) {
-		stack_count(&s->stats.udp_bad, 1);
-		rte_pktmbuf_free(m);
-		return true;
-	}
-	if (k->in.n == s->conf.socket_pkts) {
-		stack_count(&s->stats.udp_full, 1);
-		rte_pktmbuf_free(m);
-		return true;
-	}
-	stack_count(&s->stats.udp_in, 1);
-	stack_count(&s->stats.udp_in_bytes, m->pkt_len - weir_meta(m)->l4_off - UDP_BYTES);
-	pkt_put(&k->in, m);
-	sock_is_ready(s, k);
+	if (udp_trim(s, m))
+		udp_give(s, k, m);
 	return true;
 }
 
@@ -105,6 +119,8 @@ int weir_udp_recv(struct weir_stack *s, weir_sock sock, struct weir_dgram *out)
 		return -EAGAIN;
 	ends_of(m, &out->from, &out->to);
 	out->tos = tos_of(m);
+	out->to_many = is_for_many(m, &out->to);
+	out->iface = weir_meta(m)->iface_in;
 	rte_pktmbuf_adj(m, (uint16_t)(weir_meta(m)->l4_off + UDP_BYTES));
 	out->payload = m;
 	return 0;

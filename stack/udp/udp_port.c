@@ -101,6 +101,20 @@ struct sock *sock_find(struct weir_stack *s, const struct weir_endpoint *at,
 	return k == NULL ? NULL : choose(s, k, from);
 }
 
+struct sock *sock_each(struct weir_stack *s, const struct sock *k, const struct weir_endpoint *at,
+		       const struct weir_endpoint *from)
+{
+	struct sock *next;
+
+	if (k == NULL)
+		next = first_at(s, *bucket_of(s, hash_of(s, at, 0)), at, &nobody);
+	else
+		next = next_like(s, k);
+	if (next != NULL || s->connected == 0 || (k != NULL && k->peer.port != 0))
+		return next;
+	return first_at(s, *bucket_of(s, ends_hash(s, at, from)), at, from);
+}
+
 /* ---- binding ---- */
 
 static bool overlap(const struct weir_addr *a, const struct weir_addr *b)

@@ -58,16 +58,23 @@ static uint16_t checksum(const struct rte_mbuf *m, const struct weir_addr *src,
 
 /* Of what would be sent: 0, or why it cannot be; sets what was left out. */
 static int check_ends(struct weir_stack *s, const struct sock *k, const struct weir_endpoint *to,
-		      const struct weir_addr *from, struct weir_addr *source)
+		      const struct weir_addr *from, struct weir_addr *source, uint16_t *iface)
 {
+	struct weir_link link;
+	int rc;
+
 	if (to->port == 0 || to->addr.family == 0)
 		return -EINVAL;
 	if (from == NULL)
-		return udp_source(s, k, &to->addr, source);
+		return udp_source(s, k, &to->addr, source, iface);
 	if (from->family == 0)
 		return -EADDRNOTAVAIL;
+	if (from->family != to->addr.family || udp_is_many(s, from))
+		return -EINVAL;
 	*source = *from;
-	return from->family == to->addr.family ? 0 : -EINVAL;
+	rc = udp_link(s, k, &to->addr, &link);
+	*iface = link.iface;
+	return RTE_MIN(rc, 0);
 }
 
 int udp_send(struct weir_stack *s, struct sock *k, struct rte_mbuf *payload,
@@ -77,9 +84,10 @@ int udp_send(struct weir_stack *s, struct sock *k, struct rte_mbuf *payload,
 	struct weir_addr source;
 	struct udphdr *udp;
 	struct rte_mbuf *m;
+	uint16_t iface;
 	int rc;
 
-	rc = check_ends(s, k, to, from, &source);
+	rc = check_ends(s, k, to, from, &source, &iface);
 	if (rc < 0)
 		return rc;
 	if (bytes > UINT16_MAX - (to->addr.family == 4 ? sizeof(struct iphdr) : 0))
@@ -97,7 +105,10 @@ int udp_send(struct weir_stack *s, struct sock *k, struct rte_mbuf *payload,
 	m->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT; /* what it came with is past */
 	stack_count(&s->stats.udp_out, 1);
 	stack_count(&s->stats.udp_out_bytes, bytes - UDP_BYTES);
-	ip_send(s, m, &source, &to->addr, IPPROTO_UDP, k->tos);
+	if (unlikely(iface != WEIR_NO_IFACE))
+		udp_send_many(s, k, m, &source, to, iface);
+	else
+		ip_send(s, m, &source, &to->addr, IPPROTO_UDP, k->tos);
 	return 0;
 }
 

@@ -65,18 +65,34 @@ int udp_choose(struct weir_stack *s, const struct weir_addr *ours, const struct 
 	return peer == NULL ? -EADDRINUSE : -EADDRNOTAVAIL;
 }
 
-int udp_source(struct weir_stack *s, const struct sock *k, const struct weir_addr *to,
-	       struct weir_addr *out)
+/* Whoever is bound to a group or a broadcast address sends from another. */
+static bool has_source(struct weir_stack *s, const struct sock *k)
 {
+	return k->at.addr.family != 0 && !(k->flags & SOCK_FROM_WAY) &&
+	       !udp_is_many(s, &k->at.addr);
+}
+
+int udp_source(struct weir_stack *s, const struct sock *k, const struct weir_addr *to,
+	       struct weir_addr *out, uint16_t *iface)
+{
+	struct weir_link link = {.iface = WEIR_NO_IFACE};
+	const int many = k == NULL ? 0 : udp_link(s, k, to, &link);
 	struct weir_way way;
 
-	if (k != NULL && k->at.addr.family != 0 && !(k->flags & SOCK_FROM_WAY)) {
+	if (many < 0)
+		return many;
+	*iface = link.iface;
+	if (k != NULL && has_source(s, k)) {
 		*out = k->at.addr;
 		return k->at.addr.family == to->family ? 0 : -EINVAL;
 	}
 	if (k != NULL && k->peer.port != 0 && weir_addr_equal(&k->peer.addr, to)) {
 		*out = k->at.addr;
 		return 0;
+	}
+	if (many) {
+		*out = link.from;
+		return link.from.family == 0 ? -EADDRNOTAVAIL : 0;
 	}
 	if (s->conf.way == NULL)
 		return -EADDRNOTAVAIL;
@@ -113,6 +129,7 @@ int udp_connect(struct weir_stack *s, struct sock *k, const struct weir_endpoint
 {
 	struct weir_endpoint at;
 	struct weir_addr from;
+	uint16_t iface;
 	bool from_way;
 	int rc;
 
@@ -122,7 +139,7 @@ int udp_connect(struct weir_stack *s, struct sock *k, const struct weir_endpoint
 	}
 	if (to->port == 0)
 		return -EINVAL;
-	rc = udp_source(s, k, &to->addr, &from);
+	rc = udp_source(s, k, &to->addr, &from, &iface);
 	from_way = k->at.addr.family == 0;
 	if (rc == 0 && k->at.port == 0) {
 		rc = udp_choose(s, &from, to, &at);
@@ -181,6 +198,7 @@ static const struct {
 } flag_opts[] = {
 	{SOL_SOCKET, SO_REUSEADDR, SOCK_REUSEADDR},
 	{SOL_SOCKET, SO_REUSEPORT, SOCK_REUSEPORT},
+	{SOL_SOCKET, SO_BROADCAST, SOCK_BROADCAST},
 };
 
 /* 0: it is none. */
@@ -192,13 +210,14 @@ static uint8_t flag_of(int level, int name)
 	return 0;
 }
 
-int udp_setsockopt(struct sock *k, int level, int name, const void *value, uint32_t bytes)
+int udp_setsockopt(struct weir_stack *s, struct sock *k, int level, int name, const void *value,
+		   uint32_t bytes)
 {
 	const uint8_t flag = flag_of(level, name);
 	int number;
 
 	if (flag == 0 && !is_tos(level, name))
-		return -ENOPROTOOPT;
+		return group_setsockopt(s, k, level, name, value, bytes);
 	if (bytes < sizeof(number))
 		return -EINVAL;
 	memcpy(&number, value, sizeof(number));
@@ -227,6 +246,6 @@ int udp_getsockopt(struct sock *k, int level, int name, int *number)
 	else if (level == SOL_SOCKET && name == SO_ERROR)
 		*number = -sock_error(k);
 	else
-		return -ENOPROTOOPT;
+		return group_getsockopt(k, level, name, number);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "70_local.c"
 #include "failalloc.h"
 #include "origin_priv.h"
+#include "toy_eal.h"
 #include "toy_ours.h"
 
 void origin_push_local(struct weir_origin *o, struct rte_mbuf *m)
@@ -309,9 +310,54 @@ static void test_what_the_stack_takes_is_held_and_the_rest_goes_its_way(void)
 	CU_ASSERT_EQUAL(verdict[3], WEIR_PUNT); /* its interface has a path to the kernel */
 	CU_ASSERT_EQUAL(verdict[4], WEIR_HELD);
 	CU_ASSERT_EQUAL(verdict[5], WEIR_HELD);
-	weir_meta(pkts[1])->flags |= WEIR_META_L2_GROUP;
-	CU_ASSERT_EQUAL(toy_judge(&weir_node_local, &n, pkts[1], 7), WEIR_REJECT);
+	weir_meta(pkts[5])->flags |= WEIR_META_L2_GROUP; /* nobody connects to many */
+	CU_ASSERT_EQUAL(toy_judge(&weir_node_local, &n, pkts[5], 7), WEIR_REJECT);
 	CU_ASSERT_EQUAL(offered, 4);
+}
+
+/* Takes all, or nothing. */
+static bool takes;
+static struct rte_mbuf *given;
+
+static uint16_t take_one(struct weir_local *l, struct rte_mbuf **pkts, uint16_t n, uint64_t now_ns)
+{
+	(void)l, (void)now_ns;
+	CU_ASSERT_EQUAL(n, 1);
+	given = pkts[0];
+	return takes ? 0 : n;
+}
+
+static void test_what_is_for_many_goes_to_the_stack_and_the_kernel(void)
+{
+	static const char igmp4[] =
+		"01005e00000102000000000208004600002000000000010282cdc0000209e0000001"
+		"940400001101eefe00000000";
+	struct weir_local stack = {.input = take_one};
+	struct weir_shard with = {.secret = {1, 2}, .pool = toy_only_pool()};
+	struct local_node n = {.shard = &with};
+	struct toy_mbuf t[3];
+	struct rte_mbuf *udp = toy_frame(&t[0], udp4, 0), *igmp = toy_frame(&t[1], igmp4, 0),
+			*shared = toy_frame(&t[2], udp4, 1);
+
+	weir_local_attach(&with, &stack);
+	weir_meta(udp)->flags |= WEIR_META_BROADCAST;
+	weir_meta(igmp)->flags |= WEIR_META_L2_GROUP;
+	weir_meta(shared)->flags |= WEIR_META_L2_GROUP;
+	takes = true;
+	CU_ASSERT_EQUAL(toy_judge(&weir_node_local, &n, udp, 7), WEIR_HELD);
+	CU_ASSERT_PTR_EQUAL(given, udp);
+	CU_ASSERT_EQUAL(toy_judge(&weir_node_local, &n, igmp, 7), WEIR_HELD);
+	CU_ASSERT_PTR_EQUAL(given, igmp);
+	/* Its interface has a path to the kernel, which hears it too. */
+	CU_ASSERT_EQUAL(toy_judge(&weir_node_local, &n, shared, 7), WEIR_PUNT);
+	CU_ASSERT_PTR_NOT_EQUAL(given, shared);
+	CU_ASSERT_EQUAL(given->pkt_len, shared->pkt_len);
+	CU_ASSERT_EQUAL(weir_meta(given)->flags, weir_meta(shared)->flags);
+	rte_pktmbuf_free(given);
+	takes = false;
+	CU_ASSERT_EQUAL(toy_judge(&weir_node_local, &n, shared, 7), WEIR_PUNT);
+	CU_ASSERT_EQUAL(rte_mempool_in_use_count(toy_only_pool()), 0);
+	CU_ASSERT_EQUAL(toy_judge(&weir_node_local, &n, igmp, 7), WEIR_REJECT);
 }
 
 WEIR_TESTS("node/local", TEST(an_echo_request_leaves_as_its_own_reply),
@@ -328,4 +374,5 @@ WEIR_TESTS("node/local", TEST(an_echo_request_leaves_as_its_own_reply),
 	   TEST(a_checksum_that_the_port_vouches_for_is_not_summed_again),
 	   TEST(no_port_can_vouch_for_icmp), TEST(a_sum_over_a_chain_of_odd_segments_is_right),
 	   TEST(what_the_stack_takes_is_held_and_the_rest_goes_its_way),
+	   TEST(what_is_for_many_goes_to_the_stack_and_the_kernel),
 	   TEST(without_memory_there_is_no_node))

@@ -82,5 +82,31 @@ static void test_a_link_local_destination_is_on_the_link_of_its_source(void)
 	weir_gens_free(gens);
 }
 
-WEIR_TESTS("dataplane/local_send", TEST(both_families_are_routed_as_ours_with_clean_metadata),
+static void test_what_is_for_many_leaves_by_the_interface_that_its_maker_says(void)
+{
+	const struct rte_ipv4_hdr group = {.version_ihl = 0x45, .dst_addr = RTE_BE32(0xef010203)},
+				  all = {.version_ihl = 0x45, .dst_addr = UINT32_MAX},
+				  one = {.version_ihl = 0x45, .dst_addr = RTE_BE32(0xc0000201)};
+	struct rte_ipv6_hdr six = {.vtc_flow = RTE_BE32(0x60000000)};
+	struct weir_shard shard = {0};
+	struct toy_mbuf t[4];
+	struct rte_mbuf *pkts[4];
+
+	*ip6_dst(&six) = 0xff;
+	pkts[0] = toy_mbuf(&t[0], &group, sizeof(group));
+	pkts[1] = toy_mbuf(&t[1], &all, sizeof(all));
+	pkts[2] = toy_mbuf(&t[2], &six, sizeof(six));
+	pkts[3] = toy_mbuf(&t[3], &one, sizeof(one));
+	for (unsigned i = 0; i < 4; i++)
+		t[i].meta.iface_in = 3;
+	n_pushed = 0;
+	weir_local_send(&shard, pkts, 4);
+	CU_ASSERT_EQUAL_FATAL(n_pushed, 4);
+	for (unsigned i = 0; i < 4; i++)
+		CU_ASSERT_EQUAL(t[i].meta.iface_in, i < 3 ? 3 : WEIR_NO_IFACE);
+}
+
+WEIR_TESTS("dataplane/local_send",
+	   TEST(what_is_for_many_leaves_by_the_interface_that_its_maker_says),
+	   TEST(both_families_are_routed_as_ours_with_clean_metadata),
 	   TEST(a_link_local_destination_is_on_the_link_of_its_source))

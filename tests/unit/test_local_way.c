@@ -371,7 +371,62 @@ static void test_what_cannot_be_computed_is_said(void)
 	CU_ASSERT_EQUAL(weir_local_port(&lone, &t, 32768, 28232, 28232 + 5), 32768 + 5);
 }
 
-WEIR_TESTS("dataplane/local_way", TEST(a_way_is_the_routes_with_a_source_of_its_interface),
+/* "number address" of the interface by which @to is reached, or "none". */
+static const char *link_to(const char *to, uint16_t iface, const char *by)
+{
+	static char text[WEIR_ADDR_TEXT + 8];
+	const struct weir_shard shard = {.gens = gens};
+	const struct weir_addr addr = toy_addr(to);
+	struct weir_local_link want = {.iface = iface}, link;
+	char from[WEIR_ADDR_TEXT];
+
+	if (by != NULL)
+		want.from = toy_addr(by);
+	if (!weir_local_link(&shard, &addr, &want, &link))
+		return "none";
+	snprintf(text, sizeof(text), "%u %s", link.iface, weir_addr_format(&link.from, from));
+	return text;
+}
+
+static void test_groups_and_broadcasts_have_interfaces_in_place_of_ways(void)
+{
+	const uint16_t any = WEIR_NO_IFACE;
+	struct weir_iface ifaces[2] = {
+		toy_iface("wan", 0, "192.0.2.1/24", "2001:db8:1::1/64"),
+		toy_iface("lan", 1, "10.0.0.1/24", "fd00::1/64"),
+	};
+	char local[2][WEIR_ADDR_TEXT + 8], text[WEIR_ADDR_TEXT];
+
+	set_up(ifaces, 2, NULL, 0);
+	for (unsigned i = 0; i < 2; i++)
+		snprintf(local[i], sizeof(local[i]), "%u %s", i,
+			 weir_addr_format(&l3->ifaces[i].link_local, text));
+	CU_ASSERT_STRING_EQUAL(link_to("239.1.2.3", any, NULL), "0 192.0.2.1");
+	CU_ASSERT_STRING_EQUAL(link_to("239.1.2.3", 1, NULL), "1 10.0.0.1");
+	CU_ASSERT_STRING_EQUAL(link_to("239.1.2.3", 2, NULL), "none");
+	CU_ASSERT_STRING_EQUAL(link_to("239.1.2.3", any, "10.0.0.1"), "1 10.0.0.1");
+	CU_ASSERT_STRING_EQUAL(link_to("239.1.2.3", any, "10.0.0.2"), "none");
+	CU_ASSERT_STRING_EQUAL(link_to("ff15::1", any, NULL), "0 2001:db8:1::1");
+	CU_ASSERT_STRING_EQUAL(link_to("ff15::1", any, "fd00::1"), "1 fd00::1");
+	CU_ASSERT_STRING_EQUAL(link_to("ff02::16", any, NULL), local[0]);
+	CU_ASSERT_STRING_EQUAL(link_to("ff02::16", 1, NULL), local[1]);
+	CU_ASSERT_STRING_EQUAL(link_to("255.255.255.255", any, NULL), "0 192.0.2.1");
+	CU_ASSERT_STRING_EQUAL(link_to("255.255.255.255", 1, NULL), "1 10.0.0.1");
+	CU_ASSERT_STRING_EQUAL(link_to("10.0.0.255", any, NULL), "1 10.0.0.1");
+	CU_ASSERT_STRING_EQUAL(link_to("10.0.0.7", any, NULL), "none");
+	CU_ASSERT_STRING_EQUAL(link_to("203.0.113.255", any, NULL), "none");
+	tear_down();
+	/* One that has no address yet is better than none. */
+	ifaces[0] = toy_iface("wan", 0, NULL, "2001:db8:1::1/64");
+	ifaces[1].n_addrs = 0;
+	set_up(ifaces, 2, NULL, 0);
+	CU_ASSERT_STRING_EQUAL(link_to("239.1.2.3", any, NULL), "0 none");
+	CU_ASSERT_STRING_EQUAL(link_to("239.1.2.3", 1, NULL), "1 none");
+	tear_down();
+}
+
+WEIR_TESTS("dataplane/local_way", TEST(groups_and_broadcasts_have_interfaces_in_place_of_ways),
+	   TEST(a_way_is_the_routes_with_a_source_of_its_interface),
 	   TEST(of_several_addresses_the_closest_one_of_the_scope_is_the_source),
 	   TEST(a_deprecated_or_probed_address_is_the_last_choice),
 	   TEST(an_interface_without_an_address_borrows_one),

@@ -200,6 +200,48 @@ static void test_groups_are_heard_where_they_are_meant(void)
 	CU_ASSERT_EQUAL(judge4(&t, HEARD), WEIR_DROP);
 }
 
+static bool hears_one(struct weir_local *l, uint16_t iface, const struct weir_addr *group)
+{
+	(void)l;
+	return iface == 0 && (group->family == 4 ? group->bytes[3] == 5 : group->bytes[15] == 5);
+}
+
+static void test_groups_that_the_stack_hears_are_local(void)
+{
+	static const uint8_t group[16] = {0xff, 0x15, [15] = 5};
+	struct weir_local stack = {.hears = hears_one};
+	struct toy_mbuf t;
+
+	shard.local = &stack;
+	toy4(&t, 1, 100)->dst_addr = RTE_BE32(0xef000005);
+	CU_ASSERT_EQUAL(judge4(&t, MULTICAST), WEIR_LOCAL);
+	CU_ASSERT_FALSE(t.meta.flags & WEIR_META_BROADCAST);
+	ip4(&t.m)->dst_addr = RTE_BE32(0xef000006);
+	CU_ASSERT_EQUAL(judge4(&t, MULTICAST), WEIR_DROP);
+	CU_ASSERT_EQUAL(t.meta.drop, WEIR_DROP_MULTICAST);
+	memcpy(ip6_dst(toy6(&t, 1, 60)), group, 16);
+	CU_ASSERT_EQUAL(judge6(&t, MULTICAST), WEIR_LOCAL);
+	t.meta.iface_in = 1;
+	CU_ASSERT_EQUAL(judge6(&t, MULTICAST), WEIR_DROP);
+	t.meta.iface_in = 0;
+	t.meta.flags |= WEIR_META_OURS; /* it leaves; the stack has its own */
+	CU_ASSERT_EQUAL(judge6(&t, MULTICAST), WEIR_OUT);
+	shard.local = NULL;
+}
+
+static void test_a_broadcast_is_marked_and_a_group_that_all_hear_is_not(void)
+{
+	struct toy_mbuf t;
+
+	toy4(&t, 1, 100)->dst_addr = RTE_BE32(0xc00002ff);
+	t.meta.iface_in = 1;
+	CU_ASSERT_EQUAL(judge4(&t, BROADCAST), WEIR_LOCAL);
+	CU_ASSERT(t.meta.flags & WEIR_META_BROADCAST);
+	toy4(&t, 1, 100)->dst_addr = RTE_BE32(0xe0000001);
+	CU_ASSERT_EQUAL(judge4(&t, HEARD), WEIR_LOCAL);
+	CU_ASSERT_FALSE(t.meta.flags & WEIR_META_BROADCAST);
+}
+
 static void test_a_frame_to_all_with_a_packet_to_one_is_dropped(void)
 {
 	static const uint16_t hops[] = {LINK, GATEWAY, LOCAL, NONE};
@@ -519,6 +561,8 @@ static void test_bursts_of_both_families_go_by_the_tables(void)
 WEIR_TESTS("node/route", TEST(forwarding_lowers_ttl_and_keeps_the_checksum_right),
 	   TEST(a_ttl_that_runs_out_is_rejected_but_not_for_ourselves),
 	   TEST(each_kind_of_route_has_its_verdict), TEST(groups_are_heard_where_they_are_meant),
+	   TEST(groups_that_the_stack_hears_are_local),
+	   TEST(a_broadcast_is_marked_and_a_group_that_all_hear_is_not),
 	   TEST(a_frame_to_all_with_a_packet_to_one_is_dropped),
 	   TEST(link_local_addresses_stay_on_their_link),
 	   TEST(what_says_that_we_have_sent_it_to_ourselves_is_dropped),

@@ -13,7 +13,7 @@ static void test_a_conf_that_cannot_be_is_refused(void)
 		.pool = toy_only_pool(), .sockets = 1, .socket_pkts = 1, .output = keep_sent};
 	struct weir_stack *s = NULL;
 
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		struct weir_stack_conf bad = good;
 
 		if (i == 0)
@@ -26,6 +26,8 @@ static void test_a_conf_that_cannot_be_is_refused(void)
 			bad.sockets = WEIR_STACK_SOCKETS_MAX + 1;
 		if (i == 4)
 			bad.socket_pkts = 0;
+		if (i == 5)
+			bad.groups = WEIR_STACK_GROUPS_MAX + 1;
 		CU_ASSERT_EQUAL(weir_stack_create(&bad, &s), -EINVAL);
 		CU_ASSERT_PTR_NULL(s);
 	}
@@ -52,7 +54,7 @@ static void test_create_survives_failing_allocations(void)
 		failed++;
 		CU_ASSERT_EQUAL(rc, -ENOMEM);
 	}
-	CU_ASSERT_EQUAL(failed, 3);
+	CU_ASSERT_EQUAL(failed, 6);
 }
 
 static void test_what_is_for_no_socket_stays_the_callers_in_its_order(void)

@@ -151,6 +151,7 @@ static void test_connecting_needs_a_port_and_a_way_of_the_right_family(void)
 	struct weir_stack *s = toy_stack(3, 1);
 	struct sock *bound = sock_of(s, open_at(s, "192.0.2.1", 1000)), *k;
 	struct weir_addr from;
+	uint16_t iface;
 	weir_sock sock;
 
 	CU_ASSERT_EQUAL_FATAL(weir_udp_open(s, &at, NULL, &sock), 0);
@@ -162,12 +163,12 @@ static void test_connecting_needs_a_port_and_a_way_of_the_right_family(void)
 	s->conf.way = has_way;
 	CU_ASSERT_EQUAL(udp_connect(s, k, &far), -ENETUNREACH);
 	CU_ASSERT_EQUAL(udp_connect(s, k, &six), 0);
-	CU_ASSERT_EQUAL(udp_source(s, k, &six.addr, &from), 0);
+	CU_ASSERT_EQUAL(udp_source(s, k, &six.addr, &from, &iface), 0);
 	CU_ASSERT_EQUAL(from.family, 6);
 	CU_ASSERT_EQUAL(udp_connect(s, k, &four), 0);
-	CU_ASSERT_EQUAL(udp_source(s, k, &four.addr, &from), 0);
+	CU_ASSERT_EQUAL(udp_source(s, k, &four.addr, &from, &iface), 0);
 	CU_ASSERT_EQUAL(from.bytes[3], 1);
-	CU_ASSERT_EQUAL(udp_source(s, NULL, &far.addr, &from), -ENETUNREACH);
+	CU_ASSERT_EQUAL(udp_source(s, NULL, &far.addr, &from, &iface), -ENETUNREACH);
 	weir_stack_free(s);
 }
 
@@ -210,18 +211,18 @@ static void test_options_are_a_sockets_own(void)
 	struct sock *k = sock_of(s, open_at(s, "192.0.2.1", 1000));
 	int number = 0xb8;
 
-	CU_ASSERT_EQUAL(udp_setsockopt(k, IPPROTO_IP, IP_TOS, &number, 3), -EINVAL);
-	CU_ASSERT_EQUAL(udp_setsockopt(k, IPPROTO_IP, IP_TTL, &number, 4), -ENOPROTOOPT);
-	CU_ASSERT_EQUAL(udp_setsockopt(k, IPPROTO_IP, IP_TOS, &number, 4), 0);
+	CU_ASSERT_EQUAL(udp_setsockopt(s, k, IPPROTO_IP, IP_TOS, &number, 3), -EINVAL);
+	CU_ASSERT_EQUAL(udp_setsockopt(s, k, IPPROTO_IP, IP_TTL, &number, 4), -ENOPROTOOPT);
+	CU_ASSERT_EQUAL(udp_setsockopt(s, k, IPPROTO_IP, IP_TOS, &number, 4), 0);
 	CU_ASSERT_EQUAL(k->tos, 0xb8);
 	number = 256;
-	CU_ASSERT_EQUAL(udp_setsockopt(k, IPPROTO_IPV6, IPV6_TCLASS, &number, 4), -EINVAL);
+	CU_ASSERT_EQUAL(udp_setsockopt(s, k, IPPROTO_IPV6, IPV6_TCLASS, &number, 4), -EINVAL);
 	number = -1;
-	CU_ASSERT_EQUAL(udp_setsockopt(k, IPPROTO_IP, IP_TOS, &number, 4), -EINVAL);
+	CU_ASSERT_EQUAL(udp_setsockopt(s, k, IPPROTO_IP, IP_TOS, &number, 4), -EINVAL);
 	CU_ASSERT_EQUAL(udp_getsockopt(k, IPPROTO_IPV6, IPV6_TCLASS, &number), 0);
 	CU_ASSERT_EQUAL(number, 0xb8);
 	number = -1;
-	CU_ASSERT_EQUAL(udp_setsockopt(k, IPPROTO_IPV6, IPV6_TCLASS, &number, 4), 0);
+	CU_ASSERT_EQUAL(udp_setsockopt(s, k, IPPROTO_IPV6, IPV6_TCLASS, &number, 4), 0);
 	CU_ASSERT_EQUAL(k->tos, 0);
 	k->error = ECONNREFUSED;
 	CU_ASSERT_EQUAL(udp_getsockopt(k, SOL_SOCKET, SO_ERROR, &number), 0);

@@ -20,7 +20,8 @@ struct weir_shard;
 struct weir_local {
 	/**
 	 * Packets to a unicast address of ours: whole, their transport checksum right, no echo
-	 * requests, with meta.l3_off, l4_off and proto set.
+	 * requests, with meta.l3_off, l4_off and proto set. By broadcast (WEIR_META_BROADCAST), to
+	 * a group that it hears or to all hosts of a link UDP, IGMP and ICMPv6 alone.
 	 * @return how many were not taken, and are now the first of @p pkts: they go the way that
 	 *         they would without a stack (kernel path, or an ICMP error).
 	 */
@@ -33,6 +34,10 @@ struct weir_local {
 	 *         the worker rests no longer; UINT64_MAX: not before the next packet.
 	 */
 	uint64_t (*poll)(struct weir_local *l, uint64_t now_ns);
+	/**
+	 * Whether it wants packets to a group that come by an interface. NULL: to no group.
+	 */
+	bool (*hears)(struct weir_local *l, uint16_t iface, const struct weir_addr *group);
 };
 
 /** Let a worker's packets go to @p l (NULL: to nobody). Before the worker runs. */
@@ -45,7 +50,8 @@ void weir_local_attach(struct weir_shard *s, struct weir_local *l);
  * Send packets of ours: each begins with its IP header, with room for layer 2 before it.
  * They are routed in the worker's next pass, and the ones after it if they are many; those above
  * WEIR_LOCAL_WAIT_PKTS are counted (ORIGIN_FULL) and freed. Ownership moves. To an IPv6 link-local
- * address they leave by the interface that has their source. The worker's thread, in a pass.
+ * address they leave by the interface that has their source, to a group or 255.255.255.255 by
+ * meta.iface_in. The worker's thread, in a pass.
  */
 void weir_local_send(struct weir_shard *s, struct rte_mbuf **pkts, uint16_t n);
 
@@ -65,6 +71,25 @@ struct weir_local_way {
  */
 WEIR_MUST_CHECK bool weir_local_way(const struct weir_shard *s, const struct weir_addr *to,
 				    struct weir_local_way *out);
+
+/** An interface as groups and broadcasts have it: those have no route. */
+struct weir_local_link {
+	uint16_t iface;	       /**< its index in weir_l3.ifaces */
+	uint16_t mtu_bytes;    /**< its longest IP packet */
+	struct weir_addr from; /**< the address of ours to send from; family 0: none so far */
+};
+
+/**
+ * By which interface @p to is reached: a group or 255.255.255.255, then by the one with the number
+ * want->iface, else (WEIR_NO_IFACE) the one that has the address want->from, else (family 0) the
+ * first that has an address of the family, or if none has the first; or the broadcast address of a
+ * subnet of ours. To groups of a link the source is link-local (RFC 3810 section 5).
+ * @return false: there is none, or @p to is another address. The worker's thread, in a pass, or the
+ *         control thread before the worker runs.
+ */
+WEIR_MUST_CHECK bool weir_local_link(const struct weir_shard *s, const struct weir_addr *to,
+				     const struct weir_local_link *want,
+				     struct weir_local_link *out);
 
 /**
  * Whether packets that come in with this tuple reach this worker: by the hash of 01_ring, or by

@@ -43,6 +43,7 @@ enum weir_meta_flag {
 	WEIR_META_MAY_CUT = 1 << 15,   /**< 50_nat: was IPv4 without DF: 60_route may fragment it */
 	WEIR_META_INSPECT = 1 << 16,   /**< 30_conntrack, 40_acl: 45_dpi has to look at it */
 	WEIR_META_KERNEL = 1 << 17,    /**< a whole frame that the kernel sends, to port_out */
+	WEIR_META_BROADCAST = 1 << 18, /**< 60_route: to a broadcast address */
 };
 
 /** One cache line. Offsets count from the start of the packet's data (rte_pktmbuf_mtod). */

@@ -168,7 +168,9 @@ struct weir_dgram {
 	struct rte_mbuf *payload;  /**< the data alone, of one or more segments; the caller's */
 	struct weir_endpoint from; /**< who has sent it */
 	struct weir_endpoint to;   /**< our address and port that it was sent to */
+	uint16_t iface;		   /**< the interface that it came by, weir_meta.iface_in */
 	uint8_t tos;		   /**< DSCP and ECN that it came with */
+	bool to_many; /**< to is a group or a broadcast address: not one to answer from */
 };
 
 /**
@@ -196,8 +198,9 @@ WEIR_MUST_CHECK int weir_udp_recv_many(struct weir_stack *s, weir_sock sock, str
  * @param to       NULL: the peer that the socket is connected to.
  * @param from     An address of ours; NULL: the socket's own, if it is bound to one, else that of
  *                 the way to @p to. The port is always the socket's.
- * @return 0, -EBADF, -EINVAL (@p to has no port or family, families differ), -EDESTADDRREQ (no @p
- * to, and not connected), -EADDRNOTAVAIL (no source), -ENETUNREACH (no way), -EMSGSIZE (more than
+ * @return 0, -EBADF, -EINVAL (@p to has no port or family, families differ, @p from is a group's or
+ * a broadcast), -EDESTADDRREQ (no @p to, and not connected), -EADDRNOTAVAIL (no source),
+ * -ENETUNREACH (no way), -EACCES (a broadcast without SO_BROADCAST), -EMSGSIZE (more than
  * IP can carry), -ENOBUFS (no buffer for headers), or an error that waits, see weir_udp_recv().
  */
 WEIR_MUST_CHECK int weir_udp_send(struct weir_stack *s, weir_sock sock, struct rte_mbuf *payload,
@@ -236,8 +239,14 @@ WEIR_MUST_CHECK int weir_udp_send_gso(struct weir_stack *s, weir_sock sock,
  * goes on; 0: none. They are accepted, and what their SYNs have brought is received and answered,
  * before it ends; it may fail with ETIMEDOUT or ECONNRESET yet. A SYN may be one that was delayed
  * and comes twice, so a request that came in it has to be harmless twice.
+ *
+ * Of UDP sockets: SO_REUSEADDR, SO_REUSEPORT, SO_BROADCAST, IP_TOS, IPV6_TCLASS, and for groups
+ * IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MULTICAST_IF, IP_MULTICAST_TTL, IP_MULTICAST_LOOP,
+ * IP_MULTICAST_ALL, IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP, IPV6_MULTICAST_IF, IPV6_MULTICAST_HOPS,
+ * IPV6_MULTICAST_LOOP, IPV6_MULTICAST_ALL. An interface's index is weir_meta.iface_in and one.
  * @return 0, -EBADF, -ENOPROTOOPT, -EINVAL (value or length), -ENOENT (no such congestion
- *         control), -ENOBUFS (too many different settings at once).
+ *         control), -ENOBUFS (too many different settings, or groups, at once), -ENODEV or
+ *         -EADDRNOTAVAIL (no such interface, or the socket has not joined), -EADDRINUSE (it has).
  */
 WEIR_MUST_CHECK int weir_setsockopt(struct weir_stack *s, weir_sock sock, int level, int name,
 				    const void *value, uint32_t bytes);

@@ -26,8 +26,8 @@ struct weir_stack;
 
 /**
  * Takes what the stack sends: packets that begin with their IP header, whole and with
- * their checksums. Ownership moves. Called inside of
- * weir_stack_poll() and never else.
+ * their checksums; to a group or 255.255.255.255 by the interface weir_meta.iface_in. Ownership
+ * moves. Called inside of weir_stack_poll() and never else.
  */
 typedef void weir_stack_output_fn(void *ctx, struct rte_mbuf **pkts, uint16_t n);
 
@@ -67,12 +67,31 @@ enum weir_mtu_probing {
 	WEIR_MTU_PROBING_ALWAYS, /**< connections begin with base_mss, and grow */
 };
 
+/** An interface as groups and broadcasts have it: those have no route. */
+struct weir_link {
+	uint16_t iface;	       /**< its number, weir_meta.iface_in of what comes by it */
+	uint16_t mtu_bytes;    /**< its longest IP packet */
+	struct weir_addr from; /**< the address of ours to send from; family 0: none so far */
+};
+
+/**
+ * Says by which interface @p to is reached, which is a group, 255.255.255.255, or perhaps the
+ * broadcast address of a subnet of ours.
+ * @param want  Of the first two: the interface with this number, else (WEIR_NO_IFACE) the one that
+ *              has the address from, else (family 0) any.
+ * @return false: there is no such interface, or @p to is another address.
+ */
+typedef bool weir_stack_link_fn(void *ctx, const struct weir_addr *to, const struct weir_link *want,
+				struct weir_link *out);
+
 /** What a stack is made of. What is 0 has the default that is named. */
 struct weir_stack_conf {
 	struct rte_mempool *pool; /**< buffers for headers, with struct weir_meta behind each mbuf;
 				     borrowed */
 	uint32_t sockets;     /**< UDP sockets and listeners at most, 1 to WEIR_STACK_SOCKETS_MAX */
 	uint32_t socket_pkts; /**< datagrams that wait in one socket at most, at least 1 */
+	uint32_t groups;      /**< groups that are heard at most, each on one interface, and four
+				 times as many memberships of sockets; 0: 64 */
 	uint32_t connections; /**< TCP connections at most; 0: none */
 	uint32_t active;      /**< of these, with bytes on their way at once; 0: all */
 	uint32_t half_open;   /**< connections that begin at most; more get SYN cookies;
@@ -95,6 +114,7 @@ struct weir_stack_conf {
 	weir_stack_output_fn *output;	/**< where packets go */
 	weir_stack_way_fn *way;	  /**< NULL: nothing is reached but who has reached us, and all
 				     links have 1,500 bytes */
+	weir_stack_link_fn *link; /**< NULL: no groups, no broadcast */
 	weir_stack_owns_fn *owns; /**< NULL: all packets come here */
 	weir_stack_port_fn *port; /**< NULL: ports are searched, if owns is set */
 	void *ctx;		  /**< the functions' first argument */
@@ -102,20 +122,25 @@ struct weir_stack_conf {
 
 /** Sockets of a stack at most. */
 #define WEIR_STACK_SOCKETS_MAX (UINT32_C(1) << 20)
+/** Groups of a stack at most. */
+#define WEIR_STACK_GROUPS_MAX 4096
 /** Connections of a stack at most. */
 #define WEIR_STACK_CONNECTIONS_MAX (UINT32_C(15) << 20)
 
 /** What a stack has counted. Written by its thread, read by any with relaxed loads. */
 struct weir_stack_stats {
-	uint64_t udp_in;	  /**< datagrams that sockets were given */
-	uint64_t udp_in_bytes;	  /**< payload of these */
-	uint64_t udp_out;	  /**< datagrams sent */
-	uint64_t udp_out_bytes;	  /**< payload of these */
-	uint64_t udp_full;	  /**< dropped: the socket's queue was full */
-	uint64_t udp_bad;	  /**< dropped: a length that the packet does not have (RFC 768) */
-	uint64_t no_mbuf;	  /**< not sent for want of a buffer */
-	uint64_t icmp_errors;	  /**< ICMP errors about packets of ours */
-	uint64_t tcp_in;	  /**< segments that came */
+	uint64_t udp_in;	/**< datagrams that sockets were given */
+	uint64_t udp_in_bytes;	/**< payload of these */
+	uint64_t udp_out;	/**< datagrams sent */
+	uint64_t udp_out_bytes; /**< payload of these */
+	uint64_t udp_full;	/**< dropped: the socket's queue was full */
+	uint64_t udp_bad;	/**< dropped: a length that the packet does not have (RFC 768) */
+	uint64_t group_queries; /**< questions of routers for groups (IGMP, MLD) */
+	uint64_t group_reports; /**< groups told to routers: joined, left or answered */
+	uint64_t group_bad;	/**< dropped: such a question that is none, or not of the link */
+	uint64_t no_mbuf;     /**< not sent, or not given to another socket, for want of a buffer */
+	uint64_t icmp_errors; /**< ICMP errors about packets of ours */
+	uint64_t tcp_in;      /**< segments that came */
 	uint64_t tcp_in_bytes;	  /**< payload that was taken from these, in order */
 	uint64_t tcp_out;	  /**< segments sent */
 	uint64_t tcp_out_bytes;	  /**< payload of these */
@@ -158,12 +183,20 @@ void weir_stack_free(struct weir_stack *s);
 
 /**
  * Packets that came in, with weir_meta: whole IPv4 or IPv6 to an address of ours, l3_off, l4_off
- * and proto set, transport checksum right. What a socket takes is the stack's.
+ * and proto set, transport checksum right; UDP to a group that is heard or by broadcast
+ * (WEIR_META_BROADCAST), and IGMP and MLD, too, with iface_in. What a socket takes is the stack's.
  * @return how many are for no socket; they are the first of @p pkts now, in their order, and stay
  *         the caller's.
  */
 WEIR_MUST_CHECK uint16_t weir_stack_input(struct weir_stack *s, struct rte_mbuf **pkts, uint16_t n,
 					  uint64_t now_ns);
+
+/**
+ * Whether a socket has joined a group on an interface, so that packets to it are wanted. The
+ * stack's thread.
+ */
+WEIR_MUST_CHECK bool weir_stack_hears(const struct weir_stack *s, uint16_t iface,
+				      const struct weir_addr *group);
 
 /**
  * For who has no pipeline: look at a packet that begins with its IP header, and set the metadata
