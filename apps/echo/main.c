@@ -95,6 +95,11 @@ static const struct weir_conf_schema schema = {
 	WEIR_CONF_STRUCT(struct echo_conf, keys),
 };
 
+static int check(const void *conf, const char *file, struct weir_why *why)
+{
+	return stack_check(&((const struct echo_conf *)conf)->stack, file, why);
+}
+
 static uint32_t held(const void *conf)
 {
 	return stack_held(&((const struct echo_conf *)conf)->stack);
@@ -202,6 +207,7 @@ int main(int argc, char **argv)
 						.path = path,
 						.held = held,
 						.metrics = add_metrics,
+						.check = check,
 						.start = start,
 						.done = done},
 			     argc, argv);

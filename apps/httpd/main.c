@@ -87,9 +87,10 @@ static int check(const void *conf, const char *file, struct weir_why *why)
 {
 	const struct httpd_section *h = &((const struct httpd_conf *)conf)->httpd;
 
-	if (h->line <= h->head)
-		return 0;
-	return weir_conf_fail(why, file, h->at.line, "httpd.line is longer than httpd.head");
+	if (h->line > h->head)
+		return weir_conf_fail(why, file, h->at.line,
+				      "httpd.line is longer than httpd.head");
+	return stack_check(&((const struct httpd_conf *)conf)->stack, file, why);
 }
 
 static uint32_t held(const void *conf)

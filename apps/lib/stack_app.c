@@ -231,7 +231,7 @@ int stack_open(struct stack_app *app, struct stack_worker *w, struct weir_shard 
 	       const struct stack_service *service, const struct stack_section *conf,
 	       uint32_t sockets, uint32_t waiting, struct weir_why *why)
 {
-	const struct weir_stack_conf sc = {
+	struct weir_stack_conf sc = {
 		.pool = shard->pool,
 		.sockets = sockets,
 		.socket_pkts = waiting,
@@ -262,6 +262,9 @@ int stack_open(struct stack_app *app, struct stack_worker *w, struct weir_shard 
 	w->n_conns = (uint32_t)conf->connections;
 	w->free = w->waiting = NONE;
 	w->conns = calloc(w->n_conns, service->conn_bytes);
+	rc = stack_sources_open(w, &conf->sources, &sc, why);
+	if (rc < 0)
+		return rc;
 	rc = w->conns == NULL ? -ENOMEM : weir_stack_create(&sc, &w->stack);
 	if (rc < 0)
 		return weir_why(why, rc, "worker %u: no stack: %s", shard->worker,
@@ -284,6 +287,7 @@ void stack_close(struct stack_worker *w)
 {
 	stack_forget_all(w);
 	weir_stack_free(w->stack);
+	stack_sources_close(w);
 	free(w->conns);
 	w->stack = NULL;
 	w->conns = NULL;

@@ -12,8 +12,17 @@
 #include <stdatomic.h>
 #include <weir/app.h>
 #include <weir/local.h>
+#include <weir/set.h>
 #include <weir/shard.h>
 #include <weir/socket.h>
+
+/* stack.sources: */
+struct stack_sources {
+	struct weir_conf_at at;
+	uint64_t at_once, connections, rate, burst, block, half_open; /* block: ns */
+	uint64_t prefix4, prefix6;				      /* bits */
+	struct weir_conf_list allow, deny;			      /* struct weir_prefix */
+};
 
 /* stack: */
 struct stack_section {
@@ -27,6 +36,7 @@ struct stack_section {
 	int mtu_probing;			    /* enum weir_mtu_probing */
 	uint64_t base_mss;
 	bool ecn;
+	struct stack_sources sources;
 };
 
 extern const struct weir_conf_schema stack_schema;
@@ -42,6 +52,9 @@ extern const struct weir_conf_schema stack_schema;
 
 /* Buffers that a worker's connections may hold: weir_app.held of a program. */
 uint32_t stack_held(const struct stack_section *conf);
+
+/* What the schema cannot say: weir_app.check of a program. */
+int stack_check(const struct stack_section *conf, const char *file, struct weir_why *why);
 
 /* The name of its congestion control. */
 const char *stack_congestion(const struct stack_section *conf);
@@ -91,12 +104,13 @@ struct stack_worker {
 	struct weir_shard *shard;
 	struct weir_stack *stack;
 	const struct stack_service *service;
-	char *conns;			 /* n_conns, each of service->conn_bytes */
-	uint32_t n_conns;		 /* as many as the stack can have */
-	uint32_t free;			 /* the first of conns that nobody has; UINT32_MAX: none */
-	uint32_t waiting;		 /* the first that waits for buffers */
-	uint64_t retry_ns;		 /* when those are tried again */
-	_Atomic(struct stack_ask *) ask; /* of the control thread; see stack_ctl.c */
+	char *conns;	   /* n_conns, each of service->conn_bytes */
+	uint32_t n_conns;  /* as many as the stack can have */
+	uint32_t free;	   /* the first of conns that nobody has; UINT32_MAX: none */
+	uint32_t waiting;  /* the first that waits for buffers */
+	uint64_t retry_ns; /* when those are tried again */
+	struct weir_set *trusted, *denied; /* of who connects; NULL: nobody */
+	_Atomic(struct stack_ask *) ask;   /* of the control thread; see stack_ctl.c */
 	bool ended;
 };
 
@@ -131,6 +145,11 @@ void stack_end(struct stack_worker *w, struct stack_conn *c);
 int stack_add_metrics(struct weir_run *run);
 /* `sockets` and `sockets_kill` on the control socket. */
 int stack_add_commands(struct weir_run *run);
+
+/* stack_sources.c: who is allowed and denied, and the limits of the others. */
+int stack_sources_open(struct stack_worker *w, const struct stack_sources *conf,
+		       struct weir_stack_conf *sc, struct weir_why *why);
+void stack_sources_close(struct stack_worker *w);
 
 /* stack_ctl.c: answer the control thread. True: it is not done yet. Data path. */
 bool stack_answer(struct stack_worker *w, uint64_t now_ns);

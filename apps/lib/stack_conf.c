@@ -12,6 +12,46 @@ static const char *const congestion_names[] = {"cubic", "newreno", "bbr", "dctcp
 /* In the order of enum weir_mtu_probing. */
 static const char *const mtu_probing_names[] = {"holes", "off", "always", NULL};
 
+static const struct weir_conf_key sources_keys[] = {
+	{WEIR_CONF_KEY(struct stack_sources, at_once), .type = WEIR_CONF_UINT, .max = 1 << 24,
+	 .def = "0",
+	 .doc = "Sources that may have connections at once; SYNs of others are not answered. 0: no "
+		"source is known, and the limits below have no effect."},
+	{WEIR_CONF_KEY(struct stack_sources, connections), .type = WEIR_CONF_UINT,
+	 .max = WEIR_STACK_CONNECTIONS_MAX, .def = "0",
+	 .doc = "Connections of a source at once. 0: no limit."},
+	{WEIR_CONF_KEY(struct stack_sources, rate), .type = WEIR_CONF_RATE, .max = 1000000000,
+	 .def = "0", .doc = "Connections that a source may open in a second. 0: no limit."},
+	{WEIR_CONF_KEY(struct stack_sources, burst), .type = WEIR_CONF_UINT, .max = 1000000,
+	 .def = "0", .doc = "Of these, at once. 0: those of a second."},
+	{WEIR_CONF_KEY(struct stack_sources, block), .type = WEIR_CONF_DURATION,
+	 .max = UINT64_C(86400000000000), .def = "0s",
+	 .doc = "A source that opens more is not answered for so long, each time twice as long, up "
+		"to 64 times. 0s: only until its rate allows another."},
+	{WEIR_CONF_KEY(struct stack_sources, half_open), .type = WEIR_CONF_UINT, .max = 32767,
+	 .def = "0",
+	 .doc = "Connections that a source may have begun and not finished; its other SYNs are "
+		"answered by cookies. 0: no limit but stack.half_open."},
+	{WEIR_CONF_KEY(struct stack_sources, prefix4), .type = WEIR_CONF_UINT, .min = 1, .max = 32,
+	 .def = "32", .doc = "Bits of IPv4 addresses that make a source."},
+	{WEIR_CONF_KEY(struct stack_sources, prefix6), .type = WEIR_CONF_UINT, .min = 1, .max = 128,
+	 .def = "64", .doc = "Bits of IPv6 addresses that make a source."},
+	{WEIR_CONF_KEY(struct stack_sources, allow), .type = WEIR_CONF_PREFIX,
+	 .many = WEIR_CONF_LIST, .one_ok = true, .max_items = 65536,
+	 .doc = "Prefixes without limits. Of two prefixes that an address is in, the longer one "
+		"counts."},
+	{WEIR_CONF_KEY(struct stack_sources, deny), .type = WEIR_CONF_PREFIX,
+	 .many = WEIR_CONF_LIST, .one_ok = true, .max_items = 65536,
+	 .doc = "Prefixes whose SYNs are not answered."},
+};
+
+static const struct weir_conf_schema sources_schema = {
+	.name = "sources",
+	.doc = "Who may connect, and how much of one source. Each worker counts what reaches it.",
+	WEIR_CONF_STRUCT(struct stack_sources, sources_keys),
+	WEIR_CONF_HAS_AT(struct stack_sources),
+};
+
 static const struct weir_conf_key stack_keys[] = {
 	{WEIR_CONF_KEY(struct stack_section, connections), .type = WEIR_CONF_UINT, .min = 1,
 	 .max = WEIR_STACK_CONNECTIONS_MAX, .def = "65536",
@@ -57,6 +97,8 @@ static const struct weir_conf_key stack_keys[] = {
 		"ones vanish."},
 	{WEIR_CONF_KEY(struct stack_section, ecn), .type = WEIR_CONF_BOOL, .def = "false",
 	 .doc = "Ask for ECN (RFC 3168) when connecting; who asks for it always gets it."},
+	{WEIR_CONF_KEY(struct stack_section, sources), .type = WEIR_CONF_RECORD,
+	 .sub = &sources_schema, .doc = "Limits of who connects."},
 };
 
 const struct weir_conf_schema stack_schema = {
@@ -74,4 +116,23 @@ uint32_t stack_held(const struct stack_section *conf)
 const char *stack_congestion(const struct stack_section *conf)
 {
 	return congestion_names[conf->congestion];
+}
+
+int stack_check(const struct stack_section *conf, const char *file, struct weir_why *why)
+{
+	const struct stack_sources *c = &conf->sources;
+	const char *key = c->connections > 0 ? "connections"
+			  : c->rate > 0	     ? "rate"
+			  : c->half_open > 0 ? "half_open"
+					     : NULL;
+
+	if (c->at_once == 0 && key != NULL)
+		return weir_conf_fail(
+			why, file, c->at.line,
+			"stack.sources.%s has no effect without stack.sources.at_once", key);
+	if (c->rate == 0 && (c->burst > 0 || c->block > 0))
+		return weir_conf_fail(why, file, c->at.line,
+				      "stack.sources.%s has no effect without stack.sources.rate",
+				      c->burst > 0 ? "burst" : "block");
+	return 0;
 }

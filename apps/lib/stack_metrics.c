@@ -95,7 +95,25 @@
 	      "Some are old; many: somebody guesses.")                                             \
 	COUNT(tcp_fastopen_full, "tcp_fastopen_full_segments", "segments",                         \
 	      "SYNs for fast open past the limit: the handshake was the usual one.",               \
-	      "Raise stack.fastopen, unless somebody sends SYNs from addresses of others.")
+	      "Raise stack.fastopen, unless somebody sends SYNs from addresses of others.")        \
+	GAUGE(tcp_sources, "tcp_sources", NULL,                                                    \
+	      "Sources that are known (stack.sources): with connections, or not forgotten.", NULL) \
+	COUNT(tcp_sources_full, "tcp_sources_full", NULL,                                          \
+	      "SYNs not answered: no place for another source.", "Raise stack.sources.at_once.")   \
+	COUNT(tcp_source_denied, "tcp_source_denied", NULL, "SYNs of sources that are denied.",    \
+	      NULL)                                                                                \
+	COUNT(tcp_source_connections, "tcp_source_connections", "connections",                     \
+	      "SYNs not answered: the source has as many connections as it may.",                  \
+	      "Look who it is (weirctl sockets); raise stack.sources.connections or allow it.")    \
+	COUNT(tcp_source_rate, "tcp_source_rate", NULL,                                            \
+	      "SYNs not answered: the source opens more in a second than it may.", NULL)           \
+	COUNT(tcp_source_blocked, "tcp_source_blocked", NULL,                                      \
+	      "SYNs not answered: the source is blocked for having opened too many.", NULL)        \
+	COUNT(tcp_source_blocks, "tcp_source_blocks", NULL, "Times that a source was blocked.",    \
+	      "Raise stack.sources.rate, or allow it.")                                            \
+	COUNT(tcp_source_challenged, "tcp_source_challenged", NULL,                                \
+	      "SYNs answered by a cookie: the source has begun many and finished none.",           \
+	      "Many: a SYN flood from few sources.")
 
 #define COUNT(member, name, unit, help, hint) ROW(COUNTER, name, unit, help, hint)
 #define GAUGE(member, name, unit, help, hint) ROW(GAUGE, name, unit, help, hint)

@@ -116,10 +116,10 @@ static int check_name(const struct proxy_section *p, const char *file, struct we
 	return 0;
 }
 
-static int check(const void *conf, const char *file, struct weir_why *why)
+static int check_backend(const struct proxy_conf *conf, const char *file, struct weir_why *why)
 {
-	const struct proxy_section *p = &((const struct proxy_conf *)conf)->proxy;
-	const uint64_t half = (((const struct proxy_conf *)conf)->stack.connections + 1) / 2;
+	const struct proxy_section *p = &conf->proxy;
+	const uint64_t half = (conf->stack.connections + 1) / 2;
 	const uint64_t most = p->connections == 0 ? half : p->connections;
 	struct weir_addr addr;
 
@@ -134,6 +134,14 @@ static int check(const void *conf, const char *file, struct weir_why *why)
 				      "may be %" PRIu64 " (proxy.connections)",
 				      p->ready, most);
 	return 0;
+}
+
+static int check(const void *conf, const char *file, struct weir_why *why)
+{
+	const struct proxy_conf *c = conf;
+	const int rc = check_backend(c, file, why);
+
+	return rc < 0 ? rc : stack_check(&c->stack, file, why);
 }
 
 static int start(struct weir_run *run, const void *conf, struct weir_why *why)

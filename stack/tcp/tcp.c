@@ -5,7 +5,7 @@
  * to what they belong to; poll runs timers and lets those send that have something to.
  */
 
-#include "tcp_priv.h"
+#include "tcp_source_priv.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -109,6 +109,8 @@ int tcp_create(struct weir_stack *s)
 	rc = take_memory(s, c);
 	if (rc == 0)
 		rc = settings_create(s);
+	if (rc == 0)
+		rc = sources_create(s);
 	if (rc < 0)
 		return rc;
 	make_free_lists(s);
@@ -130,6 +132,7 @@ void tcp_free(struct weir_stack *s)
 		    t->conns[i].work != NONE)
 			work_put(&t->conns[i]);
 	settings_free(s);
+	sources_free(s);
 	weir_wheel_free(t->wheel);
 	tcp_table_free(t->table);
 	free(t->half_open.at);

@@ -7,7 +7,7 @@
  * him: no list has to be searched.
  */
 
-#include "tcp_priv.h"
+#include "tcp_source_priv.h"
 
 #include <errno.h>
 
@@ -80,6 +80,8 @@ static void leave_table(struct conn *c, uint32_t ref)
 	const uint32_t hash = ends_hash(&s->conf.secret, &c->ends);
 	const uint32_t ours = REF(REF_CONN, conn_index(c));
 
+	if (count_of(c)->by_source)
+		source_closed(s, &c->ends, c->flags & CONN_V6);
 	if (ref != 0)
 		tcp_table_replace(s->tcp->table, hash, ours, ref);
 	else

@@ -6,7 +6,7 @@
  * ACK shows that it hears us.
  */
 
-#include "tcp_priv.h"
+#include "tcp_source_priv.h"
 
 #include <netinet/in.h>
 
@@ -44,6 +44,7 @@ void half_open_end(struct weir_stack *s, uint32_t i)
 	struct half_open *h = &t->half_open.at[i].half_open;
 
 	list_remove(&t->half_open, &t->syns[h->retries], i);
+	source_half_open(s, &h->ends, h->flags & HALF_V6, -1);
 	slab_give(&t->half_open, i);
 	stack_count(&s->stats.tcp_half_open, (uint64_t)-1);
 }
@@ -205,6 +206,7 @@ static struct conn *make(struct weir_stack *s, const struct conn *l, const struc
 	c->rcv_adv = c->rcv_nxt + first_window(s);
 	if (h->flags & HALF_STAMPS)
 		c->ts_recent = h->ts_recent;
+	source_opened(c);
 	return c;
 }
 
@@ -273,9 +275,12 @@ static void listen_syn(struct weir_stack *s, struct port *p, struct segment *g, 
 	const struct conn *l = &t->conns[p->conn];
 	struct half_open h =
 		of_syn(g, l, iss != 0 ? iss : tcp_isn(&t->isn_key, &g->ends, s->now_ns));
+	const enum source_verdict source = source_syn(s, &g->ends, g->v6);
 	enum fastopen_syn fast;
-	uint32_t i;
+	uint32_t i = NONE;
 
+	if (source == SOURCE_REFUSED)
+		return;
 	if (p->n_waiting >= p->backlog) {
 		stack_count(&s->stats.tcp_backlog, 1);
 		return;
@@ -283,7 +288,8 @@ static void listen_syn(struct weir_stack *s, struct port *p, struct segment *g, 
 	fast = fastopen_judge(s, p, g);
 	if (fast >= FASTOPEN_GOOD && begin_fast(s, p, g, &h, fast == FASTOPEN_OLD))
 		return;
-	i = slab_take(&t->half_open);
+	if (source == SOURCE_GOOD)
+		i = slab_take(&t->half_open);
 	if (i == NONE || !tcp_table_add(t->table, g->hash, REF(REF_HALF_OPEN, i))) {
 		if (i != NONE)
 			slab_give(&t->half_open, i);
@@ -296,6 +302,7 @@ static void listen_syn(struct weir_stack *s, struct port *p, struct segment *g, 
 	t->half_open.at[i].half_open = h;
 	put_in_list(s, i);
 	stack_count(&s->stats.tcp_half_open, 1);
+	source_half_open(s, &h.ends, h.flags & HALF_V6, 1);
 	send_syn_ack(s, &h, fast == FASTOPEN_GIVE);
 }
 
@@ -321,6 +328,10 @@ static bool take_cookie(struct weir_stack *s, struct port *p, struct segment *g,
 	}
 	if (old != NONE)
 		half_open_forget(s, old);
+	if (!source_may_open(s, &g->ends, g->v6)) {
+		tcp_reset(s, g);
+		return true;
+	}
 	h = of_syn(g, &s->tcp->conns[p->conn], g->ack - 1);
 	h.irs = g->seq - 1;
 	h.mss = k.mss;
@@ -390,6 +401,11 @@ void half_open_input(struct weir_stack *s, uint32_t i, struct segment *g)
 	if (g->bytes == 0 && settings_of(&s->tcp->conns[h->listener])->defer_s > 0 &&
 	    !(g->flags & TCP_FIN))
 		return; /* TCP_DEFER_ACCEPT: its first bytes will tell the same */
+	if (!source_may_open(s, &g->ends, g->v6)) { /* it had others meanwhile */
+		half_open_forget(s, i);
+		tcp_reset(s, g);
+		return;
+	}
 	c = make_open(s, p, &was, g, REF(REF_HALF_OPEN, i));
 	if (c == NULL)
 		return;

@@ -111,6 +111,7 @@ struct conn_count {
 	uint32_t acked_tick;	/* when bytes of ours were acknowledged last, or sent after rest */
 	uint32_t answered_tick; /* when something outside of the window was answered last */
 	uint16_t mss_most;	/* payload of a segment as the peer and TCP_MAXSEG have it */
+	uint8_t by_source;	/* its source knows of it (tcp_source.c) */
 };
 static_assert(sizeof(struct conn) + sizeof(struct conn_count) + TABLE_BYTES <= 256,
 	      "an idle connection costs at most 256 bytes in all, with its place in the table");
@@ -307,6 +308,7 @@ struct tcp {
 	struct port *ports;
 	struct slab half_open, time_wait;
 	struct tcp_table *table;
+	struct tcp_sources *sources; /* NULL: who connects has no limits */
 	struct weir_wheel *wheel;
 	uint32_t conn_free, work_free, port_free;
 	uint32_t conn_touched, work_touched; /* those above were never used */

@@ -58,6 +58,29 @@ typedef bool weir_stack_owns_fn(void *ctx, const struct weir_tuple *in);
  */
 typedef uint16_t weir_stack_port_fn(void *ctx, const struct weir_tuple *in, uint16_t first,
 				    uint16_t count, uint32_t i);
+/** What is thought of who connects. */
+enum weir_stack_judgement {
+	WEIR_SOURCE_LIMITED, /**< anybody: weir_stack_sources applies */
+	WEIR_SOURCE_TRUSTED, /**< it has no limits */
+	WEIR_SOURCE_DENIED,  /**< its SYNs are not answered */
+};
+
+/** Judge who connects; always the same of one address. Called once or twice a connection. */
+typedef enum weir_stack_judgement weir_stack_judge_fn(void *ctx, const struct weir_addr *from);
+
+/** Limits of each source of connections that peers begin; a source is a prefix. 0: no limit. */
+struct weir_stack_sources {
+	uint32_t at_once;     /**< sources with connections at once; more are not answered. 0: no
+				 source is known, and nothing else here has an effect */
+	uint32_t connections; /**< of one at once */
+	uint32_t rate;	      /**< that one may open in a second */
+	uint32_t burst;	      /**< of these, at once; 0: those of a second */
+	uint64_t block_ns;  /**< who opens more is not answered for so long, each time twice as long
+			       up to 64 times; 0: until its rate allows another */
+	uint32_t half_open; /**< that one may have begun and not finished; more get cookies */
+	uint8_t prefix4;    /**< bits of a source's prefix of IPv4; 0: 32 */
+	uint8_t prefix6;    /**< of IPv6; 0: 64 */
+};
 
 /** When TCP tries longer segments by probing (RFC 4821), as Linux's tcp_mtu_probing. */
 enum weir_mtu_probing {
@@ -112,12 +135,14 @@ struct weir_stack_conf {
 	uint64_t now_ns;   /**< the time to begin with */
 	struct weir_siphash_key secret; /**< random: keys what peers may choose */
 	weir_stack_output_fn *output;	/**< where packets go */
-	weir_stack_way_fn *way;	  /**< NULL: nothing is reached but who has reached us, and all
-				     links have 1,500 bytes */
-	weir_stack_link_fn *link; /**< NULL: no groups, no broadcast */
-	weir_stack_owns_fn *owns; /**< NULL: all packets come here */
-	weir_stack_port_fn *port; /**< NULL: ports are searched, if owns is set */
-	void *ctx;		  /**< the functions' first argument */
+	weir_stack_way_fn *way;	    /**< NULL: nothing is reached but who has reached us, and all
+				       links have 1,500 bytes */
+	weir_stack_link_fn *link;   /**< NULL: no groups, no broadcast */
+	weir_stack_owns_fn *owns;   /**< NULL: all packets come here */
+	weir_stack_port_fn *port;   /**< NULL: ports are searched, if owns is set */
+	weir_stack_judge_fn *judge; /**< NULL: all are anybody */
+	struct weir_stack_sources sources; /**< limits of who connects */
+	void *ctx;			   /**< the functions' first argument */
 };
 
 /** Sockets of a stack at most. */
@@ -174,6 +199,15 @@ struct weir_stack_stats {
 	uint64_t tcp_fastopen_cookies; /**< cookies given to peers, for next time */
 	uint64_t tcp_fastopen_bad;  /**< SYNs with a cookie that is not good: the usual handshake */
 	uint64_t tcp_fastopen_full; /**< SYNs for fast open past TCP_FASTOPEN's limit: the same */
+	uint64_t tcp_sources;	    /**< sources that are known, a gauge: with connections, or
+				       not forgotten yet */
+	uint64_t tcp_sources_full;  /**< SYNs not answered: no place for another source */
+	uint64_t tcp_source_denied; /**< of who is denied */
+	uint64_t tcp_source_connections; /**< of who has as many connections as it may */
+	uint64_t tcp_source_rate;	 /**< of who opens more in a second than it may */
+	uint64_t tcp_source_blocked;	 /**< of who is blocked for that */
+	uint64_t tcp_source_blocks;	 /**< times that one was blocked */
+	uint64_t tcp_source_challenged;	 /**< SYNs answered by a cookie for the source's sake */
 };
 
 /** Make a stack; all its memory is taken here. @return 0 or -EINVAL or -ENOMEM. */
