@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include <weir/port.h>
+
 #include "local_priv.h"
 #include "nodes/handoff_priv.h"
 
@@ -97,8 +99,23 @@ static uint16_t look_up(const struct weir_l3 *l3, const struct weir_addr *to)
 	return (uint16_t)hop;
 }
 
+/* Where the queue is another worker's nothing is known of the port, so it gets no long segments. */
+static bool cuts(const struct weir_shard *s, uint16_t port)
+{
+	const struct weir_port *p = s->txq[port].port;
+
+	return p != NULL && (p->caps & WEIR_PORT_TSO);
+}
+
+static bool hop_cuts(const struct weir_shard *s, const struct weir_l3 *l3,
+		     const struct weir_hop *hop)
+{
+	return cuts(s, l3->ifaces[hop->iface].port);
+}
+
 /* Over the one interface that has IPv6; with several, nothing says which link is meant. */
-static bool way_on_link(const struct weir_l3 *l3, struct weir_local_way *out)
+static bool way_on_link(const struct weir_shard *s, const struct weir_l3 *l3,
+			struct weir_local_way *out)
 {
 	const struct weir_iface *only = NULL;
 
@@ -111,13 +128,13 @@ static bool way_on_link(const struct weir_l3 *l3, struct weir_local_way *out)
 	}
 	if (only == NULL)
 		return false;
-	*out = (struct weir_local_way){only->link_local, only->mtu};
+	*out = (struct weir_local_way){only->link_local, only->mtu, cuts(s, only->port)};
 	return true;
 }
 
 /* Over any member of a group: packets are spread over all, so that the narrowest counts. */
-static bool way_by_hop(const struct weir_l3 *l3, uint16_t number, const struct weir_addr *to,
-		       struct weir_local_way *out)
+static bool way_by_hop(const struct weir_shard *s, const struct weir_l3 *l3, uint16_t number,
+		       const struct weir_addr *to, struct weir_local_way *out)
 {
 	const struct weir_hop *hop = &l3->hops[number];
 	const bool group = hop->kind == WEIR_HOP_GROUP;
@@ -126,9 +143,14 @@ static bool way_by_hop(const struct weir_l3 *l3, uint16_t number, const struct w
 
 	if (from == NULL)
 		return false;
-	*out = (struct weir_local_way){*from, l3->hops[first].mtu};
-	for (uint8_t i = 1; group && i < hop->group_n; i++)
-		out->mtu_bytes = RTE_MIN(out->mtu_bytes, l3->hops[l3->members[number][i]].mtu);
+	*out = (struct weir_local_way){*from, l3->hops[first].mtu,
+				       hop_cuts(s, l3, &l3->hops[first])};
+	for (uint8_t i = 1; group && i < hop->group_n; i++) {
+		const struct weir_hop *member = &l3->hops[l3->members[number][i]];
+
+		out->mtu_bytes = RTE_MIN(out->mtu_bytes, member->mtu);
+		out->cuts = out->cuts && hop_cuts(s, l3, member);
+	}
 	return true;
 }
 
@@ -146,11 +168,11 @@ bool weir_local_way(const struct weir_shard *s, const struct weir_addr *to,
 		*out = (struct weir_local_way){*to, OWN_MTU};
 		return true;
 	case WEIR_HOP_LINK_LOCAL:
-		return way_on_link(l3, out);
+		return way_on_link(s, l3, out);
 	case WEIR_HOP_LINK:
 	case WEIR_HOP_GATEWAY:
 	case WEIR_HOP_GROUP:
-		return way_by_hop(l3, number, to, out);
+		return way_by_hop(s, l3, number, to, out);
 	default: /* refused, or not one host */
 		return false;
 	}

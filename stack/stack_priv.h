@@ -240,8 +240,14 @@ bool ip_error_read(struct rte_mbuf *m, struct ip_error *out);
 #define IP_MTU_LEAST4 552 /* as Linux; RFC 791 promises 68 */
 #define IP_MTU_LEAST6 1280
 
-/* The largest packet on the way to @to. */
-uint16_t ip_mtu(struct weir_stack *s, const struct weir_addr *to);
+/* The largest packet on the way to @to; *cuts: whether longer segments are cut there. */
+uint16_t ip_path(struct weir_stack *s, const struct weir_addr *to, bool *cuts);
+static inline uint16_t ip_mtu(struct weir_stack *s, const struct weir_addr *to)
+{
+	bool cuts;
+
+	return ip_path(s, to, &cuts);
+}
 /* What may pass; it is as much as ip_mtu() unless a search (RFC 4821) has not ended. */
 uint16_t ip_mtu_most(struct weir_stack *s, const struct weir_addr *to);
 /* A search has found that this passes, and no more than that. */

@@ -195,7 +195,8 @@ static bool way(void *ctx, const struct weir_addr *to, struct weir_way *out)
 
 	if (!weir_local_way(((struct stack_worker *)ctx)->shard, to, &found))
 		return false;
-	*out = (struct weir_way){.from = found.from, .mtu_bytes = found.mtu_bytes};
+	*out = (struct weir_way){
+		.from = found.from, .mtu_bytes = found.mtu_bytes, .cuts = found.cuts};
 	return true;
 }
 

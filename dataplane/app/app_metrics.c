@@ -68,6 +68,7 @@ enum {
 	W_REASSEMBLED,
 	W_FRAGMENTED,
 	W_TX_COPIED,
+	W_TX_CUT,
 	W_CSUM,
 	W_N
 };
@@ -163,6 +164,12 @@ static const struct weir_metric worker_metrics[W_N] = {
 			 "Frames copied because the port cannot send chains of buffers.",
 			 "If many: lower the MTU, or use a port with tx_segs.",
 			 {"worker"}},
+	[W_TX_CUT] = {"weir_tx_cut_packets",
+		      WEIR_METRIC_COUNTER,
+		      "packets",
+		      "Long TCP segments of a stack that were cut because the port cannot.",
+		      NULL,
+		      {"worker"}},
 	[W_CSUM] = {"weir_csum_software_packets",
 		    WEIR_METRIC_COUNTER,
 		    "packets",
@@ -200,7 +207,7 @@ static int collect_workers(void *ctx, struct weir_metrics_sink *sink)
 		const uint64_t *const counters[] = {
 			&c->icmp_errors_sent, &c->neigh_learned, &c->neigh_requests,
 			&c->reassembled,      &c->fragmented,	 &c->tx_copied,
-			&c->csum_software,
+			&c->tx_cut,	      &c->csum_software,
 		};
 
 		number(name, w);

@@ -294,9 +294,10 @@ static enum weir_verdict fragment6(struct weir_shard *s, struct rte_mbuf *m, uin
 	return sent_as_fragments(s, m, out, n);
 }
 
-static inline bool is_one_frame_in_the_end(const struct rte_mbuf *m)
+/* It is cut by its port, or before it, and its pieces are not too long. */
+static inline bool fits_cut(const struct rte_mbuf *m, uint16_t mtu)
 {
-	return m->ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG);
+	return weir_offload_is_long(m) && (uint32_t)(m->l3_len + m->l4_len) + m->tso_segsz <= mtu;
 }
 
 /* Longer than the link. Judged last, for it changes the packet. */
@@ -305,13 +306,14 @@ static __rte_noinline enum weir_verdict route_long4(struct weir_shard *s, struct
 {
 	struct rte_ipv4_hdr *ip = ip4(m);
 
-	if (!is_one_frame_in_the_end(m) && (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG))) {
+	if (!fits_cut(m, mtu) &&
+	    (weir_offload_is_long(m) || (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)))) {
 		weir_meta(m)->reject_mtu = mtu; /* RFC 1191 */
 		return weir_say_reject(m, WEIR_DROP_FRAG_NEEDED);
 	}
 	if (!(weir_meta(m)->flags & WEIR_META_OURS))
 		lower_ttl(ip);
-	return is_one_frame_in_the_end(m) ? WEIR_OUT : fragment4(s, m, mtu);
+	return weir_offload_is_long(m) ? WEIR_OUT : fragment4(s, m, mtu);
 }
 
 /* Where nothing is a neighbour; what we send to many may be longer than their link. */
@@ -367,12 +369,16 @@ static __rte_noinline enum weir_verdict route_long6(struct weir_shard *s, struct
 {
 	const uint32_t flags = weir_meta(m)->flags;
 
-	if (!(flags & (WEIR_META_OURS | WEIR_META_DEFRAGGED | WEIR_META_MAY_CUT))) {
+	if (!fits_cut(m, mtu) &&
+	    (weir_offload_is_long(m) ||
+	     !(flags & (WEIR_META_OURS | WEIR_META_DEFRAGGED | WEIR_META_MAY_CUT)))) {
 		weir_meta(m)->reject_mtu = mtu; /* RFC 8201 */
 		return weir_say_reject(m, WEIR_DROP_FRAG_NEEDED);
 	}
 	if (!(flags & WEIR_META_OURS))
 		ip6(m)->hop_limits--;
+	if (weir_offload_is_long(m))
+		return WEIR_OUT;
 	return fragment6(s, m, flags & WEIR_META_MAY_CUT ? RTE_MIN(mtu, IP6_MTU_LEAST) : mtu);
 }
 
@@ -411,8 +417,7 @@ static inline enum weir_verdict route_one6(struct weir_shard *s, const struct we
 			return weir_say_reject(m, WEIR_DROP_TTL);
 	}
 	if (unlikely(rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip) >
-		     (flags & WEIR_META_MAY_CUT ? IP6_MTU_LEAST : hop->mtu)) &&
-	    !is_one_frame_in_the_end(m))
+		     (flags & WEIR_META_MAY_CUT ? IP6_MTU_LEAST : hop->mtu)))
 		return route_long6(s, m, hop->mtu);
 	if (likely(!(flags & WEIR_META_OURS)))
 		ip->hop_limits--;

@@ -37,9 +37,14 @@ static const struct offload {
 	{WEIR_PORT_TSO, true, RTE_ETH_TX_OFFLOAD_TCP_TSO},
 };
 
-/* Chains cost net_weir_xdp time in each burst, so it has them only where frames are long. */
+/*
+ * Chains cost net_weir_xdp time in each burst, so it has them only where frames are long. net_tap
+ * says that it cuts, but does so in software, IPv4 alone, and refuses pieces that fill the MTU.
+ */
 static bool is_wanted(const struct port_eth *e, const struct offload *o)
 {
+	if (o->cap == WEIR_PORT_TSO && strcmp(e->port.driver, "net_tap") == 0)
+		return false;
 	return o->cap != WEIR_PORT_TX_SEGS || e->kind != PORT_ETH_WEIR_XDP ||
 	       (e->port.caps & WEIR_PORT_RX_SCATTER);
 }
@@ -281,6 +286,7 @@ int port_eth_setup(struct port_eth *e, const struct weir_port_conf *conf, struct
 		rc = choose_mtu(e, conf, &info, pool, &dev, why);
 	if (rc < 0)
 		return rc;
+	p->tso_mbufs = info.tx_desc_lim.nb_seg_max;
 	p->caps |= choose_offloads(e, &info, &dev) | choose_rss(e, &info, &dev);
 	rc = rte_eth_dev_configure(p->dpdk_id, p->rxqs, p->txqs, &dev);
 	if (rc < 0)

@@ -43,7 +43,8 @@ CPU = {
 # In memory: what is to be reached a second (Gbit/s of bulk), if anything is.
 ALLOWED: dict[str, float | None] = {
     "request_1": None, "request_64": 1.5e6, "request_4096": None, "connect_64": 4e5,
-    "connect_1024": None, "bulk_1": 20, "bulk_16": None,
+    "connect_1024": None, "bulk_1": 20, "bulk_16": None, "bulk_long_1": 60, "bulk_long_16": None,
+    "bulk_cut_1": None,
 }  # fmt: skip
 ROUNDS = 3
 

@@ -39,7 +39,8 @@ static void put4(struct weir_stack *s, struct rte_mbuf *m, const struct ip_head 
 	memcpy(&ip->daddr, h->dst, sizeof(ip->daddr));
 	if (!h->keep_whole)
 		ip->id = (uint16_t)(weir_siphash13_u64(&s->conf.secret, ip->daddr) + s->idents++);
-	ip->check = weir_csum(ip, sizeof(*ip));
+	if (!(m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM)) /* else who cuts it makes the sums */
+		ip->check = weir_csum(ip, sizeof(*ip));
 }
 
 static void put6(struct rte_mbuf *m, const struct ip_head *h)

@@ -39,12 +39,13 @@ static bool is_over(const struct pmtu *p, uint32_t tick)
 	return p->family == 0 || tick - p->told_tick > FORGET_TICK;
 }
 
-static uint16_t link_mtu(struct weir_stack *s, const struct weir_addr *to)
+static uint16_t link_mtu(struct weir_stack *s, const struct weir_addr *to, bool *cuts)
 {
 	struct weir_way way = {.mtu_bytes = LINK_MTU};
 
 	if (s->conf.way != NULL && !s->conf.way(s->conf.ctx, to, &way))
-		way.mtu_bytes = LINK_MTU;
+		way = (struct weir_way){.mtu_bytes = LINK_MTU};
+	*cuts = way.cuts;
 	return way.mtu_bytes;
 }
 
@@ -62,9 +63,9 @@ static struct pmtu *known(struct weir_stack *s, const struct weir_addr *to)
 	return NULL;
 }
 
-uint16_t ip_mtu(struct weir_stack *s, const struct weir_addr *to)
+uint16_t ip_path(struct weir_stack *s, const struct weir_addr *to, bool *cuts)
 {
-	const uint16_t link = link_mtu(s, to);
+	const uint16_t link = link_mtu(s, to, cuts);
 	const struct pmtu *p = known(s, to);
 
 	return p == NULL ? link : RTE_MIN(p->mtu_bytes, link);
@@ -72,7 +73,8 @@ uint16_t ip_mtu(struct weir_stack *s, const struct weir_addr *to)
 
 uint16_t ip_mtu_most(struct weir_stack *s, const struct weir_addr *to)
 {
-	const uint16_t link = link_mtu(s, to);
+	bool cuts;
+	const uint16_t link = link_mtu(s, to, &cuts);
 	const struct pmtu *p = known(s, to);
 
 	return p == NULL ? link : RTE_MIN(p->most_bytes, link);

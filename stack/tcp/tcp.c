@@ -195,6 +195,9 @@ static bool read_segment(struct weir_stack *s, struct rte_mbuf *m, struct segmen
 	g->flags = p[13];
 	g->off = (uint16_t)(meta->l4_off + header_bytes);
 	g->bytes = g->l4_bytes - header_bytes;
+	g->segs = 1;
+	g->each_bytes = g->bytes;
+	g->last = NULL;
 	g->hash = ends_hash(&s->conf.secret, &g->ends);
 	tcp_table_prefetch(s->tcp->table, g->hash);
 	return tcp_opts_read(p + TCP_BYTES, header_bytes - TCP_BYTES, g->flags & TCP_SYN, &g->opts);
@@ -334,7 +337,8 @@ void tcp_input(struct weir_stack *s, struct rte_mbuf **pkts, uint16_t n)
 
 		for (uint32_t i = 0; i < most; i++) {
 			if (read_segment(s, pkts[from + i], &g[have])) {
-				have++;
+				if (have == 0 || !segment_merge(&g[have - 1], &g[have]))
+					have++;
 				continue;
 			}
 			stack_count(&s->stats.tcp_bad, 1);

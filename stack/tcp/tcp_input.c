@@ -52,7 +52,8 @@ static void challenge(struct conn *c)
 void conn_begin(struct conn *c, uint32_t iss, uint32_t irs, uint16_t peer_mss)
 {
 	const struct settings *set = settings_of(c);
-	const uint16_t way = way_mss(c->stack, &c->ends, c->flags & CONN_V6);
+	bool cuts;
+	const uint16_t way = way_path(c->stack, &c->ends, c->flags & CONN_V6, &cuts);
 	const uint16_t ours = set->maxseg != 0 ? RTE_MIN(way, set->maxseg) : way;
 	const uint32_t mss = RTE_MIN(peer_mss, ours);
 
@@ -65,6 +66,7 @@ void conn_begin(struct conn *c, uint32_t iss, uint32_t irs, uint16_t peer_mss)
 	c->rcv_acked = c->rcv_nxt;
 	c->rcvbuf = set->rcvbuf != 0 ? set->rcvbuf
 				     : RTE_MIN(c->stack->conf.rcvbuf_bytes, RCVBUF_FIRST);
+	c->cuts = cuts;
 }
 
 static void set_window(struct conn *c, const struct segment *g)
@@ -427,6 +429,13 @@ static bool is_deaf(const struct conn *c, const struct segment *g)
 	return (c->flags & CONN_ORPHAN) && g->bytes > 0 && seq_lt(c->rcv_nxt, g->seq + g->bytes);
 }
 
+/* What was merged counts as it was sent: by us, or before us (by a port, or a peer's) by its size.
+ */
+static uint32_t segs_in(const struct conn *c, const struct segment *g)
+{
+	return g->each_bytes <= c->mss_in ? g->segs : packets_of(g->bytes, c->mss_in);
+}
+
 static enum step take_text(struct conn *c, struct segment *g)
 {
 	struct weir_stack *s = c->stack;
@@ -457,7 +466,7 @@ static enum step take_text(struct conn *c, struct segment *g)
 		return DONE;
 	}
 	note_marks(c, g);
-	count_of(c)->in_segs++;
+	count_of(c)->in_segs += segs_in(c, g);
 	had_holes = w->early.n > 0;
 	what = rcv_take(s, c, w, g);
 	plan_ack(c, w, what, had_holes);

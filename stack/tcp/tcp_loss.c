@@ -223,7 +223,8 @@ void loss_on_mss(struct conn *c, struct work *w, uint32_t mss)
 {
 	w->cc.mss = mss;
 	for (struct rte_mbuf *m = w->flight.head; m != NULL; m = seg_of(m)->next) {
-		if (m->pkt_len <= mss || seg_of(m)->flags & (SEG_SACKED | SEG_LOST))
+		if (RTE_MIN(m->pkt_len, (uint32_t)seg_of(m)->cut_bytes) <= mss ||
+		    seg_of(m)->flags & (SEG_SACKED | SEG_LOST))
 			continue;
 		if (seg_of(m)->flags & SEG_PROBE)
 			mtu_lost(c, w, seg_of(m), false);

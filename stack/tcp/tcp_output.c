@@ -13,8 +13,10 @@
 #include <netinet/tcp.h>
 #include <weir/csum.h>
 
-#define TCP_BYTES      20u
-#define ROOM	       (WEIR_STACK_HEADROOM + IP_HEADER_MOST + TCP_BYTES + OPT_BYTES_MOST + 4u)
+#define TCP_BYTES 20u
+#define ROOM	  (WEIR_STACK_HEADROOM + IP_HEADER_MOST + TCP_BYTES + OPT_BYTES_MOST + 4u)
+/* Payload of what is cut behind us: an IPv4 packet has no more than 65,535 bytes. */
+#define LONG_MOST      (UINT16_MAX - IP_HEADER_MOST - TCP_BYTES - OPT_BYTES_MOST)
 #define OUTPUT_MOST    64 /* segments at once: others want to send, too */
 #define PACED_RTT_US   1000
 #define PACE_CREDIT_NS 1000000u
@@ -87,7 +89,24 @@ struct head {
 	uint32_t seq, ack;
 	uint16_t wnd;
 	uint8_t flags, tos;
+	uint16_t cut_bytes; /* payload of each packet that it becomes behind us; 0: of one */
 };
+
+/*
+ * Let who takes it cut it (mbuf's rules for TSO): the pseudo header's sum is without the length,
+ * which each packet adds.
+ */
+static void ask_to_cut(struct rte_mbuf *m, struct tcphdr *tcp, const struct ends *e, bool v6,
+		       const struct head *h)
+{
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG |
+		       (v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM);
+	m->l2_len = 0;
+	m->l3_len = v6 ? sizeof(struct ip6_hdr) : sizeof(struct iphdr);
+	m->l4_len = tcp->doff * 4u;
+	m->tso_segsz = h->cut_bytes;
+	tcp->check = (uint16_t)~weir_csum_finish(pseudo(e, v6, 0));
+}
 
 /* Put the header before the bytes of @m and send it. */
 static void emit(struct weir_stack *s, const struct ends *e, bool v6, struct rte_mbuf *m,
@@ -106,7 +125,10 @@ static void emit(struct weir_stack *s, const struct ends *e, bool v6, struct rte
 			       .window = htons(h->wnd)};
 	((uint8_t *)tcp)[13] = h->flags;
 	memcpy(tcp + 1, text, opt_bytes);
-	tcp->check = weir_csum_finish(weir_csum_add(pseudo(e, v6, m->pkt_len), sum_of(m)));
+	if (h->cut_bytes != 0)
+		ask_to_cut(m, tcp, e, v6, h);
+	else
+		tcp->check = weir_csum_finish(weir_csum_add(pseudo(e, v6, m->pkt_len), sum_of(m)));
 	stack_count(&s->stats.tcp_out, 1);
 	ip_send_tcp(s, m, e->ours, e->peer, v6, h->tos);
 }
@@ -136,13 +158,20 @@ void tcp_reset(struct weir_stack *s, const struct segment *g)
 		tcp_reply(s, &g->ends, g->v6, 0, end, TCP_RST | TCP_ACK, 0, &none);
 }
 
-uint16_t way_mss(struct weir_stack *s, const struct ends *e, bool v6)
+uint16_t way_path(struct weir_stack *s, const struct ends *e, bool v6, bool *cuts)
 {
 	const struct weir_addr peer = weir_addr_of(e->peer, v6 ? 6 : 4);
 	const uint32_t headers = TCP_BYTES + (v6 ? sizeof(struct ip6_hdr) : sizeof(struct iphdr));
-	const uint32_t mtu = ip_mtu(s, &peer);
+	const uint32_t mtu = ip_path(s, &peer, cuts);
 
 	return (uint16_t)(mtu < headers + MSS_LEAST ? MSS_LEAST : mtu - headers);
+}
+
+uint16_t way_mss(struct weir_stack *s, const struct ends *e, bool v6)
+{
+	bool cuts;
+
+	return way_path(s, e, v6, &cuts);
 }
 
 /* ---- what we offer (section 3.8.6.2) ---- */
@@ -264,18 +293,38 @@ static void send_syn(struct conn *c, struct rte_mbuf *m, uint32_t seq)
 		acknowledged(c, work_of(c));
 }
 
-/* A segment of the flight, for the first time or again. False: no buffer. */
-static bool send_segment(struct conn *c, struct work *w, struct rte_mbuf *data)
+static void count_sent(struct conn *c, const struct rte_mbuf *data, uint32_t packets, bool again)
+{
+	struct weir_stack_stats *n = &c->stack->stats;
+
+	stack_count(&n->tcp_out, packets - 1); /* emit() has counted one */
+	stack_count(&n->tcp_out_bytes, data->pkt_len);
+	count_of(c)->out_segs += packets;
+	if (again) {
+		stack_count(&n->tcp_resent, packets);
+		count_of(c)->resent_segs += packets;
+	}
+}
+
+/*
+ * A segment of the flight, for the first time or again, as packets of @mss.
+ * @return how many; 0: no buffer.
+ */
+static uint32_t send_segment(struct conn *c, struct work *w, struct rte_mbuf *data, uint32_t mss)
 {
 	struct weir_stack *s = c->stack;
-	const struct seg *g = seg_of(data);
+	struct seg *g = seg_of(data);
+	const uint32_t packets = g->flags & SEG_SYN ? 1 : packets_of(data->pkt_len, mss);
 	const bool again = g->sent_count > 0;
 	struct rte_mbuf *m = packet_of(s, data);
-	struct head h = {.seq = g->seq, .ack = c->rcv_nxt, .tos = settings_of(c)->tos};
+	struct head h = {.seq = g->seq,
+			 .ack = c->rcv_nxt,
+			 .tos = settings_of(c)->tos,
+			 .cut_bytes = (uint16_t)(packets > 1 ? mss : 0)};
 	struct tcp_opts opts;
 
 	if (m == NULL)
-		return false;
+		return 0;
 	if (g->flags & SEG_SYN) {
 		if (again) /* a middlebox may drop who asks: RFC 3168 section 6.1.1.1 */
 			c->flags &= ~CONN_ECN_ASKED;
@@ -295,15 +344,11 @@ static bool send_segment(struct conn *c, struct work *w, struct rte_mbuf *data)
 		emit(s, &c->ends, c->flags & CONN_V6, m, &h, &opts);
 		acknowledged(c, w);
 	}
-	stack_count(&s->stats.tcp_out_bytes, data->pkt_len);
-	count_of(c)->out_segs++;
-	if (again) {
-		stack_count(&s->stats.tcp_resent, 1);
-		count_of(c)->resent_segs++;
-	}
+	count_sent(c, data, packets, again);
 	w->sent_ns = s->now_ns;
+	g->cut_bytes = g->flags & SEG_SYN ? UINT16_MAX : (uint16_t)mss;
 	snd_sent(c, w, data, s->now_ns);
-	return true;
+	return packets;
 }
 
 /* ---- what may be sent ---- */
@@ -332,6 +377,14 @@ static bool has_small(const struct conn *c, const struct work *w)
 	return w->has_small && seq_lt(c->snd_una, w->small_end);
 }
 
+/* Nagle and cork let the last segment leave though it is not full. */
+static bool may_be_small(const struct conn *c, const struct work *w)
+{
+	if (c->flags & CONN_FIN_QUEUED)
+		return true;
+	return !(c->flags & CONN_CORK) && (c->flags & CONN_NODELAY || !has_small(c, w));
+}
+
 /*
  * The sender's part of avoiding silly windows, Nagle and cork (section 3.8.6.2.1, section 3.7.4).
  * @bytes are the most that a segment may have now.
@@ -344,14 +397,11 @@ static bool is_worth_it(struct conn *c, struct work *w, uint32_t bytes, uint32_t
 		return true;
 	if (!is_all)
 		return bytes > 0 && (bytes >= c->snd_wnd_most / 2 || w->is_overdue);
-	if (c->flags & CONN_FIN_QUEUED)
-		return true;
-	if (c->flags & CONN_CORK) {
-		if (w->hold_at_ns == 0)
-			w->hold_at_ns = c->stack->now_ns + CORK_NS;
-		return w->hold_at_ns <= c->stack->now_ns;
-	}
-	return c->flags & CONN_NODELAY || !has_small(c, w);
+	if (!(c->flags & CONN_CORK) || c->flags & CONN_FIN_QUEUED)
+		return may_be_small(c, w);
+	if (w->hold_at_ns == 0)
+		w->hold_at_ns = c->stack->now_ns + CORK_NS;
+	return w->hold_at_ns <= c->stack->now_ns;
 }
 
 /*
@@ -435,7 +485,7 @@ static uint32_t send_lost(struct conn *c, struct work *w, unsigned *n_left)
 		if (m == NULL || !is_inside(c, seg_of(m)))
 			break;
 		sent += m->pkt_len;
-		if (!send_segment(c, w, m)) {
+		if (send_segment(c, w, m, mss) == 0) {
 			*n_left = 0;
 			conn_dirty(c);
 			break;
@@ -445,6 +495,26 @@ static uint32_t send_lost(struct conn *c, struct work *w, unsigned *n_left)
 	return sent;
 }
 
+/*
+ * A full segment may leave: how many more are sent as one with it, if who takes it cuts it. As far
+ * as windows and pacing go, in whole segments, the last one with them if it may leave short. CWR is
+ * said once (RFC 3168 section 6.1.2), so not in what is cut.
+ */
+static uint32_t lengthen(const struct conn *c, const struct work *w, uint32_t mss, uint32_t most)
+{
+	uint32_t whole;
+
+	if (!c->cuts || c->flags & CONN_CWR_DUE || w->loss.tlp_due)
+		return mss;
+	most = RTE_MIN(RTE_MIN(most, LONG_MOST), RTE_MIN(usable(c), w->unsent.bytes));
+	if (most <= mss)
+		return mss;
+	if (most == w->unsent.bytes && may_be_small(c, w))
+		return most;
+	whole = whole_segments(most, mss);
+	return RTE_MAX(whole, mss);
+}
+
 static uint32_t send_new(struct conn *c, struct work *w, unsigned *n_left, uint32_t sent)
 {
 	const uint32_t mss = payload_most(c, w);
@@ -452,10 +522,10 @@ static uint32_t send_new(struct conn *c, struct work *w, unsigned *n_left, uint3
 
 	if (more > 0 && usable(c) < mss + more && w->flight.n > 0)
 		return sent; /* a window that is full has room for it soon */
-	for (; *n_left > 0 && w->unsent.n > 0 && sent < quantum(c, w); --*n_left) {
+	while (*n_left > 0 && w->unsent.n > 0 && sent < quantum(c, w)) {
 		const uint32_t room = loss_room(c, w);
 		const uint32_t full = RTE_MIN(usable(c), mss + more);
-		const uint32_t bytes = RTE_MIN(full, w->unsent.bytes);
+		uint32_t bytes = RTE_MIN(full, w->unsent.bytes), packets;
 		struct rte_mbuf *m;
 
 		if (room == 0 || (room < bytes && w->flight.n > 0)) {
@@ -464,17 +534,23 @@ static uint32_t send_new(struct conn *c, struct work *w, unsigned *n_left, uint3
 		}
 		if (!is_worth_it(c, w, bytes, mss))
 			break;
+		if (bytes == mss && more == 0)
+			bytes = lengthen(
+				c, w, mss,
+				RTE_MIN(RTE_MIN(room, quantum(c, w) - sent), *n_left * mss));
 		m = snd_carve(c->stack, c, w, bytes);
-		if (m == NULL || !send_segment(c, w, m)) {
+		packets = m == NULL ? 0 : send_segment(c, w, m, mss + more);
+		if (packets == 0) {
 			conn_dirty(c);
 			break;
 		}
-		if (m->pkt_len > mss)
+		if (m->pkt_len > mss && more > 0)
 			mtu_sent(c, w, m, m->pkt_len - mss);
 		more = 0;
+		*n_left -= packets;
 		w->is_overdue = false;
 		sent += m->pkt_len;
-		if (m->pkt_len < mss) {
+		if (m->pkt_len < packets * mss) {
 			w->small_end = c->snd_nxt;
 			w->has_small = true;
 		}

@@ -68,9 +68,11 @@ enum conn_flag {
 
 struct conn {
 	struct ends ends;
-	uint8_t state;		     /* enum tcp_state */
-	uint8_t generation;	     /* 1 to 255, of its handle */
-	uint8_t scale_out, scale_in; /* shift of the peer's window, and of ours */
+	uint8_t state;	      /* enum tcp_state */
+	uint8_t generation;   /* 1 to 255, of its handle */
+	uint8_t scale_out;    /* shift of the peer's window */
+	uint8_t scale_in : 4; /* and of ours */
+	bool cuts : 1;	      /* long segments are cut behind us (weir_way.cuts) */
 	/* Sequence numbers, RFC 9293 section 3.3.1. */
 	uint32_t snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
 	uint32_t snd_wnd_most; /* the largest window that the peer has offered */
@@ -521,8 +523,10 @@ static inline uint32_t window_least(const struct conn *c)
 }
 /* What our SYN says. */
 struct tcp_opts syn_opts(struct weir_stack *s, const struct conn *c);
-/* Payload of a segment at most on the way to the peer. */
+/* Payload of a packet at most on the way to the peer. */
 uint16_t way_mss(struct weir_stack *s, const struct ends *e, bool v6);
+/* The same, and *cuts: whether longer segments are cut on it. */
+uint16_t way_path(struct weir_stack *s, const struct ends *e, bool v6, bool *cuts);
 
 /* ---- tcp_mtu.c: how long segments may be where nobody says it ---- */
 

@@ -69,10 +69,19 @@ void rack_recovered(struct work *w)
 		l->reo_wnd_more = 0;
 }
 
-static uint32_t reo_wnd_us(const struct conn *c, const struct loss *l)
+/* Three segments are, or as many bytes as only three can have. */
+static bool is_much_sacked(const struct work *w)
 {
+	return w->loss.sacked_segs >= DUP_THRESHOLD ||
+	       w->sacked_bytes > (DUP_THRESHOLD - 1) * w->cc.mss;
+}
+
+static uint32_t reo_wnd_us(const struct conn *c, const struct work *w)
+{
+	const struct loss *l = &w->loss;
+
 	if (!l->reordering_seen &&
-	    (l->state == REC_FAST || l->state == REC_TIMEOUT || l->sacked_segs >= DUP_THRESHOLD))
+	    (l->state == REC_FAST || l->state == REC_TIMEOUT || is_much_sacked(w)))
 		return 0;
 	return (uint32_t)RTE_MIN((l->reo_wnd_more + UINT64_C(1)) * c->min_rtt_us / 4,
 				 (uint64_t)c->srtt_us);
@@ -125,7 +134,7 @@ static bool lose_probe(struct conn *c, struct work *w, struct rte_mbuf *m, bool 
 bool rack_detect(struct conn *c, struct work *w, uint64_t now_ns)
 {
 	struct loss *l = &w->loss;
-	const uint64_t wait_ns = ((uint64_t)l->rack_rtt_us + reo_wnd_us(c, l)) * 1000;
+	const uint64_t wait_ns = ((uint64_t)l->rack_rtt_us + reo_wnd_us(c, w)) * 1000;
 	struct rte_mbuf *probe = NULL;
 	bool found = false;
 
@@ -159,7 +168,7 @@ bool rack_detect(struct conn *c, struct work *w, uint64_t now_ns)
 /* Section 6.3: the first, and what was sent long enough ago. */
 void rack_on_timeout(struct conn *c, struct work *w, uint64_t now_ns)
 {
-	const uint64_t wait_ns = ((uint64_t)w->loss.rack_rtt_us + reo_wnd_us(c, &w->loss)) * 1000;
+	const uint64_t wait_ns = ((uint64_t)w->loss.rack_rtt_us + reo_wnd_us(c, w)) * 1000;
 
 	w->loss.reorder_ns = 0;
 	for (struct rte_mbuf *m = w->flight.head; m != NULL; m = seg_of(m)->next) {
@@ -182,8 +191,8 @@ static bool lose_first(struct ack *a)
 
 	if (m == NULL || (seg_of(m)->flags & SEG_LOST))
 		return false;
-	if (m->pkt_len > a->w->cc.mss) /* no more of it than one packet was */
-		snd_split(a->c->stack, &a->w->flight, m, a->w->cc.mss);
+	if (m->pkt_len > seg_of(m)->cut_bytes) /* no more of it than one packet was */
+		snd_split(a->c->stack, &a->w->flight, m, seg_of(m)->cut_bytes);
 	mark_lost(a->c, a->w, m, a->now_ns);
 	return true;
 }
@@ -236,7 +245,7 @@ uint64_t tlp_at_ns(const struct conn *c, const struct work *w)
 		return UINT64_MAX;
 	if (c->srtt_us > 0) {
 		us = RTE_MAX(2 * (uint64_t)c->srtt_us, (uint64_t)PTO_MIN_US);
-		if (w->flight.n == 1)
+		if (w->flight.n == 1 && w->flight.bytes <= seg_of(w->flight.head)->cut_bytes)
 			us += MAX_ACK_DELAY_US;
 	}
 	return l->pto_from_ns + us * 1000;
@@ -253,7 +262,8 @@ bool tlp_fire(struct conn *c, struct work *w)
 	l->tlp_is_resend = w->unsent.head == NULL || c->snd_wnd <= flight_size(c);
 	if (!l->tlp_is_resend)
 		return true;
-	if (m->pkt_len > w->cc.mss && snd_split(c->stack, &w->flight, m, m->pkt_len - w->cc.mss))
+	if (m->pkt_len > seg_of(m)->cut_bytes &&
+	    snd_split(c->stack, &w->flight, m, m->pkt_len - seg_of(m)->cut_bytes))
 		m = w->flight.tail;
 	seg_set_lost(w, m);
 	return true;

@@ -23,6 +23,16 @@ static void arrived(struct ack *a, struct seg *g)
 
 /* ---- the number ---- */
 
+/* It, or what was sent as it, is acknowledged and was not SACKed. */
+static void note_acked(struct ack *a, struct seg *g)
+{
+	arrived(a, g);
+	if (!(g->flags & SEG_RESENT)) {
+		a->first_ns = a->first_ns == 0 ? g->sent_ns : a->first_ns;
+		a->last_ns = g->sent_ns;
+	}
+}
+
 /* The flight's first segment is acknowledged, all of it. */
 static void take_first(struct ack *a, struct acked *out)
 {
@@ -34,11 +44,7 @@ static void take_first(struct ack *a, struct acked *out)
 		w->loss.sacked_segs--;
 	} else {
 		a->new_bytes += g->end - g->seq;
-		arrived(a, g);
-		if (!(g->flags & SEG_RESENT)) {
-			a->first_ns = a->first_ns == 0 ? g->sent_ns : a->first_ns;
-			a->last_ns = g->sent_ns;
-		}
+		note_acked(a, g);
 	}
 	/* RFC 6298 section 5.7 and RFC 6928: the first SYN's timer may just have been short. */
 	if ((g->flags & SEG_SYN) && g->sent_count > 2)
@@ -46,29 +52,40 @@ static void take_first(struct ack *a, struct acked *out)
 	out->syn |= (g->flags & SEG_SYN) != 0;
 	out->fin |= (g->flags & SEG_FIN) != 0;
 	out->bytes += m->pkt_len;
-	a->acked_segs++;
+	a->acked_segs += packets_of(m->pkt_len, g->cut_bytes);
 	snd_drop_first(w);
+}
+
+/* So are the first @part bytes of it: packets of a long one that have arrived alone. */
+static void take_part(struct ack *a, struct acked *out, uint32_t part)
+{
+	struct seg *g = seg_of(a->w->flight.head), those = *g;
+
+	those.end = g->seq + part;
+	if (!(g->flags & SEG_SACKED)) {
+		a->new_bytes += part;
+		if (part >= g->cut_bytes)
+			note_acked(a, &those);
+	}
+	if (part >= g->cut_bytes)
+		a->acked_segs += packets_of(part, g->cut_bytes);
+	out->bytes += part;
+	snd_trim_first(a->w, part);
 }
 
 static void take_acked(struct ack *a, struct acked *out)
 {
 	struct work *w = a->w;
 	const uint32_t ack = a->seg->ack;
-	struct seg *g;
-	uint32_t part;
+	const struct seg *g;
 
 	while (w->flight.head != NULL && seq_le(seg_of(w->flight.head)->end, ack))
 		take_first(a, out);
 	if (w->flight.head == NULL)
 		return;
 	g = seg_of(w->flight.head);
-	if (!seq_lt(g->seq, ack))
-		return;
-	part = ack - g->seq;
-	if (!(g->flags & SEG_SACKED))
-		a->new_bytes += part;
-	out->bytes += part;
-	snd_trim_first(w, part);
+	if (seq_lt(g->seq, ack))
+		take_part(a, out, ack - g->seq);
 }
 
 /* ---- the blocks ---- */
@@ -125,27 +142,17 @@ static void mark_segment(struct ack *a, struct seg *g)
 	a->w->loss.sacked_segs++;
 }
 
-/* The most segments of @mss that are no more than @bytes; a long segment has some tens. */
-static uint32_t whole_segments(uint32_t bytes, uint32_t mss)
-{
-	uint32_t all = 0;
-
-	while (all + mss <= bytes)
-		all += mss;
-	return all;
-}
-
 /*
- * What of @m a block names that begins or ends inside of it: whole segments of MSS bytes, if it is
- * longer than one; else nothing (RFC 2018 section 5 lets it be ignored). @m becomes the part before
- * them, or they themselves.
+ * What of @m a block names that begins or ends inside of it: whole packets of those that it was cut
+ * into, if it is longer than one; else nothing (RFC 2018 section 5 lets it be ignored). @m becomes
+ * the part before them, or they themselves.
  * @return whether @m itself is named now.
  */
 static bool cut_to_block(struct ack *a, struct rte_mbuf *m, const struct seq_range *b)
 {
 	struct weir_stack *s = a->c->stack;
 	const struct seg *g = seg_of(m);
-	const uint32_t mss = a->w->cc.mss;
+	const uint32_t mss = g->cut_bytes;
 	uint32_t named;
 
 	if (seq_le(b->from, g->seq) && seq_le(g->end, b->to))

@@ -92,12 +92,21 @@ struct segment {
 	uint16_t off;	/* where the payload begins in m */
 	uint8_t flags;	/* enum tcp_flag */
 	bool v6;
-	bool ce; /* the packet was marked: congestion experienced (RFC 3168) */
+	bool ce;	       /* the packet was marked: congestion experienced (RFC 3168) */
+	uint16_t segs;	       /* so many were merged (tcp_merge.c) */
+	uint32_t each_bytes;   /* payload of the first of them */
+	struct rte_mbuf *last; /* m's last buffer; NULL: none is merged yet */
 	uint32_t hash;
 	uint32_t l4_bytes; /* header and payload */
 	struct ends ends;
 	struct tcp_opts opts;
 };
+
+/*
+ * Append @g to @to if it is the next of the same connection and says nothing else (tcp_merge.c).
+ * @return whether @g's packet is @to's now.
+ */
+bool segment_merge(struct segment *to, struct segment *g);
 
 /* ---- a packet in a queue: lies over struct weir_meta while the mbuf is the stack's ---- */
 
@@ -132,6 +141,7 @@ struct seg {
 	uint16_t sent_count;
 	uint32_t sent_flight_bytes; /* on their way when it was sent last, its own with them */
 	uint32_t sent_lost_bytes;   /* work.lost_all_bytes at that time */
+	uint16_t cut_bytes; /* payload of each packet that it is on the wire, but the last */
 };
 static_assert(sizeof(struct seg) <= sizeof(struct weir_meta), "lies over it");
 
@@ -148,6 +158,27 @@ static inline uint64_t held_of(const struct rte_mbuf *m)
 	for (; m != NULL; m = m->next)
 		bytes += m->buf_len;
 	return bytes;
+}
+
+/* The most bytes in whole segments of @mss that are no more than @bytes; a long one has some tens.
+ */
+static inline uint32_t whole_segments(uint32_t bytes, uint32_t mss)
+{
+	uint32_t all = 0;
+
+	while (all + mss <= bytes)
+		all += mss;
+	return all;
+}
+
+/* Packets that @bytes are on the wire, at least one. */
+static inline uint32_t packets_of(uint32_t bytes, uint32_t mss)
+{
+	uint32_t n = 1;
+
+	for (; bytes > mss; bytes -= mss)
+		n++;
+	return n;
 }
 
 struct seg_queue {

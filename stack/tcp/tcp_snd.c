@@ -147,6 +147,7 @@ struct rte_mbuf *snd_carve(struct weir_stack *s, struct conn *c, struct work *w,
 	g = seg_of(m);
 	*g = (struct seg){.seq = c->snd_nxt,
 			  .end = c->snd_nxt + m->pkt_len + ((g->flags & (SEG_SYN | SEG_FIN)) != 0),
+			  .cut_bytes = c->mss_out,
 			  .flags = g->flags & (SEG_FIN | SEG_SYN | SEG_PSH)};
 	c->snd_nxt = g->end;
 	w->flight_seqs += g->end - g->seq;

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/meta.h>
+#include <weir/offload.h>
 #include <weir/pool.h>
 #include <weir/socket.h>
 
@@ -40,6 +41,7 @@ struct side {
 	struct side *other;
 	struct rte_mbuf *pkts[WIRE]; /* on their way to the other */
 	uint16_t n;
+	bool is_long, is_cut;
 	struct weir_addr addr;
 };
 
@@ -47,6 +49,8 @@ struct kind {
 	const char *name;
 	unsigned live; /* connections at once */
 	bool closes, is_bulk;
+	bool is_long; /* segments of up to 64 KiB leave, and arrive as they left */
+	bool is_cut;  /* they are cut on their way, in software */
 };
 
 struct bench {
@@ -66,15 +70,37 @@ static uint64_t now_ns(const struct bench *b)
 	return (uint64_t)((unsigned __int128)rte_rdtsc() * 1000000000 / b->hz);
 }
 
+static void put(struct side *s, struct rte_mbuf *m)
+{
+	if (s->n == WIRE)
+		perf_die("the wire is full", -ENOSPC);
+	s->pkts[s->n++] = m;
+}
+
+/* As 90_tx does for a port that cuts nothing and makes no checksums. */
+static void put_pieces(struct side *s, struct rte_mbuf *m)
+{
+	struct rte_mbuf *piece[WEIR_OFFLOAD_PIECES];
+	const unsigned n = weir_offload_cut(m, m->pool, piece);
+
+	if (n == 0)
+		perf_die("no buffers", -ENOMEM);
+	for (unsigned i = 0; i < n; i++) {
+		weir_offload_finish(piece[i], 0);
+		put(s, piece[i]);
+	}
+	rte_pktmbuf_free(m);
+}
+
 static void output(void *ctx, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct side *s = ctx;
 
-	for (uint16_t i = 0; i < n; i++) {
-		if (s->n == WIRE)
-			perf_die("the wire is full", -ENOSPC);
-		s->pkts[s->n++] = pkts[i];
-	}
+	for (uint16_t i = 0; i < n; i++)
+		if (s->is_cut && weir_offload_is_long(pkts[i]))
+			put_pieces(s, pkts[i]);
+		else
+			put(s, pkts[i]);
 }
 
 static bool way(void *ctx, const struct weir_addr *to, struct weir_way *out)
@@ -82,7 +108,7 @@ static bool way(void *ctx, const struct weir_addr *to, struct weir_way *out)
 	const struct side *s = ctx;
 
 	(void)to;
-	*out = (struct weir_way){.from = s->addr, .mtu_bytes = 1500};
+	*out = (struct weir_way){.from = s->addr, .mtu_bytes = 1500, .cuts = s->is_long};
 	return true;
 }
 
@@ -99,7 +125,8 @@ static void parse(struct rte_mbuf *m)
 	};
 }
 
-static void make(struct bench *b, struct side *s, struct side *other, const char *addr)
+static void make(struct bench *b, const struct kind *k, struct side *s, struct side *other,
+		 const char *addr)
 {
 	const struct weir_stack_conf conf = {
 		.pool = b->pool,
@@ -119,6 +146,8 @@ static void make(struct bench *b, struct side *s, struct side *other, const char
 	int rc = weir_addr_parse(addr, strlen(addr), &s->addr);
 
 	s->other = other;
+	s->is_long = k->is_long;
+	s->is_cut = k->is_cut;
 	if (rc == 0)
 		rc = weir_stack_create(&conf, &s->stack);
 	if (rc < 0)
@@ -262,8 +291,8 @@ static void open_bench(struct bench *b, const struct kind *k, bool is_counted,
 	b->counted_ns = is_counted ? BURST_NS : 0;
 	b->closes = k->closes;
 	b->is_bulk = k->is_bulk;
-	make(b, &b->client, &b->server, "192.0.2.1");
-	make(b, &b->server, &b->client, "192.0.2.2");
+	make(b, k, &b->client, &b->server, "192.0.2.1");
+	make(b, k, &b->server, &b->client, "192.0.2.2");
 	if (weir_socket(b->server.stack, WEIR_TCP, NULL, &b->listener) < 0 ||
 	    weir_bind(b->server.stack, b->listener, &at) < 0 ||
 	    weir_listen(b->server.stack, b->listener, CONNECTIONS) < 0)
@@ -318,10 +347,16 @@ static __attribute__((noinline)) uint64_t perf_stack_count(struct bench *b, uint
 }
 
 static const struct kind kinds[] = {
-	{"request_1", 1, false, false},	      {"request_64", 64, false, false},
-	{"request_4096", 4096, false, false}, {"connect_64", 64, true, false},
-	{"connect_1024", 1024, true, false},  {"bulk_1", 1, false, true},
-	{"bulk_16", 16, false, true},
+	{"request_1", .live = 1},
+	{"request_64", .live = 64},
+	{"request_4096", .live = 4096},
+	{"connect_64", .live = 64, .closes = true},
+	{"connect_1024", .live = 1024, .closes = true},
+	{"bulk_1", .live = 1, .is_bulk = true},
+	{"bulk_16", .live = 16, .is_bulk = true},
+	{"bulk_long_1", .live = 1, .is_bulk = true, .is_long = true},
+	{"bulk_long_16", .live = 16, .is_bulk = true, .is_long = true},
+	{"bulk_cut_1", .live = 1, .is_bulk = true, .is_long = true, .is_cut = true},
 };
 
 static void count(const struct perf_options *o, const struct kind *k, struct rte_mempool *pool)

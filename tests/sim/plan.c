@@ -82,6 +82,7 @@ static void plan_host(struct sim *s, unsigned i)
 		h->conf.half_open = 1; /* else cookies */
 	h->conf.mtu_probing = rnd_one_in(r, 4) ? WEIR_MTU_PROBING_ALWAYS : WEIR_MTU_PROBING_HOLES;
 	h->has_cookies = h->conf.half_open == 1;
+	h->cuts = rnd_one_in(r, 2);
 }
 
 /* ---- programs ---- */

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <weir/eal.h>
+#include <weir/offload.h>
 #include <weir/pool.h>
 
 #define S_NS	     UINT64_C(1000000000)
@@ -88,30 +89,51 @@ static void note(struct sim *s, const struct packet *p, const char *what)
 		packet_print(p, s->now_ns - s->begin_ns, what);
 }
 
+static void send_one(struct host *h, struct rte_mbuf *m)
+{
+	struct sim *s = h->sim;
+	struct packet p;
+
+	s->is_moving = true;
+	h->out_pkts++;
+	if (!packet_read(m, &p)) {
+		sim_fail(s, "host %u sends a packet that is none", h->index + 1);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (p.from != h->index || p.to >= s->n_hosts)
+		sim_fail(s, "host %u sends from %u to %u", h->index + 1, p.from, p.to);
+	if (m->pkt_len > h->mtu_bytes)
+		sim_fail(s, "host %u sends %u bytes", h->index + 1, m->pkt_len);
+	if (p.is_tcp)
+		check_sent(s, &p);
+	note(s, &p, "");
+	wire_send(&s->wires[h->index], m, s->now_ns);
+}
+
+/* As a port does that cuts. */
+static void send_pieces(struct host *h, struct rte_mbuf *m)
+{
+	struct rte_mbuf *piece[WEIR_OFFLOAD_PIECES];
+	const unsigned n = weir_offload_cut(m, wire_pool, piece);
+
+	if (!h->cuts || n < 2 || m->pkt_len > UINT16_MAX)
+		sim_fail(h->sim, "host %u sends %u bytes as %u packets", h->index + 1, m->pkt_len,
+			 n);
+	for (unsigned i = 0; i < n; i++) {
+		weir_offload_finish(piece[i], 0);
+		send_one(h, piece[i]);
+	}
+	rte_pktmbuf_free(m);
+}
+
 static void output(void *ctx, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct host *h = ctx;
-	struct sim *s = h->sim;
-
-	for (uint16_t i = 0; i < n; i++) {
-		struct packet p;
-
-		s->is_moving = true;
-		h->out_pkts++;
-		if (!packet_read(pkts[i], &p)) {
-			sim_fail(s, "host %u sends a packet that is none", h->index + 1);
-			rte_pktmbuf_free(pkts[i]);
-			continue;
-		}
-		if (p.from != h->index || p.to >= s->n_hosts)
-			sim_fail(s, "host %u sends from %u to %u", h->index + 1, p.from, p.to);
-		if (pkts[i]->pkt_len > h->mtu_bytes)
-			sim_fail(s, "host %u sends %u bytes", h->index + 1, pkts[i]->pkt_len);
-		if (p.is_tcp)
-			check_sent(s, &p);
-		note(s, &p, "");
-		wire_send(&s->wires[h->index], pkts[i], s->now_ns);
-	}
+	for (uint16_t i = 0; i < n; i++)
+		if (weir_offload_is_long(pkts[i]))
+			send_pieces(ctx, pkts[i]);
+		else
+			send_one(ctx, pkts[i]);
 }
 
 static bool way(void *ctx, const struct weir_addr *to, struct weir_way *out)
@@ -120,6 +142,7 @@ static bool way(void *ctx, const struct weir_addr *to, struct weir_way *out)
 
 	out->from = host_addr(h->index, to->family);
 	out->mtu_bytes = h->mtu_bytes;
+	out->cuts = h->cuts;
 	return true;
 }
 

@@ -17,6 +17,7 @@ struct host {
 	struct weir_stack *stack;
 	struct weir_stack_conf conf;
 	uint16_t mtu_bytes;
+	bool cuts;	  /* its port cuts long segments */
 	bool has_cookies; /* answers SYNs by cookies when several come at once */
 	uint64_t due_ns;  /* as the last poll said */
 	unsigned idle_polls;

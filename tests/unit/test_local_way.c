@@ -96,6 +96,45 @@ static void test_a_way_is_the_routes_with_a_source_of_its_interface(void)
 	tear_down();
 }
 
+static bool cuts_to(const struct weir_shard *s, const char *to)
+{
+	const struct weir_addr addr = toy_addr(to);
+	struct weir_local_way way;
+
+	CU_ASSERT_FATAL(weir_local_way(s, &addr, &way));
+	return way.cuts;
+}
+
+static void test_a_way_cuts_if_the_ports_that_it_leaves_by_do(void)
+{
+	struct weir_iface ifaces[2] = {
+		toy_iface("wan", 0, "192.0.2.1/24", "2001:db8:1::1/64"),
+		toy_iface("lan", 1, "10.0.0.1/24", "fd00::1/64"),
+	};
+	struct weir_port port[2] = {{.caps = WEIR_PORT_TSO}, {.caps = 0}};
+	struct weir_nexthop hops[2] = {{.gateway = toy_addr("192.0.2.254"), .iface = 0},
+				       {.gateway = toy_addr("10.0.0.254"), .iface = 1}};
+	const struct weir_route both = {.to = toy_prefix("0.0.0.0/0"),
+					.kind = WEIR_HOP_GATEWAY,
+					.source = WEIR_ROUTE_STATIC,
+					.n_hops = 2,
+					.hops = hops};
+	struct weir_shard s;
+
+	set_up(ifaces, 2, &both, 1);
+	s = (struct weir_shard){.gens = gens, .txq = {{.port = &port[0]}, {.port = &port[1]}}};
+	CU_ASSERT(cuts_to(&s, "192.0.2.9"));
+	CU_ASSERT(cuts_to(&s, "2001:db8:1::9"));
+	CU_ASSERT_FALSE(cuts_to(&s, "10.0.0.9"));
+	CU_ASSERT_FALSE(cuts_to(&s, "8.8.8.8"));   /* by either */
+	CU_ASSERT_FALSE(cuts_to(&s, "192.0.2.1")); /* by none */
+	port[1].caps = WEIR_PORT_TSO;
+	CU_ASSERT(cuts_to(&s, "8.8.8.8"));
+	s.txq[0].port = NULL; /* another worker's */
+	CU_ASSERT_FALSE(cuts_to(&s, "192.0.2.9"));
+	tear_down();
+}
+
 /* RFC 6724 section 5, rules 1, 2 and 8. */
 static void test_of_several_addresses_the_closest_one_of_the_scope_is_the_source(void)
 {
@@ -425,7 +464,8 @@ static void test_groups_and_broadcasts_have_interfaces_in_place_of_ways(void)
 	tear_down();
 }
 
-WEIR_TESTS("dataplane/local_way", TEST(groups_and_broadcasts_have_interfaces_in_place_of_ways),
+WEIR_TESTS("dataplane/local_way", TEST(a_way_cuts_if_the_ports_that_it_leaves_by_do),
+	   TEST(groups_and_broadcasts_have_interfaces_in_place_of_ways),
 	   TEST(a_way_is_the_routes_with_a_source_of_its_interface),
 	   TEST(of_several_addresses_the_closest_one_of_the_scope_is_the_source),
 	   TEST(a_deprecated_or_probed_address_is_the_last_choice),

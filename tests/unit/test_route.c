@@ -318,6 +318,32 @@ static void test_too_long_packets_are_told_the_mtu(void)
 	CU_ASSERT_EQUAL(ip6(&t.m)->hop_limits, 64);
 }
 
+/* What counts of a segment that is to be cut is the packets that it becomes. */
+static void test_a_segment_to_be_cut_is_as_long_as_its_pieces(void)
+{
+	struct toy_mbuf t;
+
+	for (uint16_t size = 1348; size < 1350; size++) {
+		const enum weir_verdict want = size == 1348 ? WEIR_OUT : WEIR_REJECT;
+
+		toy4(&t, 64, 20000)->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+		t.m.ol_flags = RTE_MBUF_F_TX_TCP_SEG;
+		t.m.l3_len = 20;
+		t.m.l4_len = 32;
+		t.m.tso_segsz = size;
+		CU_ASSERT_EQUAL(judge4(&t, GATEWAY), want);
+		toy6(&t, 64, 20000);
+		t.m.ol_flags = RTE_MBUF_F_TX_TCP_SEG;
+		t.m.l3_len = 40;
+		t.m.l4_len = 32;
+		t.m.tso_segsz = (uint16_t)(size - 20);
+		CU_ASSERT_EQUAL(judge6(&t, GATEWAY), want);
+		CU_ASSERT_EQUAL(ip6(&t.m)->hop_limits, want == WEIR_OUT ? 63 : 64);
+		t.meta.flags |= WEIR_META_OURS; /* it is not fragmented, either */
+		CU_ASSERT_EQUAL(judge6(&t, GATEWAY), want);
+	}
+}
+
 static void test_flows_spread_over_a_group_and_stay_on_their_member(void)
 {
 	unsigned hits[TOY_HOPS] = {0};
@@ -567,6 +593,7 @@ WEIR_TESTS("node/route", TEST(forwarding_lowers_ttl_and_keeps_the_checksum_right
 	   TEST(link_local_addresses_stay_on_their_link),
 	   TEST(what_says_that_we_have_sent_it_to_ourselves_is_dropped),
 	   TEST(too_long_packets_are_told_the_mtu),
+	   TEST(a_segment_to_be_cut_is_as_long_as_its_pieces),
 	   TEST(flows_spread_over_a_group_and_stay_on_their_member),
 	   TEST(fragments_of_a_flow_take_one_member),
 	   TEST(long_ipv4_is_fragmented_and_nothing_is_lost),

@@ -151,6 +151,7 @@ static void test_what_is_sent_again_is_cut_to_the_new_mss(void)
 
 	toy_begin(0);
 	toy_write(1000, 90, 0);
+	tc.mss_out = 1000;
 	carve(1000);
 	loss_on_mss(&tc, &tw, 300);
 	while ((m = snd_lost(toy, &tw, 300)) != NULL) {

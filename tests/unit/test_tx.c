@@ -6,6 +6,7 @@
 
 #include "test.h"
 #include "toy_eal.h"
+#include "toy_long.h"
 
 static unsigned room[2];	      /* what each toy port still takes */
 static struct rte_mbuf *taken[2][64]; /* what it took */
@@ -205,7 +206,102 @@ static void test_a_copied_chain_keeps_what_was_asked_for_it(void)
 	tear_down(&m, &verdict, 1);
 }
 
-WEIR_TESTS("nodes/tx", TEST(frames_leave_by_their_ports_in_order),
+/* ---- long TCP segments ---- */
+
+/* A frame, a long segment of 3 pieces, and a frame, by a port of these abilities. */
+static void send_long(bool v6, uint32_t caps, uint16_t tso_mbufs, unsigned taken0)
+{
+	struct rte_mbuf *pkts[] = {frame(0, 60), long_segment(v6, 4000, 2000, 1448, 0),
+				   frame(0, 60)};
+	uint8_t verdict[3];
+
+	set_up(taken0, 0);
+	pkts[1]->l2_len = 0; /* the stack knows nothing of it */
+	weir_meta(pkts[1])->port_out = 0;
+	port[0].caps = caps | WEIR_PORT_TX_SEGS;
+	port[0].tso_mbufs = tso_mbufs;
+	judge(pkts, verdict, 3);
+	port[0].caps = 0;
+	port[0].tso_mbufs = 0;
+	if (taken0 >= n_taken[0] + 1u)
+		CU_ASSERT_EQUAL(taken[0][n_taken[0] - 1]->pkt_len, 60); /* in order */
+	for (unsigned i = 1; i + 1 < n_taken[0]; i++)
+		CU_ASSERT(taken[0][i]->pkt_len > 60);
+	for (unsigned i = 0; i < 3; i++)
+		if (verdict[i] == WEIR_DROP)
+			CU_ASSERT_EQUAL(weir_meta(pkts[i])->drop, WEIR_DROP_TX_FULL);
+	tear_down(pkts, verdict, 3);
+}
+
+static void test_a_long_segment_goes_whole_to_a_port_that_cuts(void)
+{
+	send_long(false, WEIR_PORT_TSO, 0, 64);
+	CU_ASSERT_EQUAL(n_taken[0], 3);
+	send_long(true, WEIR_PORT_TSO, 3, 64);
+	CU_ASSERT_EQUAL(n_taken[0], 3);
+	CU_ASSERT_EQUAL(shard.counters.tx_cut, 0);
+}
+
+static void test_a_long_segment_is_cut_for_a_port_that_does_not(void)
+{
+	send_long(false, 0, 0, 64);
+	CU_ASSERT_EQUAL(n_taken[0], 5);
+	CU_ASSERT_EQUAL(shard.counters.tx_cut, 1);
+	CU_ASSERT_EQUAL(shard.counters.csum_software, 6);
+	send_long(true, 0, 0, 64);
+	CU_ASSERT_EQUAL(n_taken[0], 5);
+	send_long(false, WEIR_PORT_TSO, 2, 64); /* it has three buffers */
+	CU_ASSERT_EQUAL(n_taken[0], 5);
+}
+
+static void test_pieces_that_a_port_does_not_take_are_dropped_one_by_one(void)
+{
+	send_long(false, 0, 0, 3);
+	CU_ASSERT_EQUAL(n_taken[0], 3);
+	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_TX_FULL], 1); /* the frame is 99_drop's */
+}
+
+static void test_a_long_segment_of_long_pieces_is_dropped_by_name(void)
+{
+	for (int cuts = 0; cuts < 2; cuts++) {
+		struct rte_mbuf *m = long_segment(false, 6000, 2000, 1500 + L2_MAX - 54 + 1, 0);
+		uint8_t verdict;
+
+		set_up(64, 0);
+		weir_meta(m)->port_out = 0;
+		port[0].caps = WEIR_PORT_TX_SEGS | (cuts ? WEIR_PORT_TSO : 0);
+		judge(&m, &verdict, 1);
+		port[0].caps = 0;
+		CU_ASSERT_EQUAL(n_taken[0], cuts ? 0 : 1); /* the last one is short */
+		CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_TX_TOO_LONG], cuts ? 1 : 4);
+		tear_down(&m, &verdict, 1);
+	}
+}
+
+static void test_without_buffers_a_long_segment_is_dropped_by_name(void)
+{
+	static struct rte_mbuf *hoard[TOY_MBUFS];
+	struct rte_mbuf *m = long_segment(false, 6000, 2000, 1448, 0);
+	unsigned n = 0;
+	uint8_t verdict;
+
+	set_up(64, 0);
+	weir_meta(m)->port_out = 0;
+	while ((hoard[n] = rte_pktmbuf_alloc(toy_only_pool())) != NULL)
+		n++;
+	judge(&m, &verdict, 1);
+	rte_pktmbuf_free_bulk(hoard, n);
+	CU_ASSERT_EQUAL(n_taken[0], 0);
+	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_NO_MBUF], 1);
+	tear_down(&m, &verdict, 1);
+}
+
+WEIR_TESTS("nodes/tx", TEST(a_long_segment_goes_whole_to_a_port_that_cuts),
+	   TEST(a_long_segment_is_cut_for_a_port_that_does_not),
+	   TEST(pieces_that_a_port_does_not_take_are_dropped_one_by_one),
+	   TEST(a_long_segment_of_long_pieces_is_dropped_by_name),
+	   TEST(without_buffers_a_long_segment_is_dropped_by_name),
+	   TEST(frames_leave_by_their_ports_in_order),
 	   TEST(a_frame_that_was_sent_is_not_looked_at_again),
 	   TEST(what_a_port_does_not_take_is_dropped_by_name),
 	   TEST(a_chain_is_copied_for_a_port_that_sends_no_chains),

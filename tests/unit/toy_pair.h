@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #define PAIR_MOST     1024
+#define PAIR_BURST    32
 #define PAIR_DELAY_NS UINT64_C(1000000)
 #define PAIR_STEP_NS  UINT64_C(10000) /* as often as a worker may look */
 
@@ -29,6 +30,8 @@ struct pair {
 	/* Whether a packet of end @who arrives; NULL: each does. */
 	bool (*passes)(struct pair *p, int who, struct rte_mbuf *m);
 	unsigned sent[2];
+	bool cuts;   /* long segments are sent, and pass as they are */
+	bool bursts; /* what arrives at once is taken at once */
 };
 
 static struct pair pair;
@@ -62,6 +65,7 @@ static bool pair_way(void *ctx, const struct weir_addr *to, struct weir_way *out
 					   : (who ? "2001:db8::2" : "2001:db8::1");
 
 	out->mtu_bytes = 1500;
+	out->cuts = pair.cuts;
 	return weir_addr_parse(from, strlen(from), &out->from) == 0;
 }
 
@@ -93,13 +97,19 @@ static inline void pair_begin(void)
 static inline void pair_deliver(int who)
 {
 	struct pair_end *e = &pair.end[who];
+	struct rte_mbuf *pkts[PAIR_BURST];
+	uint16_t n = 0;
 
 	while (e->from < e->n && e->at_ns[e->from % PAIR_MOST] <= pair.now_ns) {
-		struct rte_mbuf *m = e->pkts[e->from++ % PAIR_MOST];
-
-		toy_parsed(m);
-		CU_ASSERT_EQUAL(weir_stack_input(pair.end[!who].stack, &m, 1, pair.now_ns), 0);
+		pkts[n] = e->pkts[e->from++ % PAIR_MOST];
+		toy_parsed(pkts[n++]);
+		if (n < PAIR_BURST && pair.bursts)
+			continue;
+		CU_ASSERT_EQUAL(weir_stack_input(pair.end[!who].stack, pkts, n, pair.now_ns), 0);
+		n = 0;
 	}
+	if (n > 0)
+		CU_ASSERT_EQUAL(weir_stack_input(pair.end[!who].stack, pkts, n, pair.now_ns), 0);
 }
 
 /* One step: to when something happens next, or to @until_ns. False: that was it. */

@@ -48,10 +48,11 @@ void weir_local_attach(struct weir_shard *s, struct weir_local *l);
 
 /**
  * Send packets of ours: each begins with its IP header, with room for layer 2 before it.
- * They are routed in the worker's next pass, and the ones after it if they are many; those above
- * WEIR_LOCAL_WAIT_PKTS are counted (ORIGIN_FULL) and freed. Ownership moves. To an IPv6 link-local
- * address they leave by the interface that has their source, to a group or 255.255.255.255 by
- * meta.iface_in. The worker's thread, in a pass.
+ * They may be TCP segments of up to 65,535 bytes that are to be cut (weir_offload_is_long()): a
+ * port that cannot has it done in software. They are routed in the worker's next pass, and the ones
+ * after it if they are many; those above WEIR_LOCAL_WAIT_PKTS are counted (ORIGIN_FULL) and freed.
+ * Ownership moves. To an IPv6 link-local address they leave by the interface that has their source,
+ * to a group or 255.255.255.255 by meta.iface_in. The worker's thread, in a pass.
  */
 void weir_local_send(struct weir_shard *s, struct rte_mbuf **pkts, uint16_t n);
 
@@ -59,6 +60,7 @@ void weir_local_send(struct weir_shard *s, struct rte_mbuf **pkts, uint16_t n);
 struct weir_local_way {
 	struct weir_addr from; /**< the address of ours to send from */
 	uint16_t mtu_bytes;    /**< of the route: the longest IP packet */
+	bool cuts;	       /**< the ports that it leaves by cut TCP segments (WEIR_PORT_TSO) */
 };
 
 /**

@@ -84,6 +84,7 @@ struct weir_port {
 	uint16_t rxqs;			 /**< receive queues it got */
 	uint16_t txqs;			 /**< transmit queues it got */
 	uint16_t mtu;			 /**< largest layer-3 packet, bytes */
+	uint16_t tso_mbufs;		 /**< of a segment to be cut at most; 0: any number */
 	int numa;			 /**< node of the device; -1: it does not say */
 	struct rte_ether_addr mac;	 /**< its own address */
 	char name[32];			 /**< as in the configuration */

@@ -56,6 +56,7 @@ struct weir_counters {
 	uint64_t reassembled;	    /**< datagrams put together */
 	uint64_t fragmented;	    /**< packets cut into fragments */
 	uint64_t tx_copied;	    /**< frames copied because the port cannot send segments */
+	uint64_t tx_cut;	    /**< TCP segments cut because the port cannot */
 	uint64_t csum_software;	    /**< checksums that no port would do */
 };
 

@@ -28,6 +28,11 @@ struct weir_stack;
  * Takes what the stack sends: packets that begin with their IP header, whole and with
  * their checksums; to a group or 255.255.255.255 by the interface weir_meta.iface_in. Ownership
  * moves. Called inside of weir_stack_poll() and never else.
+ *
+ * Where weir_way.cuts is set some are longer than the path's MTU, up to 65,535 bytes: they have
+ * RTE_MBUF_F_TX_TCP_SEG, l3_len, l4_len and tso_segsz, and are to be cut into at most 64 packets.
+ * Who cuts them makes the checksums: the IPv4 header's is 0, and TCP's is the sum of the pseudo
+ * header without the length, as DPDK's devices want it.
  */
 typedef void weir_stack_output_fn(void *ctx, struct rte_mbuf **pkts, uint16_t n);
 
@@ -35,6 +40,7 @@ typedef void weir_stack_output_fn(void *ctx, struct rte_mbuf **pkts, uint16_t n)
 struct weir_way {
 	struct weir_addr from; /**< the address of ours to send from (RFC 6724) */
 	uint16_t mtu_bytes;    /**< of the link that it leaves by */
+	bool cuts; /**< who takes packets to there cuts long TCP segments (weir_stack_output_fn) */
 };
 
 /**
