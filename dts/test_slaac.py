@@ -147,3 +147,21 @@ def forged(net: Net) -> None:
             bytes(wrong),
         ],
     )
+
+
+def test_that_linux_keeps_the_advertisements_is_said(tmp_path: Path) -> None:
+    """With IPv6 addresses of its own on the interface Linux hears routers, and weir does not.
+
+    Steps: give Linux beside weir-httpd an IPv6 address; start with slaac, then with steer: all.
+    Check: the log warns the first time only.
+    """
+    with Lab() as lab:
+        line = lab.line()
+        line.wan.sysctl("disable_ipv6", 0)
+        line.wan.add_address("2001:db8:e::1/64")
+        for steer in ("kernel:host", "all"):
+            wan = CONFIG["ports"]["wan"] | {"steer": steer}
+            config = CONFIG | {"ports": CONFIG["ports"] | {"wan": wan}}
+            (tmp_path / steer).mkdir()
+            with routed(tmp_path / steer, line, config, "weir-httpd") as made:
+                assert ("router advertisements stay" in made.app.log) == (steer != "all")

@@ -250,12 +250,19 @@ int app_autoconf_start(struct app_l3 *l3)
 {
 	const struct weir_app_port_conf *p;
 
-	weir_conf_each (p, &app_conf(l3->run)->ports)
+	weir_conf_each (p, &app_conf(l3->run)->ports) {
+		if (p->slaac && app_port_keeps_routers(p))
+			weir_log_warn(
+				"addresses",
+				"%s: Linux has IPv6 addresses on %s, so router advertisements "
+				"stay with it: take them away, or run with steer: all",
+				p->name, p->interface);
 		if (l3->secret_is_new && p->slaac && p->interface_id == 0)
 			weir_log_warn("addresses",
 				      "%s: /etc/machine-id cannot be read: addresses by router "
 				      "advertisements will be others after a restart",
 				      p->name);
+	}
 	return app_loop_add(l3->run->loop, -1, tick, l3);
 }
 

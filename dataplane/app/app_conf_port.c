@@ -51,6 +51,11 @@ static bool leaves_hosts(const struct weir_app_port_conf *p)
 	       (p->steer == NULL || strstr(p->steer, "host") != NULL);
 }
 
+bool app_port_keeps_routers(const struct weir_app_port_conf *p)
+{
+	return leaves_hosts(p) && linux_if_has_ipv6(p->interface);
+}
+
 static bool has_ipv6(const struct weir_conf_list *addresses)
 {
 	const struct weir_prefix *a;

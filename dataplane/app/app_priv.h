@@ -79,6 +79,8 @@ static inline const struct weir_firewall_conf *app_fw_conf(const struct weir_app
 bool app_same_text(const char *a, const char *b);
 /* Whether what it says of its device makes sense. */
 int app_port_check(const struct weir_app_port_conf *p, const char *file, struct weir_why *why);
+/* Whether Linux, with IPv6 addresses of its own, keeps advertisements of routers to itself. */
+bool app_port_keeps_routers(const struct weir_app_port_conf *p);
 /* A port as the system takes it; conf.owns is allocated. */
 int app_port_conf(const struct weir_app_port_conf *from, struct weir_system_port *to,
 		  struct weir_why *why);

@@ -40,7 +40,7 @@ struct autoconf_iface *autoconf_find(struct autoconf *ac, const char *name)
 	return NULL;
 }
 
-static struct autoconf_addr *find_addr(struct autoconf_iface *f, const struct weir_addr *addr)
+struct autoconf_addr *autoconf_find_addr(struct autoconf_iface *f, const struct weir_addr *addr)
 {
 	for (uint8_t k = 0; f != NULL && k < f->n_addrs; k++)
 		if (weir_addr_equal(&f->addr[k].prefix.addr, addr))
@@ -56,6 +56,7 @@ static void keep(struct autoconf *ac, const struct autoconf_rules *rules, struct
 
 	*a = *was;
 	a->prefix = prefix;
+	a->learnt = a->deprecated = false; /* the configuration has it now */
 	if (rules->probes == 0 || was->phase == AUTOCONF_DUPLICATE)
 		dad_begin(ac, rules, a, false, now_ns);
 }
@@ -63,7 +64,7 @@ static void keep(struct autoconf *ac, const struct autoconf_rules *rules, struct
 static void add(struct autoconf *ac, struct autoconf_iface *f, struct autoconf_iface *was,
 		const struct weir_prefix *prefix, uint64_t now_ns)
 {
-	const struct autoconf_addr *known = find_addr(was, &prefix->addr);
+	const struct autoconf_addr *known = autoconf_find_addr(was, &prefix->addr);
 	struct autoconf_addr *a = &f->addr[f->n_addrs++];
 
 	a->prefix = *prefix;
@@ -84,7 +85,7 @@ static void fill(struct autoconf *ac, struct autoconf_iface *f, struct autoconf_
 		was = NULL; /* another station: nothing is known of it */
 	add(ac, f, was, &link_local, now_ns);
 	for (uint8_t k = 0; k < conf->n_addrs; k++)
-		if (find_addr(f, &conf->addr[k].addr) == NULL)
+		if (autoconf_find_addr(f, &conf->addr[k].addr) == NULL)
 			add(ac, f, was, &conf->addr[k], now_ns);
 	f->solicit_ns = UINT64_MAX;
 	if (f->rules.slaac && was != NULL && was->rules.slaac)
@@ -183,7 +184,7 @@ void autoconf_dress(const struct autoconf *ac, struct weir_iface *f)
 void autoconf_heard(struct autoconf *ac, struct autoconf_iface *f, const struct neigh_notice *n,
 		    const struct autoconf_door *door, uint64_t now_ns)
 {
-	struct autoconf_addr *a = find_addr(f, &n->addr);
+	struct autoconf_addr *a = autoconf_find_addr(f, &n->addr);
 
 	if (a == NULL)
 		return;

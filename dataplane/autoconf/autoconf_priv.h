@@ -141,6 +141,8 @@ int autoconf_create(const struct autoconf *before, const struct weir_siphash_key
 void autoconf_free(struct autoconf *ac);
 /* The interface of a name, or NULL. */
 struct autoconf_iface *autoconf_find(struct autoconf *ac, const char *name);
+/* The address of an interface, or NULL; NULL is allowed for the interface. */
+struct autoconf_addr *autoconf_find_addr(struct autoconf_iface *f, const struct weir_addr *addr);
 /* Make an interface of the configuration what it is now: addresses by their phase. */
 void autoconf_dress(const struct autoconf *ac, struct weir_iface *f);
 /* Take in what a worker heard on an interface. */

@@ -177,7 +177,6 @@ static void prolong(struct autoconf *ac, struct autoconf_addr *a, const struct r
 		    uint64_t now_ns)
 {
 	const uint64_t valid_ns = after_s(now_ns, p->valid_s);
-	const uint64_t left_ns = a->valid_ns == UINT64_MAX ? UINT64_MAX : a->valid_ns - now_ns;
 	const bool was_deprecated = a->deprecated;
 
 	a->preferred_ns = after_s(now_ns, p->preferred_s);
@@ -185,7 +184,7 @@ static void prolong(struct autoconf *ac, struct autoconf_addr *a, const struct r
 	ac->changed |= a->deprecated != was_deprecated;
 	if (valid_ns > now_ns + TWO_HOURS_NS || valid_ns > a->valid_ns)
 		a->valid_ns = valid_ns;
-	else if (left_ns > TWO_HOURS_NS)
+	else if (a->valid_ns > now_ns + TWO_HOURS_NS)
 		a->valid_ns = now_ns + TWO_HOURS_NS;
 }
 
@@ -211,9 +210,8 @@ static void take_addr(struct autoconf *ac, struct autoconf_iface *f, const struc
 				    .preferred_ns = after_s(now_ns, p->preferred_s),
 				    .valid_ns = after_s(now_ns, p->valid_s)};
 	set_addr(ac, f, &p->prefix, a);
-	for (uint8_t k = 0; k < f->n_addrs; k++)
-		if (weir_addr_equal(&f->addr[k].prefix.addr, &a->prefix.addr))
-			return; /* the configuration has it already */
+	if (autoconf_find_addr(f, &a->prefix.addr) != NULL)
+		return; /* the configuration has it already */
 	f->n_addrs++;
 	dad_begin(ac, &f->rules, a, f->rules.optimistic, now_ns);
 	ac->changed = true;
@@ -336,7 +334,7 @@ void slaac_run(struct autoconf *ac, struct autoconf_iface *f, const struct autoc
 void slaac_keep(struct autoconf_iface *f, const struct autoconf_iface *was)
 {
 	for (uint8_t k = 1; k < was->n_addrs && f->n_addrs < AUTOCONF_ADDRS_MAX; k++)
-		if (was->addr[k].learnt)
+		if (was->addr[k].learnt && autoconf_find_addr(f, &was->addr[k].prefix.addr) == NULL)
 			f->addr[f->n_addrs++] = was->addr[k];
 	memcpy(f->router, was->router, sizeof(f->router));
 	memcpy(f->onlink, was->onlink, sizeof(f->onlink));

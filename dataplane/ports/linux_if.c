@@ -96,6 +96,25 @@ bool linux_if_has_address(const char *interface, const struct weir_addr *addr)
 	return found;
 }
 
+static bool is_wide_ipv6(const struct sockaddr *at)
+{
+	return at != NULL && at->sa_family == AF_INET6 &&
+	       !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)(const void *)at)->sin6_addr);
+}
+
+bool linux_if_has_ipv6(const char *interface)
+{
+	struct ifaddrs *list;
+	bool found = false;
+
+	if (getifaddrs(&list) < 0)
+		return false;
+	for (const struct ifaddrs *at = list; at != NULL && !found; at = at->ifa_next)
+		found = strcmp(at->ifa_name, interface) == 0 && is_wide_ipv6(at->ifa_addr);
+	freeifaddrs(list);
+	return found;
+}
+
 int linux_if_promiscuous(const char *interface)
 {
 	struct packet_mreq m = {.mr_type = PACKET_MR_PROMISC,

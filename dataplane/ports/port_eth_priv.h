@@ -114,6 +114,8 @@ int linux_if_mtu(const char *interface);
 int linux_if_mac(const char *interface, uint8_t mac[6]);
 /** Whether the kernel has this address on it. */
 bool linux_if_has_address(const char *interface, const struct weir_addr *addr);
+/* Whether Linux has an IPv6 address on it that is not link-local. */
+bool linux_if_has_ipv6(const char *interface);
 /** Whether it is up and has a carrier. */
 bool linux_if_running(const char *interface);
 /** Make it promiscuous for as long as the returned socket lives. @return the socket or -errno. */

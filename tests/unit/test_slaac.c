@@ -393,6 +393,35 @@ static void test_a_reload_keeps_what_was_learnt_until_it_is_switched_off(void)
 	end();
 }
 
+static void test_an_address_that_the_configuration_takes_over_is_there_once(void)
+{
+	struct weir_iface f = conf("wan", NULL);
+	struct autoconf *fresh;
+
+	begin(plain);
+	hear_prefix("2001:db8:1::/64", HOUR_S, 0);
+	f.addr[f.n_addrs++] = wan->addr[1].prefix;
+	CU_ASSERT_EQUAL_FATAL(autoconf_create(ac, &key, &key, &f, &plain, 1, now, &fresh), 0);
+	autoconf_free(ac);
+	ac = fresh;
+	wan = autoconf_find(ac, "wan");
+	CU_ASSERT_EQUAL(wan->n_addrs, 2);
+	CU_ASSERT_EQUAL(autoconf_state(&wan->addr[1]), AUTOCONF_PREFERRED);
+	wait_s(2 * HOUR_S);
+	CU_ASSERT_EQUAL(wan->n_addrs, 2); /* it has no lifetime any more */
+	end();
+}
+
+static void test_an_address_that_has_just_ended_is_not_given_two_hours(void)
+{
+	begin(plain);
+	hear_prefix("2001:db8:1::/64", 60, 60);
+	now += 61 * S;
+	hear_prefix("2001:db8:1::/64", 5, 5);
+	CU_ASSERT_EQUAL(wan->addr[1].valid_ns, now + 5 * S);
+	end();
+}
+
 static void test_a_message_that_lies_is_refused_whole(void)
 {
 	struct said ra;
@@ -427,4 +456,6 @@ WEIR_TESTS("dataplane/slaac", TEST(routers_are_asked_for_ever_more_seldom_until_
 	   TEST(prefixes_that_make_no_address_are_passed_over),
 	   TEST(the_mtu_is_taken_if_the_link_has_it),
 	   TEST(a_reload_keeps_what_was_learnt_until_it_is_switched_off),
+	   TEST(an_address_that_the_configuration_takes_over_is_there_once),
+	   TEST(an_address_that_has_just_ended_is_not_given_two_hours),
 	   TEST(a_message_that_lies_is_refused_whole))
