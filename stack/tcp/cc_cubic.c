@@ -212,8 +212,12 @@ static void cubic_on_ack(struct cc *c, const struct cc_ack *a)
 	cc_pace(c, a);
 }
 
+/* Section 4.6: beta_cubic is 0.7; RFC 8511 section 3: for a mark beta_ecn, 0.85. In hundredths. */
+#define BETA_LOSS 70
+#define BETA_MARK 85
+
 /* Sections 4.6 and 4.7: W_max is where it was, or less when it was less than last time. */
-static void end_stage(struct cc *c)
+static void end_stage(struct cc *c, uint32_t beta)
 {
 	struct cubic *q = cubic_of(c);
 	struct curve *v = &q->curve;
@@ -224,31 +228,31 @@ static void end_stage(struct cc *c)
 	v->runs = false;
 	if (q->reno.phase != RENO_OPEN)
 		return; /* this congestion has had its cut */
-	v->w_max_bytes = (uint32_t)(cwnd < v->w_max_bytes ? cwnd * 17 / 20 : cwnd);
+	v->w_max_bytes = (uint32_t)(cwnd < v->w_max_bytes ? cwnd * (100 + beta) / 200 : cwnd);
 	v->cwnd_prior_bytes = c->cwnd_bytes;
 }
 
-/* Section 4.6: beta_cubic is 0.7. */
-static uint32_t cubic_ssthresh(const struct cc *c, uint32_t flight_bytes)
+static uint32_t cubic_ssthresh(const struct cc *c, uint32_t flight_bytes, uint32_t beta)
 {
-	return (uint32_t)((uint64_t)cc_cut_from(c, flight_bytes) * 7 / 10);
+	return (uint32_t)((uint64_t)cc_cut_from(c, flight_bytes) * beta / 100);
 }
 
 static void cubic_on_loss(struct cc *c, uint32_t flight_bytes, bool ecn, uint64_t now_ns)
 {
-	(void)ecn;
+	const uint32_t beta = cc_is_mild(c, ecn) ? BETA_MARK : BETA_LOSS;
+
 	(void)now_ns;
-	end_stage(c);
-	reno_cut(c, cubic_ssthresh(c, flight_bytes));
+	end_stage(c, beta);
+	reno_cut(c, cubic_ssthresh(c, flight_bytes, beta));
 }
 
 /* Section 4.8: the curve begins anew where congestion avoidance does. */
 static void cubic_on_timeout(struct cc *c, uint32_t flight_bytes, uint64_t now_ns)
 {
 	(void)now_ns;
-	end_stage(c);
+	end_stage(c, BETA_LOSS);
 	cubic_of(c)->curve.w_max_bytes = 0;
-	reno_timeout(c, cubic_ssthresh(c, flight_bytes));
+	reno_timeout(c, cubic_ssthresh(c, flight_bytes, BETA_LOSS));
 }
 
 /* Section 4.9. */

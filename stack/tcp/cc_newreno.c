@@ -33,12 +33,13 @@ static void newreno_on_ack(struct cc *c, const struct cc_ack *a)
 	cc_pace(c, a);
 }
 
-/* RFC 5681 section 3.1, equation 4; RFC 3168 section 6.1.2: a mark counts as a loss. */
+/* RFC 5681 section 3.1, equation 4; RFC 8511 section 3: beta_ecn is 0.8. */
 void newreno_on_loss(struct cc *c, uint32_t flight_bytes, bool ecn, uint64_t now_ns)
 {
-	(void)ecn;
+	const uint64_t from = cc_cut_from(c, flight_bytes);
+
 	(void)now_ns;
-	reno_cut(c, cc_cut_from(c, flight_bytes) / 2);
+	reno_cut(c, (uint32_t)(cc_is_mild(c, ecn) ? from * 8 / 10 : from / 2));
 }
 
 void newreno_on_timeout(struct cc *c, uint32_t flight_bytes, uint64_t now_ns)

@@ -42,6 +42,15 @@ static inline bool cc_in_slow_start(const struct cc *c)
 	return c->cwnd_bytes < c->ssthresh_bytes;
 }
 
+/*
+ * A mark in congestion avoidance comes from a short queue, and asks for a smaller cut than a loss
+ * (ABE, RFC 8511 section 3).
+ */
+static inline bool cc_is_mild(const struct cc *c, bool ecn)
+{
+	return ecn && !cc_in_slow_start(c);
+}
+
 /* The lower of window and FlightSize: what a cut begins from (RFC 5681 section 3.1). */
 static inline uint32_t cc_cut_from(const struct cc *c, uint32_t flight_bytes)
 {

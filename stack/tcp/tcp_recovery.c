@@ -58,7 +58,8 @@ void recovery_marked(struct conn *c, struct work *w, uint32_t new_bytes, uint64_
 	if (w->loss.state != REC_OPEN)
 		return;
 	begin(c, w, REC_CWR, false);
-	w->cc.ops->on_loss(&w->cc, flight_size(c), true, now_ns);
+	/* What was on its way with the mark: this ACK may be of all of it. */
+	w->cc.ops->on_loss(&w->cc, flight_size(c) + new_bytes, true, now_ns);
 	prr_begin(c, w, new_bytes);
 	cut(c);
 }

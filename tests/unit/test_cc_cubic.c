@@ -82,6 +82,22 @@ static void test_fast_convergence_remembers_less_than_it_had(void)
 	CU_ASSERT_EQUAL(cubic_of(&t.cc)->curve.w_max_bytes, 80 * ACKS_MSS);
 }
 
+/* RFC 8511: 0.85, and fast convergence half way to it; in slow start 0.7 as for a loss. */
+static void test_a_mark_after_slow_start_cuts_less_than_a_loss(void)
+{
+	struct toy_acks t;
+
+	acks_begin(&t, &cc_cubic, 50000);
+	t.cc.cwnd_bytes = 100 * ACKS_MSS;
+	t.cc.ops->on_loss(&t.cc, 100 * ACKS_MSS, true, t.now_ns);
+	CU_ASSERT_EQUAL(t.cc.ssthresh_bytes, 70 * ACKS_MSS);
+	t.cc.ops->on_recovered(&t.cc, t.now_ns);
+	t.cc.cwnd_bytes = 80 * ACKS_MSS;
+	t.cc.ops->on_loss(&t.cc, 80 * ACKS_MSS, true, t.now_ns);
+	CU_ASSERT_EQUAL(t.cc.ssthresh_bytes, 68 * ACKS_MSS);
+	CU_ASSERT_EQUAL(cubic_of(&t.cc)->curve.w_max_bytes, 74 * ACKS_MSS);
+}
+
 /* 1000 segments and 100 ms: the curve is above Reno's line all the way. */
 static void test_the_window_follows_the_curve(void)
 {
@@ -329,7 +345,8 @@ static void test_it_falls_far_behind_at_random_loss(void)
 
 WEIR_TESTS("tcp/cc_cubic", TEST(the_cube_root_is_exact), TEST(the_curve_is_that_of_the_equations),
 	   TEST(a_cut_is_to_seven_tenths), TEST(fast_convergence_remembers_less_than_it_had),
-	   TEST(the_window_follows_the_curve), TEST(on_short_paths_it_is_as_fast_as_reno),
+	   TEST(a_mark_after_slow_start_cuts_less_than_a_loss), TEST(the_window_follows_the_curve),
+	   TEST(on_short_paths_it_is_as_fast_as_reno),
 	   TEST(the_window_never_grows_faster_than_by_half_a_round),
 	   TEST(after_a_timeout_the_curve_begins_where_slow_start_ends),
 	   TEST(time_without_use_does_not_count), TEST(undo_brings_the_curve_back),

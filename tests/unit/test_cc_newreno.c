@@ -112,6 +112,22 @@ static void test_a_loss_halves_what_was_on_its_way(void)
 	CU_ASSERT_EQUAL(t.cc.cwnd_bytes, 15 * ACKS_MSS);
 }
 
+static void test_a_mark_halves_in_slow_start_and_takes_a_fifth_after_it(void)
+{
+	struct toy_acks t;
+
+	acks_begin(&t, &cc_newreno, 10000);
+	t.cc.cwnd_bytes = 40 * ACKS_MSS;
+	t.cc.ops->on_loss(&t.cc, 40 * ACKS_MSS, true, t.now_ns);
+	CU_ASSERT_EQUAL(t.cc.ssthresh_bytes, 20 * ACKS_MSS);
+	t.cc.ops->on_recovered(&t.cc, t.now_ns);
+	t.cc.ops->on_loss(&t.cc, 20 * ACKS_MSS, true, t.now_ns);
+	CU_ASSERT_EQUAL(t.cc.ssthresh_bytes, 16 * ACKS_MSS);
+	t.cc.ops->on_recovered(&t.cc, t.now_ns);
+	t.cc.ops->on_loss(&t.cc, 16 * ACKS_MSS, false, t.now_ns);
+	CU_ASSERT_EQUAL(t.cc.ssthresh_bytes, 8 * ACKS_MSS);
+}
+
 static void test_the_threshold_is_never_less_than_two_segments(void)
 {
 	struct toy_acks t;
@@ -268,6 +284,7 @@ WEIR_TESTS("tcp/cc_newreno", TEST(names_are_linux_s_and_ours),
 	   TEST(slow_start_ends_at_the_threshold),
 	   TEST(congestion_avoidance_adds_a_segment_for_a_window),
 	   TEST(a_window_that_is_not_used_does_not_grow), TEST(a_loss_halves_what_was_on_its_way),
+	   TEST(a_mark_halves_in_slow_start_and_takes_a_fifth_after_it),
 	   TEST(the_threshold_is_never_less_than_two_segments),
 	   TEST(after_a_timeout_slow_start_begins_with_one_segment),
 	   TEST(timeouts_in_a_row_and_in_recovery_cut_the_threshold_once),
