@@ -198,3 +198,83 @@ def test_an_old_cookie_falls_back(httpd: Routed) -> None:
             assert syn_had_data(sock) is not first
     assert rose(httpd, "fastopen_bad_cookies") == 1
     assert rose(httpd, "fastopen_in_connections") == 1
+
+
+# ---- Linux as the server ----
+
+BACKEND = 8080
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
+    config = {
+        "runtime": {"workers": [0], "poll": "adaptive"},
+        "proxy": {"to": RIGHT, "to_port": BACKEND, "fastopen": True},
+    }
+    with between_kernels(tmp_path_factory.mktemp("proxy"), config, "weir-proxy") as made:
+        yield made
+
+
+@pytest.fixture
+def backend(proxy: Routed) -> Iterator[socket.socket]:
+    """A socket of Linux's that takes data with SYNs."""
+    with proxy.line.right.netns.inside():
+        made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((RIGHT, BACKEND))
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
+    made.listen(16)
+    made.settimeout(10)
+    with made:
+        yield made
+
+
+def passes(proxy: Routed, backend: socket.socket) -> bool:
+    """A request and its answer through the proxy; whether the backend got the request with the SYN."""
+    with fast(proxy, WAN) as near:
+        far, _ = backend.accept()
+        far.settimeout(10)
+        with far:
+            assert far.recv(1 << 16) == REQUEST
+            far.sendall(b"answer")
+            early = syn_had_data(far)
+        assert answer(near) == b"answer"
+    return early
+
+
+def test_a_request_goes_on_with_the_syn(proxy: Routed, backend: socket.socket) -> None:
+    """weir-proxy as the client: TCP_FASTOPEN_CONNECT.
+
+    Steps: let one client through, which brings weir the backend's cookie; then three more.
+    Check: Linux says that the SYNs of the three had the request, so do its counters and ours.
+    """
+    right = proxy.line.right.netns
+    proxy.app.mark()
+    before = kernel_counter(right, "TCPFastOpenPassive")
+    assert not passes(proxy, backend)
+    assert [passes(proxy, backend) for _ in range(3)] == [True] * 3
+    assert kernel_counter(right, "TCPFastOpenPassive") - before == 3
+    until(lambda: rose(proxy, "fastopen_out_connections") == 3, what="our own count")
+    assert rose(proxy, "fastopen_failures") == 0
+
+
+def test_a_path_that_drops_such_syns_is_left_alone(proxy: Routed, backend: socket.socket) -> None:
+    """RFC 7413 section 4.1.3.1.
+
+    Steps: let one client through for the cookie; drop SYNs of more than 100 bytes on their way to the
+    backend, and let two clients through.
+    Check: the first gets its answer after a second SYN, which is counted; the second at once.
+    """
+    right = proxy.line.right.netns
+    passes(proxy, backend)
+    rule = "tcp flags & (syn | ack) == syn ip length > 100 counter drop"
+    head = "type filter hook input priority 0"
+    right.run("nft", "-f", "-", stdin=f"table inet t {{ chain c {{ {head}; {rule}; }}; }}")
+    proxy.app.mark()
+    try:
+        assert not passes(proxy, backend)
+        assert rose(proxy, "fastopen_failures") == 1
+        assert not passes(proxy, backend)
+        assert "packets 1 " in right.run("nft", "list", "table", "inet", "t").stdout
+    finally:
+        right.run("nft", "delete", "table", "inet", "t")

@@ -96,6 +96,11 @@
 	COUNT(tcp_fastopen_full, "tcp_fastopen_full_segments", "segments",                         \
 	      "SYNs for fast open past the limit: the handshake was the usual one.",               \
 	      "Raise stack.fastopen, unless somebody sends SYNs from addresses of others.")        \
+	COUNT(tcp_fastopen_out, "tcp_fastopen_out_connections", "connections",                     \
+	      "Connections of ours whose SYN's data the peer has taken.", NULL)                    \
+	COUNT(tcp_fastopen_failed, "tcp_fastopen_failures", NULL,                                  \
+	      "Times that fast open did harm, so that a peer is left alone for a while.",          \
+	      "The peer, or something on the path, drops SYNs with data or the option.")           \
 	GAUGE(tcp_sources, "tcp_sources", NULL,                                                    \
 	      "Sources that are known (stack.sources): with connections, or not forgotten.", NULL) \
 	COUNT(tcp_sources_full, "tcp_sources_full", NULL,                                          \

@@ -47,6 +47,11 @@ static const struct weir_conf_key proxy_keys[] = {
 	 .max = CONNECTIONS_MOST,
 	 .doc = "Connections of a worker to the backend at most; clients beyond them wait for one. "
 		"0: half of stack.connections. Not with a name."},
+	{WEIR_CONF_KEY(struct proxy_section, fastopen), .type = WEIR_CONF_BOOL, .def = "false",
+	 .doc = "Bring a client's first bytes to the backend with the SYN (TCP fast open, RFC "
+		"7413), once it has given a cookie. The network may deliver a SYN twice, so only "
+		"for requests that are harmless twice. `connect` is not heeded then: TCP gives up. "
+		"Not with a name."},
 	{WEIR_CONF_KEY(struct proxy_section, ready), .type = WEIR_CONF_UINT, .def = "0",
 	 .max = CONNECTIONS_MOST, .live = true,
 	 .doc = "Connections to the backend that each worker makes in advance, so that a client "
@@ -109,10 +114,12 @@ static int check_name(const struct proxy_section *p, const char *file, struct we
 		return weir_conf_fail(why, file, line,
 				      "proxy.to: %s is a name, and there is no proxy.dns to ask",
 				      p->to);
-	if (p->ready > 0 || p->connections > 0)
+	if (p->ready > 0 || p->connections > 0 || p->fastopen)
 		return weir_conf_fail(why, file, line,
 				      "proxy.%s needs an address in proxy.to, not a name",
-				      p->ready > 0 ? "ready" : "connections");
+				      p->ready > 0	   ? "ready"
+				      : p->connections > 0 ? "connections"
+							   : "fastopen");
 	return 0;
 }
 

@@ -20,6 +20,7 @@ struct proxy_section {
 	uint64_t to_port;
 	struct weir_conf_list dns; /* struct weir_addr */
 	uint64_t connections;	   /* to the backend, of a worker at most; 0: half of the stack's */
+	bool fastopen;		   /* to the backend */
 	/* Live. Times are ns. */
 	uint64_t idle;	     /* that a connection may be silent; 0: for ever */
 	uint64_t connect;    /* for the backend to answer */

@@ -5,6 +5,8 @@
 #include "conn_pool_priv.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 uint32_t pool_most(const struct weir_conn_pool *p)
 {
@@ -99,6 +101,15 @@ static uint64_t die_at(const struct weir_conn_pool *p, uint64_t now_ns)
 			   : weir_deadline_after(now_ns, age_ns - (age_ns >> 11) * dice);
 }
 
+static int choose_fastopen(struct weir_conn_pool *p, weir_sock sock)
+{
+	const int on = 1;
+
+	return p->conf.fastopen ? weir_setsockopt(p->conf.stack, sock, IPPROTO_TCP,
+						  TCP_FASTOPEN_CONNECT, &on, sizeof(on))
+				: 0;
+}
+
 int pool_begin(struct weir_conn_pool *p, struct pool_host *h, uint64_t now_ns)
 {
 	struct pool_place *c = TAILQ_FIRST(&p->free);
@@ -107,8 +118,10 @@ int pool_begin(struct weir_conn_pool *p, struct pool_host *h, uint64_t now_ns)
 
 	if (rc < 0)
 		return rc;
-	rc = weir_connect(p->conf.stack, c->sock, &h->at);
-	if (rc != -EINPROGRESS) {
+	rc = choose_fastopen(p, c->sock);
+	if (rc == 0)
+		rc = weir_connect(p->conf.stack, c->sock, &h->at);
+	if (rc != -EINPROGRESS && rc != 0) {
 		weir_sock_close(p->conf.stack, c->sock);
 		return rc;
 	}

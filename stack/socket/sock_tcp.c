@@ -50,9 +50,9 @@ static int may_send(struct conn *c)
 {
 	if (c->error != 0)
 		return error_of(c);
-	if ((c->state == TCPS_SYN_SENT || c->state == TCPS_SYN_RECEIVED) && !conn_is_open(c))
-		return -EAGAIN;
-	return c->flags & CONN_FIN_QUEUED || !conn_is_open(c) ? -EPIPE : 0;
+	if (conn_is_open(c) || syn_is_held(c))
+		return c->flags & CONN_FIN_QUEUED ? -EPIPE : 0;
+	return c->state == TCPS_SYN_SENT || c->state == TCPS_SYN_RECEIVED ? -EAGAIN : -EPIPE;
 }
 
 static int64_t full(struct conn *c)

@@ -134,6 +134,7 @@ static const struct number_opt number_opts[] = {
 	NUMBER(IPPROTO_TCP, TCP_DEFER_ACCEPT, defer_s, 0, INT32_MAX),
 	NUMBER(IPPROTO_TCP, TCP_MAXSEG, maxseg, MSS_LEAST, 32767),
 	NUMBER(IPPROTO_TCP, TCP_FASTOPEN, fastopen, 0, INT32_MAX),
+	NUMBER(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, fastopen_connect, 0, 1),
 	NUMBER(SOL_SOCKET, SO_SNDBUF, sndbuf, 2048, 1 << 30),
 	NUMBER(SOL_SOCKET, SO_RCVBUF, rcvbuf, 2048, 1 << 30),
 	NUMBER(SOL_SOCKET, SO_REUSEADDR, reuse, 0, 1),
@@ -225,7 +226,7 @@ static int set_linger(struct conn *c, const void *value, uint32_t bytes)
 /* What can be chosen only while there is no connection. */
 static bool is_of_beginning(int level, int name)
 {
-	return level == IPPROTO_TCP && name == TCP_FASTOPEN;
+	return level == IPPROTO_TCP && (name == TCP_FASTOPEN || name == TCP_FASTOPEN_CONNECT);
 }
 
 int weir_setsockopt(struct weir_stack *s, weir_sock sock, int level, int name, const void *value,

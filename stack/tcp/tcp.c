@@ -68,6 +68,8 @@ static int take_memory(struct weir_stack *s, const struct weir_stack_conf *c)
 		rc = tcp_table_create(c->connections + c->half_open + c->time_wait, &t->table);
 	if (rc == 0)
 		rc = weir_wheel_create(TICK_NS, c->now_ns, &t->wheel);
+	if (rc == 0)
+		rc = fastopen_create(t);
 	return rc;
 }
 
@@ -134,6 +136,7 @@ void tcp_free(struct weir_stack *s)
 	settings_free(s);
 	sources_free(s);
 	weir_wheel_free(t->wheel);
+	fastopen_free(t);
 	tcp_table_free(t->table);
 	free(t->half_open.at);
 	free(t->time_wait.at);

@@ -205,7 +205,7 @@ uint32_t conn_level(const struct conn *c)
 		bits |= WEIR_READY_ERR | WEIR_READY_IN | WEIR_READY_OUT;
 	if (c->state == TCPS_CLOSED)
 		return bits | WEIR_READY_IN | WEIR_READY_OUT | WEIR_READY_END;
-	if (conn_is_open(c) && ((c->flags & CONN_FIN_QUEUED) || has_room(c)))
+	if ((conn_is_open(c) || syn_is_held(c)) && ((c->flags & CONN_FIN_QUEUED) || has_room(c)))
 		bits |= WEIR_READY_OUT;
 	return bits;
 }

@@ -108,7 +108,6 @@ int syn_queue(struct conn *c)
 	snd_append(w, m);
 	c->snd_nxt = c->snd_una;
 	m = snd_carve(c->stack, c, w, 0);
-	conn_dirty(c);
 	return m == NULL ? -ENOBUFS : 0;
 }
 
@@ -126,7 +125,7 @@ int conn_connect(struct conn *c, const struct weir_endpoint *to)
 	int rc;
 
 	if (c->state == TCPS_LISTEN || c->flags & CONN_IN_TABLE)
-		return c->state == TCPS_SYN_SENT ? -EALREADY : -EISCONN;
+		return c->state == TCPS_SYN_SENT && !syn_is_held(c) ? -EALREADY : -EISCONN;
 	rc = choose_ends(c, to);
 	if (rc < 0)
 		return rc;
@@ -147,5 +146,10 @@ int conn_connect(struct conn *c, const struct weir_endpoint *to)
 		c->ready = 0;
 		return rc;
 	}
+	if (fastopen_hold(c)) {
+		conn_ready(c, WEIR_READY_OUT);
+		return 0;
+	}
+	conn_dirty(c);
 	return -EINPROGRESS;
 }

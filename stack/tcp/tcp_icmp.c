@@ -24,17 +24,25 @@ static void narrow(struct conn *c, const struct ip_error *e)
 
 	ip_mtu_lower(c->stack, &to, e->mtu_bytes);
 	mss = way_mss(c->stack, &c->ends, c->flags & CONN_V6);
-	if (mss < c->mss_out)
-		conn_set_mss(c, mss);
-	else
+	if (mss >= c->mss_out) {
 		mtu_told(c, e->seq);
+		return;
+	}
+	conn_set_mss(c, mss);
+	if (c->state == TCPS_SYN_SENT && c->flags & CONN_FASTOPEN) { /* once more, without data */
+		fastopen_harmed(c);
+		syn_again(c);
+	}
 }
 
 /* RFC 5461 section 4.1: who waits for a connection learns why there is none. */
 static void begin_failed(struct conn *c, const struct ip_error *e)
 {
-	if (e->hard)
-		conn_end(c, e->error);
+	if (!e->hard)
+		return;
+	if (c->flags & CONN_FASTOPEN)
+		fastopen_harmed(c);
+	conn_end(c, e->error);
 }
 
 static void heed(struct conn *c, const struct ip_error *e)

@@ -121,6 +121,19 @@ static void agree(struct conn *c, const struct segment *g)
 		c->flags |= CONN_ECN;
 }
 
+/* So much of what was sent is out of the flight. */
+static void count_acked(struct conn *c, uint32_t bytes)
+{
+	struct conn_count *n = count_of(c);
+
+	if (bytes == 0)
+		return;
+	n->out_bytes += bytes;
+	c->stack->held_bytes -= bytes;
+	n->acked_tick = tick_of(c->stack->now_ns);
+	conn_tell_room(c);
+}
+
 /* ---- SYN-SENT (section 3.10.7.3) ---- */
 
 static void syn_sent_input(struct conn *c, struct segment *g)
@@ -130,10 +143,11 @@ static void syn_sent_input(struct conn *c, struct segment *g)
 	const uint16_t mss = g->opts.flags & OPT_MSS && g->opts.mss > 0
 				     ? g->opts.mss
 				     : (uint16_t)(g->v6 ? MSS6_DEFAULT : MSS4_DEFAULT);
-	const uint32_t iss = c->snd_nxt - 1;
+	const uint32_t iss = c->snd_una, nxt = c->snd_nxt; /* data may be behind the SYN */
+	const bool again = c->backoff > 0;
 	struct acked done;
 
-	if (has_ack && g->ack != c->snd_nxt) {
+	if (has_ack && (seq_le(g->ack, iss) || seq_lt(nxt, g->ack))) {
 		if (!(g->flags & TCP_RST))
 			tcp_reset(c->stack, g);
 		return;
@@ -149,11 +163,13 @@ static void syn_sent_input(struct conn *c, struct segment *g)
 		return;
 	agree(c, g);
 	conn_begin(c, iss, g->seq, mss);
+	c->snd_nxt = nxt;
 	w->cc.mss = c->mss_out;
 	c->rcv_adv = c->rcv_nxt + RTE_MIN(c->rcvbuf, (uint32_t)UINT16_MAX);
 	g->seq++;
 	if (!has_ack) { /* both begin at once */
 		c->state = TCPS_SYN_RECEIVED;
+		c->flags &= ~CONN_FASTOPEN;
 		set_window(c, g);
 		syn_again(c);
 		return;
@@ -161,6 +177,8 @@ static void syn_sent_input(struct conn *c, struct segment *g)
 	conn_establish(c, g);
 	cc_begin(&w->cc, settings_of(c)->cc, c->mss_out, c->stack->now_ns);
 	loss_on_ack(c->stack, c, w, g, &done);
+	count_acked(c, done.bytes);
+	fastopen_answered(c, w, g, again, done.bytes);
 	if (c->backoff > 0)
 		rtt_after_lost_syn(c);
 	stack_count(&c->stack->stats.tcp_opened, 1);
@@ -336,20 +354,19 @@ static enum step fin_acked(struct conn *c)
 
 static enum step check_ack(struct conn *c, struct segment *g)
 {
+	const bool was_opening = c->state == TCPS_SYN_RECEIVED && !conn_is_open(c);
 	struct work *w = work_of(c);
 	struct acked done;
 
 	if (!(g->flags & TCP_ACK))
 		return DONE;
 	if (c->state == TCPS_SYN_RECEIVED) {
-		const bool was_open = conn_is_open(c); /* to who has shown a cookie */
-
 		if (seq_le(g->ack, c->snd_una) || seq_lt(c->snd_nxt, g->ack)) {
 			tcp_reset(c->stack, g);
 			return DONE;
 		}
 		conn_establish(c, g);
-		if (!was_open) {
+		if (was_opening) {
 			stack_count(&c->stack->stats.tcp_opened, 1);
 			conn_ready(c, WEIR_READY_OUT);
 		}
@@ -373,14 +390,9 @@ static enum step check_ack(struct conn *c, struct segment *g)
 	loss_on_ack(c->stack, c, w, g, &done);
 	if (done.syn)
 		fastopen_confirmed(c, w);
-	if (done.bytes > 0) {
-		struct conn_count *n = count_of(c);
-
-		n->out_bytes += done.bytes;
-		c->stack->held_bytes -= done.bytes;
-		n->acked_tick = tick_of(c->stack->now_ns);
-		conn_tell_room(c);
-	}
+	if (was_opening)
+		fastopen_answered(c, w, g, true, 0);
+	count_acked(c, done.bytes);
 	if (done.is_new || w->lost_bytes > 0 || w->unsent.n > 0)
 		conn_dirty(c);
 	return done.fin ? fin_acked(c) : GO_ON;

@@ -265,6 +265,7 @@ static bool begin_fast(struct weir_stack *s, struct port *p, struct segment *g,
 	work_of(c)->gives_cookie = is_old;
 	fastopen_pending(c, l);
 	conn_begin_fast(c, g);
+	conn_dirty(c);
 	wait_in_line(s, p, c);
 	return true;
 }

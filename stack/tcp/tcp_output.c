@@ -216,6 +216,10 @@ static struct tcp_opts opts_now(struct conn *c, struct work *w)
 		o.stamp = tick_of(c->stack->now_ns) + c->ts_offset;
 		o.echo = c->ts_recent;
 	}
+	if (unlikely(count_of(c)->uto_due)) {
+		uto_tell(settings_of(c), &o);
+		count_of(c)->uto_due = false;
+	}
 	if (w != NULL && c->flags & CONN_SACK)
 		o.sacks = rcv_sacks(w, o.sack, c->flags & CONN_STAMPS ? 3 : 4);
 	return o;
@@ -235,7 +239,10 @@ struct tcp_opts syn_opts(struct weir_stack *s, const struct conn *c)
 				    (c->flags & CONN_SCALE ? OPT_SCALE : 0));
 		if (work_of(c)->gives_cookie)
 			fastopen_give(s, &c->ends, &o);
+	} else if (seg_of(work_of(c)->flight.head)->sent_count == 0) {
+		fastopen_ask(c, &o);
 	}
+	uto_tell(settings_of(c), &o);
 	return o;
 }
 
@@ -316,7 +323,8 @@ static uint32_t send_segment(struct conn *c, struct work *w, struct rte_mbuf *da
 	struct seg *g = seg_of(data);
 	const uint32_t packets = g->flags & SEG_SYN ? 1 : packets_of(data->pkt_len, mss);
 	const bool again = g->sent_count > 0;
-	struct rte_mbuf *m = packet_of(s, data);
+	struct rte_mbuf *with = syn_is_held(c) ? fastopen_data(c, w) : NULL; /* data of a SYN */
+	struct rte_mbuf *m = packet_of(s, with != NULL ? with : data);
 	struct head h = {.seq = g->seq,
 			 .ack = c->rcv_nxt,
 			 .tos = settings_of(c)->tos,
@@ -344,10 +352,14 @@ static uint32_t send_segment(struct conn *c, struct work *w, struct rte_mbuf *da
 		emit(s, &c->ends, c->flags & CONN_V6, m, &h, &opts);
 		acknowledged(c, w);
 	}
-	count_sent(c, data, packets, again);
+	count_sent(c, with != NULL ? with : data, packets, again);
 	w->sent_ns = s->now_ns;
 	g->cut_bytes = g->flags & SEG_SYN ? UINT16_MAX : (uint16_t)mss;
 	snd_sent(c, w, data, s->now_ns);
+	if (with != NULL) {
+		seg_of(with)->cut_bytes = (uint16_t)mss;
+		snd_sent(c, w, with, s->now_ns);
+	}
 	return packets;
 }
 
@@ -360,6 +372,7 @@ static uint32_t payload_most(struct conn *c, struct work *w)
 	const uint32_t most = c->flags & CONN_STAMPS ? 3 : 4;
 
 	return c->mss_out - (c->flags & CONN_STAMPS ? OPT_STAMP_BYTES : 0) -
+	       (count_of(c)->uto_due ? OPT_TIMEOUT_BYTES : 0) -
 	       (sacks > 0 ? 4 + 8 * RTE_MIN(sacks, most) : 0);
 }
 

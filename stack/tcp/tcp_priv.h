@@ -317,6 +317,7 @@ struct tcp {
 	uint32_t dirty;			     /* conns by next_dirty */
 	uint32_t port_next;		     /* RFC 6056 */
 	uint64_t small_due_ns;		     /* when the first of the lists below is due */
+	struct fast_peer *fast_peers;	     /* who has given us cookies */
 	struct list syns[SYN_RETRIES + 1];   /* half-open ones by how often they were answered */
 	struct list waits;
 	uint32_t port_buckets[PORT_BUCKETS];
@@ -355,6 +356,13 @@ static inline bool conn_is_open(const struct conn *c)
 {
 	return c->state >= TCPS_ESTABLISHED ||
 	       (c->state == TCPS_SYN_RECEIVED && c->flags & CONN_FASTOPEN);
+}
+
+/* The SYN waits for data that it brings. */
+static inline bool syn_is_held(const struct conn *c)
+{
+	return c->state == TCPS_SYN_SENT && c->flags & CONN_FASTOPEN &&
+	       seg_of(work_of(c)->flight.head)->sent_count == 0;
 }
 
 /* ---- tcp.c: the doors ---- */
@@ -482,6 +490,22 @@ void fastopen_done(struct conn *c, struct work *w);
 /* The same SYN once more: our answer was lost. */
 bool fastopen_is_again(const struct conn *c, const struct segment *g);
 
+/* ---- tcp_fastopen_connect.c: RFC 7413, who connects ---- */
+
+int fastopen_create(struct tcp *t);
+void fastopen_free(struct tcp *t);
+/* Whether the SYN that is queued waits for data: the peer has given a cookie. */
+bool fastopen_hold(struct conn *c);
+/* Data that leave with the first SYN, in the flight behind it. NULL: none, or no buffer. */
+struct rte_mbuf *fastopen_data(struct conn *c, struct work *w);
+/* What the first SYN says of it: a cookie, a request for one, or nothing. */
+void fastopen_ask(const struct conn *c, struct tcp_opts *o);
+/* A SYN-ACK has come, for data of so many bytes; @again: not for the first SYN alone. */
+void fastopen_answered(struct conn *c, struct work *w, const struct segment *g, bool again,
+		       uint32_t taken_bytes);
+/* It is not to be tried with this peer for a while. */
+void fastopen_harmed(struct conn *c);
+
 /* ---- tcp_wait.c: TIME-WAIT ---- */
 
 void wait_input(struct weir_stack *s, uint32_t i, struct segment *seg);
@@ -592,7 +616,7 @@ struct settings {
 	uint32_t user_timeout_ms, keep_idle_s, keep_interval_s, linger2_s, defer_s;
 	uint32_t fastopen; /* of a listener: handshakes that may go on at once; 0: none */
 	uint16_t maxseg;
-	uint8_t keep_count, syn_count, tos;
+	uint8_t keep_count, syn_count, tos, fastopen_connect;
 	bool v6_only, reuse, reuseport;
 };
 

@@ -29,6 +29,8 @@ static uint64_t ns_of_tick(uint32_t tick, uint64_t now_ns)
 static void timed_out(struct conn *c)
 {
 	stack_count(&c->stack->stats.tcp_timed_out, 1);
+	if (c->state == TCPS_SYN_SENT || c->flags & CONN_FASTOPEN)
+		fastopen_harmed(c);
 	conn_end(c, ETIMEDOUT);
 }
 

@@ -293,6 +293,16 @@ static void look(weir_sock sock)
 		must(weir_sock_walk(stack, &at, info, 3) <= 3, "no more than there is room");
 }
 
+static void begin_conn(weir_sock *h, const struct weir_endpoint *to, int fastopen)
+{
+	if (weir_socket(stack, WEIR_TCP, NULL, h) < 0)
+		return;
+	must(weir_setsockopt(stack, *h, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &fastopen,
+			     sizeof(fastopen)) == 0,
+	     "it may be chosen");
+	must(is_fair(weir_connect(stack, *h, to)), "it says why");
+}
+
 /* One call. @return the bytes behind it that it has used. */
 static size_t call(uint8_t what, uint8_t arg, const uint8_t *bytes, size_t n)
 {
@@ -319,8 +329,8 @@ static size_t call(uint8_t what, uint8_t arg, const uint8_t *bytes, size_t n)
 		     "it says why");
 		return 0;
 	case CONNECT:
-		if (h != handles && weir_socket(stack, WEIR_TCP, NULL, h) == 0)
-			must(is_fair(weir_connect(stack, *h, &to)), "it says why");
+		if (h != handles)
+			begin_conn(h, &to, arg >> 7);
 		return 0;
 	case SEND:
 		must(is_fair(weir_send(stack, sock, bytes, some)), "it says why");

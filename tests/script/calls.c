@@ -109,7 +109,8 @@ static int64_t do_connect(struct made *m)
 	const int rc = weir_connect(m->r->stack, m->fd->sock, &to);
 	struct talk *t;
 
-	if (rc != -EINPROGRESS || weir_getsockname(m->r->stack, m->fd->sock, &ours) < 0)
+	if ((rc != -EINPROGRESS && rc != 0) ||
+	    weir_getsockname(m->r->stack, m->fd->sock, &ours) < 0)
 		return rc;
 	t = talk_of(m->r, ours.port, to.port);
 	if (t == NULL) {

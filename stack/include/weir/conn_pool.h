@@ -79,8 +79,10 @@ struct weir_conn_pool_conf {
 	uint32_t hosts;		  /**< servers that are known at once; 0: as many as connections */
 	uint32_t user_bytes;	  /**< of each connection's user data */
 	struct weir_conn_pool_limits limits; /**< to begin with */
-	uint64_t now_ns;		     /**< the time to begin with */
-	struct weir_siphash_key secret;	     /**< random: keys what peers may choose */
+	bool fastopen;	 /**< TCP_FASTOPEN_CONNECT: one to a server that has given a cookie is given
+			    before the server has answered, and may fail yet */
+	uint64_t now_ns; /**< the time to begin with */
+	struct weir_siphash_key secret; /**< random: keys what peers may choose */
 	/** A connection is begun; its user data, all zero, is where its events lead. NULL: none. */
 	void (*opened)(void *ctx, weir_pooled conn, void *user);
 	/** Whether an idle connection, whose socket is healthy, may be used again. NULL: yes. */

@@ -114,8 +114,8 @@ WEIR_MUST_CHECK int weir_accept(struct weir_stack *s, weir_sock listener, void *
  * that is not bound gets a source and a port. UDP: only its peer's datagrams are received, errors
  * reach it, and sends may leave out the destination; one that is bound to any address is bound to
  * that of the way, until it is connected to nobody (an end of family 0) again.
- * @return 0 (UDP), -EINPROGRESS (TCP), -EBADF, -EINVAL, -EISCONN, -EALREADY, -ENETUNREACH,
- *         -EADDRNOTAVAIL (no port left).
+ * @return 0 (UDP; TCP_FASTOPEN_CONNECT with a cookie), -EINPROGRESS (TCP), -EBADF, -EINVAL,
+ * -EISCONN, -EALREADY, -ENETUNREACH, -EADDRNOTAVAIL (no port left).
  */
 WEIR_MUST_CHECK int weir_connect(struct weir_stack *s, weir_sock sock,
 				 const struct weir_endpoint *to);
@@ -233,12 +233,17 @@ WEIR_MUST_CHECK int weir_udp_send_gso(struct weir_stack *s, weir_sock sock,
  * SO_SNDBUF, SO_LINGER, SO_KEEPALIVE, SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, IP_TOS, IPV6_TCLASS,
  * TCP_NODELAY, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
  * TCP_CONGESTION, TCP_MAXSEG, TCP_DEFER_ACCEPT, TCP_LINGER2, TCP_SYNCNT, TCP_QUICKACK,
- * TCP_FASTOPEN. A listener's are given to what it accepts.
+ * TCP_FASTOPEN, TCP_FASTOPEN_CONNECT. A listener's are given to what it accepts.
  *
  * TCP_FASTOPEN (RFC 7413): how many connections of a listener may be open while their handshake
  * goes on; 0: none. They are accepted, and what their SYNs have brought is received and answered,
  * before it ends; it may fail with ETIMEDOUT or ECONNRESET yet. A SYN may be one that was delayed
  * and comes twice, so a request that came in it has to be harmless twice.
+ *
+ * TCP_FASTOPEN_CONNECT: weir_connect() asks for a cookie. Where one was given before, it returns 0
+ * at once, and the SYN leaves with what is sent before the next poll, or alone after 10 ms. How the
+ * connection fares is told later, as after -EINPROGRESS. What was not taken with the SYN is sent
+ * again; a peer or path that does not stand it is left alone for a while, from a minute to an hour.
  *
  * Of UDP sockets: SO_REUSEADDR, SO_REUSEPORT, SO_BROADCAST, IP_TOS, IPV6_TCLASS, and for groups
  * IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MULTICAST_IF, IP_MULTICAST_TTL, IP_MULTICAST_LOOP,

@@ -205,10 +205,12 @@ struct weir_stack_stats {
 	uint64_t tcp_fastopen_cookies; /**< cookies given to peers, for next time */
 	uint64_t tcp_fastopen_bad;  /**< SYNs with a cookie that is not good: the usual handshake */
 	uint64_t tcp_fastopen_full; /**< SYNs for fast open past TCP_FASTOPEN's limit: the same */
-	uint64_t tcp_sources;	    /**< sources that are known, a gauge: with connections, or
-				       not forgotten yet */
-	uint64_t tcp_sources_full;  /**< SYNs not answered: no place for another source */
-	uint64_t tcp_source_denied; /**< of who is denied */
+	uint64_t tcp_fastopen_out;  /**< connections of ours whose SYN's data the peer has taken */
+	uint64_t tcp_fastopen_failed; /**< times that it did harm, so that a peer is left alone */
+	uint64_t tcp_sources;	      /**< sources that are known, a gauge: with connections, or
+					 not forgotten yet */
+	uint64_t tcp_sources_full;    /**< SYNs not answered: no place for another source */
+	uint64_t tcp_source_denied;   /**< of who is denied */
 	uint64_t tcp_source_connections; /**< of who has as many connections as it may */
 	uint64_t tcp_source_rate;	 /**< of who opens more in a second than it may */
 	uint64_t tcp_source_blocked;	 /**< of who is blocked for that */
