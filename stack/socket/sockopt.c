@@ -133,6 +133,7 @@ static const struct number_opt number_opts[] = {
 	NUMBER(IPPROTO_TCP, TCP_LINGER2, linger2_s, 0, 120),
 	NUMBER(IPPROTO_TCP, TCP_DEFER_ACCEPT, defer_s, 0, INT32_MAX),
 	NUMBER(IPPROTO_TCP, TCP_MAXSEG, maxseg, MSS_LEAST, 32767),
+	NUMBER(IPPROTO_TCP, WEIR_TCP_UTO, uto, 0, 1),
 	NUMBER(IPPROTO_TCP, TCP_FASTOPEN, fastopen, 0, INT32_MAX),
 	NUMBER(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, fastopen_connect, 0, 1),
 	NUMBER(SOL_SOCKET, SO_SNDBUF, sndbuf, 2048, 1 << 30),
@@ -188,6 +189,9 @@ static int number_set(struct conn *c, const struct number_opt *o, int64_t value)
 	rc = change(c, &want);
 	if (rc == 0 && o->level == SOL_SOCKET && o->name == SO_RCVBUF)
 		c->rcvbuf = RTE_MIN(four, c->stack->conf.rcvbuf_bytes);
+	if (rc == 0 && o->level == IPPROTO_TCP &&
+	    (o->name == TCP_USER_TIMEOUT || o->name == WEIR_TCP_UTO))
+		uto_changed(c);
 	return rc;
 }
 

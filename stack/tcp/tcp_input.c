@@ -81,6 +81,7 @@ void conn_establish(struct conn *c, const struct segment *g)
 {
 	c->state = c->flags & CONN_FIN_QUEUED ? TCPS_FIN_WAIT_1 : TCPS_ESTABLISHED;
 	set_window(c, g);
+	uto_begin(c);
 	if (c->flags & CONN_STAMPS && g->opts.flags & OPT_STAMP && c->srtt_us == 0)
 		rtt_sample(c, stamp_rtt_us(c, g->opts.echo));
 	conn_arm(c);
@@ -162,6 +163,7 @@ static void syn_sent_input(struct conn *c, struct segment *g)
 	if (!(g->flags & TCP_SYN))
 		return;
 	agree(c, g);
+	uto_heed(c, &g->opts);
 	conn_begin(c, iss, g->seq, mss);
 	c->snd_nxt = nxt;
 	w->cc.mss = c->mss_out;
@@ -279,6 +281,8 @@ static enum step check_sequence(struct conn *c, struct segment *g)
 	if (c->flags & CONN_STAMPS && g->opts.flags & OPT_STAMP && seq_le(g->seq, c->rcv_acked) &&
 	    !(g->flags & TCP_RST) && (seq_le(c->ts_recent, g->opts.stamp) || is_stamp_old(c)))
 		c->ts_recent = g->opts.stamp;
+	if (unlikely(g->opts.flags & OPT_USER_TIMEOUT))
+		uto_heed(c, &g->opts);
 	c->heard_tick = tick_of(s->now_ns);
 	c->probes = 0;
 	trim(c, g);

@@ -81,6 +81,7 @@ static struct tcp_opts answer_opts(struct weir_stack *s, const struct half_open 
 		o.stamp = tick_of(s->now_ns) + tcp_ts_offset(&s->tcp->isn_key, &h->ends);
 		o.echo = h->ts_recent;
 	}
+	uto_tell(set, &o);
 	return o;
 }
 

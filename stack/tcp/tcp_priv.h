@@ -114,6 +114,9 @@ struct conn_count {
 	uint32_t answered_tick; /* when something outside of the window was answered last */
 	uint16_t mss_most;	/* payload of a segment as the peer and TCP_MAXSEG have it */
 	uint8_t by_source;	/* its source knows of it (tcp_source.c) */
+	/* RFC 5482: the peer's user timeout in units of 30 s, 0: it has told none; ours is to be
+	   told. */
+	uint8_t peer_uto : 7, uto_due : 1;
 };
 static_assert(sizeof(struct conn) + sizeof(struct conn_count) + TABLE_BYTES <= 256,
 	      "an idle connection costs at most 256 bytes in all, with its place in the table");
@@ -506,6 +509,19 @@ void fastopen_answered(struct conn *c, struct work *w, const struct segment *g, 
 /* It is not to be tried with this peer for a while. */
 void fastopen_harmed(struct conn *c);
 
+/* ---- tcp_uto.c: RFC 5482 ---- */
+
+/* How long data may stay unacknowledged until the connection ends; 0: as long as retries last. */
+uint64_t uto_ns(const struct conn *c);
+/* What a segment has told; where the application has asked for it. */
+void uto_heed(struct conn *c, const struct tcp_opts *o);
+struct settings;
+void uto_tell(const struct settings *set, struct tcp_opts *o);
+/* The connection is open: the first segment says it, too (section 3.2). */
+void uto_begin(struct conn *c);
+/* Our timeout is another: the peer is told. */
+void uto_changed(struct conn *c);
+
 /* ---- tcp_wait.c: TIME-WAIT ---- */
 
 void wait_input(struct weir_stack *s, uint32_t i, struct segment *seg);
@@ -616,7 +632,7 @@ struct settings {
 	uint32_t user_timeout_ms, keep_idle_s, keep_interval_s, linger2_s, defer_s;
 	uint32_t fastopen; /* of a listener: handshakes that may go on at once; 0: none */
 	uint16_t maxseg;
-	uint8_t keep_count, syn_count, tos, fastopen_connect;
+	uint8_t keep_count, syn_count, tos, fastopen_connect, uto;
 	bool v6_only, reuse, reuseport;
 };
 

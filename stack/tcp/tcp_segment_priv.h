@@ -36,9 +36,10 @@ struct ends {
 
 /* ---- options (tcp_opt.c) ---- */
 
-#define OPT_BYTES_MOST	40
-#define SACK_BLOCKS	4
-#define OPT_STAMP_BYTES 12u /* of a segment with timestamps */
+#define OPT_BYTES_MOST	  40
+#define SACK_BLOCKS	  4
+#define OPT_STAMP_BYTES	  12u /* of a segment with timestamps */
+#define OPT_TIMEOUT_BYTES 4u
 
 struct seq_range {
 	uint32_t from, to; /* to is the first after it */

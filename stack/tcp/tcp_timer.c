@@ -51,14 +51,12 @@ static uint64_t keepalive_at(const struct conn *c, const struct settings *set, u
 }
 
 /* RFC 5482, TCP_USER_TIMEOUT. */
-static uint64_t user_timeout_at(const struct conn *c, const struct settings *set, uint64_t now_ns)
+static uint64_t user_timeout_at(const struct conn *c, uint64_t now_ns)
 {
 	const struct work *w = work_of(c);
+	const uint64_t ns = w == NULL || (w->flight.n == 0 && w->unsent.n == 0) ? 0 : uto_ns(c);
 
-	if (set->user_timeout_ms == 0 || w == NULL || (w->flight.n == 0 && w->unsent.n == 0))
-		return UINT64_MAX;
-	return ns_of_tick(count_of(c)->acked_tick, now_ns) +
-	       set->user_timeout_ms * UINT64_C(1000000);
+	return ns == 0 ? UINT64_MAX : ns_of_tick(count_of(c)->acked_tick, now_ns) + ns;
 }
 
 static uint64_t deadline_at(const struct conn *c, const struct settings *set, uint64_t now_ns)
@@ -68,10 +66,10 @@ static uint64_t deadline_at(const struct conn *c, const struct settings *set, ui
 	const uint64_t *ns = set->deadline_ns;
 	uint64_t at;
 
-	if (likely((set->user_timeout_ms | ns[WEIR_DEADLINE_IDLE] | ns[WEIR_DEADLINE_READ] |
-		    ns[WEIR_DEADLINE_WRITE]) == 0))
+	if (likely((set->user_timeout_ms | set->uto | ns[WEIR_DEADLINE_IDLE] |
+		    ns[WEIR_DEADLINE_READ] | ns[WEIR_DEADLINE_WRITE]) == 0))
 		return UINT64_MAX;
-	at = user_timeout_at(c, set, now_ns);
+	at = user_timeout_at(c, now_ns);
 
 	if (ns[WEIR_DEADLINE_IDLE] != 0)
 		at = RTE_MIN(at, ns_of_tick(c->heard_tick, now_ns) + ns[WEIR_DEADLINE_IDLE]);
@@ -95,7 +93,7 @@ static bool run_slow(struct conn *c, uint64_t now_ns)
 {
 	const struct settings *set = settings_of(c);
 
-	if (user_timeout_at(c, set, now_ns) <= now_ns) {
+	if (user_timeout_at(c, now_ns) <= now_ns) {
 		timed_out(c);
 		return false;
 	}
@@ -126,7 +124,7 @@ static unsigned retries(const struct conn *c)
 {
 	if (syn_waits(work_of(c)))
 		return settings_of(c)->syn_count;
-	return settings_of(c)->user_timeout_ms != 0 ? UINT8_MAX : RETRIES;
+	return uto_ns(c) != 0 ? UINT8_MAX : RETRIES;
 }
 
 /* False: it is over. */

@@ -265,7 +265,8 @@ static void setting(weir_sock sock, uint8_t arg)
 		    {SOL_SOCKET, SO_SNDBUF},	   {IPPROTO_TCP, TCP_USER_TIMEOUT},
 		    {IPPROTO_TCP, TCP_QUICKACK},   {IPPROTO_TCP, TCP_DEFER_ACCEPT},
 		    {IPPROTO_TCP, TCP_LINGER2},	   {SOL_SOCKET, SO_LINGER},
-		    {IPPROTO_TCP, TCP_CONGESTION}, {IPPROTO_TCP, TCP_FASTOPEN}};
+		    {IPPROTO_TCP, TCP_CONGESTION}, {IPPROTO_TCP, TCP_FASTOPEN},
+		    {IPPROTO_TCP, WEIR_TCP_UTO}};
 	static const char *const names[] = {"cubic", "bbr", "dctcp", "newreno"};
 	const unsigned i = arg % RTE_DIM(opts);
 	const int value[2] = {arg >> 4, 0};

@@ -229,11 +229,17 @@ WEIR_MUST_CHECK int weir_udp_send_gso(struct weir_stack *s, weir_sock sock,
 /* ---- options, names, events ---- */
 
 /**
+ * An option of IPPROTO_TCP that Linux has not, 0 or 1: tell the peer TCP_USER_TIMEOUT by the option
+ * of RFC 5482, and heed what it tells. The longer one counts then, from 100 seconds to an hour.
+ */
+#define WEIR_TCP_UTO 0x5755
+
+/**
  * Options with Linux's names, values and sizes (<sys/socket.h>, <netinet/tcp.h>): SO_RCVBUF,
  * SO_SNDBUF, SO_LINGER, SO_KEEPALIVE, SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, IP_TOS, IPV6_TCLASS,
  * TCP_NODELAY, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
  * TCP_CONGESTION, TCP_MAXSEG, TCP_DEFER_ACCEPT, TCP_LINGER2, TCP_SYNCNT, TCP_QUICKACK,
- * TCP_FASTOPEN, TCP_FASTOPEN_CONNECT. A listener's are given to what it accepts.
+ * TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, WEIR_TCP_UTO. A listener's are given to what it accepts.
  *
  * TCP_FASTOPEN (RFC 7413): how many connections of a listener may be open while their handshake
  * goes on; 0: none. They are accepted, and what their SYNs have brought is received and answered,
