@@ -31,12 +31,15 @@ static void dress(struct rte_mbuf *m)
 	const struct rte_ipv4_hdr *ip4 = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
 	const struct rte_ipv6_hdr *ip6 = rte_pktmbuf_mtod(m, const struct rte_ipv6_hdr *);
 	const bool v4 = ip4->version_ihl >> 4 == 4;
+	const uint32_t may_cut = m->ol_flags & WEIR_LOCAL_MAY_CUT ? WEIR_META_MAY_CUT : 0;
 
+	m->ol_flags &= ~WEIR_LOCAL_MAY_CUT;
 	*weir_meta(m) = (struct weir_meta){
 		.port_in = WEIR_NO_PORT,
 		.iface_in = is_to_many(ip4, ip6, v4) ? weir_meta(m)->iface_in : WEIR_NO_IFACE,
 		.hop = WEIR_NO_HOP,
-		.flags = WEIR_META_OURS | WEIR_META_L4 | (v4 ? WEIR_META_IP4 : WEIR_META_IP6),
+		.flags = WEIR_META_OURS | WEIR_META_L4 | may_cut |
+			 (v4 ? WEIR_META_IP4 : WEIR_META_IP6),
 		.l4_off = v4 ? rte_ipv4_hdr_len(ip4) : sizeof(*ip6),
 		.proto = v4 ? ip4->next_proto_id : ip6->proto,
 	};

@@ -183,12 +183,12 @@ def test_a_transfer_is_told_of_from_its_start_to_its_end(
 ) -> None:
     """curl, masqueraded in IPv4, slow enough for updates.
 
-    Steps: fetch 300 kB at 500 kB/s.
+    Steps: fetch 300 kB at 250 kB/s.
     Check: its start, updates that grow, and its end as closed, all with one flow_id; packets and
     bytes and TCP flags are those that both hosts saw; the address after translation is the server's client.
     """
     fw.policy([OUT], nat={} if six else MASQUERADE)
-    got = fetched(fw, six, "--limit-rate", "500k")
+    got = fetched(fw, six, "--limit-rate", "250k")
     told = of_flow(place / "flows.json", got.port)
     start, *updates, end = [one for one in told if one["event_type"] != "nat"]
     assert start["event_type"] == "flow_start" and end["event_type"] == "flow"

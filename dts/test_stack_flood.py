@@ -8,15 +8,17 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
-from weir.beyond import CHARGEN, ECHO, LONG, Beyond, beyond, dialled, goes_round
-from weir.beyond import nothing_is_left, shown_by_ss
+from weir.beyond import CHARGEN, ECHO, LONG, Beyond, beyond, dialled, digest_of, goes_round
+from weir.beyond import nothing_is_left, received, sending, shown_by_ss
 from weir.caps import Cap, requires
 from weir.netns import Netns
-from weir.router import LEFT, WAN, WAN6
+from weir.router import LEFT, WAN, WAN6, ports
 from weir.wait import until
 
 from scapy.layers.inet import IP, TCP
@@ -240,3 +242,51 @@ def test_guessed_cookies_make_no_connection(net: Beyond) -> None:
     net.tg.send(net.line.left, acks)
     until(lambda: net.rose("tcp_resets_out") == 500, what="the resets")
     assert net.rose("tcp_cookies_in") == 0 and net.rose("tcp_accepted_connections") == 0
+
+
+# What is short, and the counter that says so. The pool is the least there may be; memory could take more.
+SHORT = {
+    "buffers": (
+        {
+            "runtime": {"mbufs": 5120},
+            "ports": ports({"mtu": 1500, "rxd": 512, "txd": 512}),
+            "stack": {"memory": "64MiB"},
+        },
+        "buffers_short",
+    ),
+    "memory": ({"stack": {"memory": "2MiB"}}, "tcp_memory_segments"),
+}
+
+
+@pytest.mark.parametrize("short", SHORT if LONG else ["buffers"])
+def test_who_runs_out_of_memory_stays_manageable_and_recovers(
+    short: str, tmp_path: Path
+) -> None:
+    """More bytes than the program can hold, from senders that do not read what comes back.
+
+    Steps: send a megabyte to the echo over each of 24 connections without reading, until nothing moves;
+    ask weirctl and the metrics; then read.
+    Check: it is counted what was short; control answers and knows all connections; each client gets
+    all its bytes; a new one is served, and as many buffers are free as before.
+    """
+    config, counter = SHORT[short]
+    size, n = MIB, 24
+    with beyond(tmp_path, config) as net, ExitStack() as stack:
+        before = net.app.metric("weir_pool_used_mbufs")
+        net.app.mark()
+        clients = [
+            stack.enter_context(dialled(net.far, (WAN, WAN6)[i % 2], timeout=60)) for i in range(n)
+        ]
+        for client in clients:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            stack.enter_context(sending(client, size))
+        until(lambda: net.rose(counter) > 0, what="something to be short")
+        assert len(net.app.ctl("sockets", "proto", "tcp", "state", "ESTAB")) == n
+        held = net.app.metric("weir_pool_used_mbufs") - before
+        assert held > (3000 if short == "buffers" else 700), held
+        with ThreadPoolExecutor(n) as pool:
+            assert list(pool.map(received, clients)) == [(size, digest_of(size))] * n
+        goes_round(net.far, WAN, MIB)
+        nothing_is_left(net)
+        cached = 512  # between the port's rings and the workers' caches
+        until(lambda: net.app.metric("weir_pool_used_mbufs") < before + cached, what="free buffers")

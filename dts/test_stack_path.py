@@ -162,3 +162,27 @@ def test_fragments_are_put_together_in_any_order(net: Beyond, address: str) -> N
                 sock.send(one)
             assert {sock.recv(1 << 16) for _ in data} == data
         assert detour.packets > 0
+
+
+def test_datagrams_are_cut_for_a_narrow_path(net: Beyond) -> None:
+    """RFC 8200 section 4.5: nobody cuts IPv6 but its source, which learns of the path by ICMP.
+
+    Steps: let the gate pass 1300 bytes towards an address; ask the UDP echo from there for 1400
+    bytes three times, for 4000 and for 100.
+    Check: the first answer is lost and tells weir; from then on they arrive, in fragments.
+    """
+    with narrow(net, DUSK6), net.far.inside():
+        sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        with sock:
+            sock.bind((DUSK6, 0))
+            sock.settimeout(0.5)
+            lost = 0
+            for size in (1400, 1400, 1400, 4000, 100):
+                data = random.Random(size).randbytes(size)
+                sock.sendto(data, (WAN6, ECHO))
+                try:
+                    assert sock.recv(5000) == data
+                except TimeoutError:
+                    lost += 1
+                    assert size == 1400
+            assert lost == 1

@@ -57,6 +57,9 @@ struct pmtu {
 #define PMTU_SETS 256
 #define PMTU_WAYS 4
 
+/* How full the pool of buffers is (tcp_memory.c). */
+enum pool_level { POOL_PLENTY, POOL_SHORT, POOL_SCARCE };
+
 struct weir_stack {
 	struct weir_stack_conf conf;
 	struct weir_stack_stats stats;
@@ -70,9 +73,12 @@ struct weir_stack {
 	uint32_t *buckets;	/* of socks by their ends (udp_port.c) */
 	uint32_t *port_buckets; /* by their port alone */
 	struct sock *socks;
-	uint64_t now_ns;     /* of the last input or poll */
-	uint64_t held_bytes; /* in buffers received and queued in all connections, held_of() */
-	struct tcp *tcp;     /* NULL: no connections */
+	uint64_t now_ns;      /* of the last input or poll */
+	uint64_t held_bytes;  /* in buffers received and queued in all connections, held_of() */
+	uint64_t short_bytes; /* of these at most while buffers are short */
+	uint64_t look_ns;     /* when the pool is looked at next */
+	enum pool_level pool_level;
+	struct tcp *tcp; /* NULL: no connections */
 	struct groups *groups;
 	struct settings_table *settings;
 	bool has_pmtu; /* something is known of a path, or was */

@@ -74,8 +74,8 @@ static const struct weir_conf_schema section_schema = {
 
 static const struct weir_conf_key keys[] = {
 	WEIR_APP_CONF_KEYS(struct bench_conf),
-	{WEIR_CONF_KEY(struct bench_conf, bench), .type = WEIR_CONF_RECORD, .fixed = true,
-	 .sub = &section_schema, .doc = "What is done with packets."},
+	{WEIR_CONF_KEY(struct bench_conf, bench), .type = WEIR_CONF_RECORD, .sub = &section_schema,
+	 .doc = "What is done with packets."},
 };
 
 const struct weir_conf_schema bench_schema = {

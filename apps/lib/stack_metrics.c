@@ -27,6 +27,9 @@
 	      "IGMP and MLD that is none, or not of the link, dropped.", "Look at the sender.")    \
 	COUNT(no_mbuf, "no_mbuf_packets", "packets", "Packets not sent for want of a buffer.",     \
 	      "Raise stack.memory or runtime.mbufs.")                                              \
+	COUNT(pool_short, "buffers_short", NULL,                                                   \
+	      "Times that few buffers were left, so that connections slowed down.",                \
+	      "Raise runtime.mbufs, or lower stack.memory.")                                       \
 	COUNT(icmp_errors, "icmp_errors", "errors", "ICMP errors about packets of ours.",          \
 	      "Look for routers that drop on the path.")                                           \
 	COUNT(tcp_in, "tcp_in_segments", "segments", "Segments that came.", NULL)                  \

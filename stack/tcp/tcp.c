@@ -379,6 +379,7 @@ uint64_t tcp_poll(struct weir_stack *s)
 	struct tcp *t = s->tcp;
 	uint64_t due_ns, wheel_ns;
 
+	memory_look(s);
 	weir_wheel_run(t->wheel, s->now_ns, TIMERS);
 	due_ns = small_run(s);
 	output_dirty(t);

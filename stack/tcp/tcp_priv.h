@@ -415,11 +415,20 @@ void conn_want_room(struct conn *c);
 void conn_tell_room(struct conn *c);
 /* What it is ready for now. */
 uint32_t conn_level(const struct conn *c);
+/* Bytes that may be held now. */
+static inline uint64_t memory_most(const struct weir_stack *s)
+{
+	return s->pool_level == POOL_PLENTY ? s->conf.memory_bytes : s->short_bytes;
+}
+
 /* Held bytes up to which memory is for all; the rest is for who has nothing in a queue yet. */
 static inline uint64_t memory_shared(const struct weir_stack *s)
 {
-	return s->conf.memory_bytes - s->conf.memory_bytes / 8;
+	return memory_most(s) - memory_most(s) / 8;
 }
+
+/* tcp_memory.c: look at the pool now and then, and slow down while buffers are short. */
+void memory_look(struct weir_stack *s);
 
 /* Bytes that may be queued to be sent now. */
 uint32_t conn_room(const struct conn *c);

@@ -392,7 +392,7 @@ static bool has_room(struct weir_stack *s, struct work *w, const struct rte_mbuf
 	if (!in_order)
 		return s->held_bytes + more <= most - most / 4;
 	if (w->ready.n == 0)
-		return s->held_bytes + more <= s->conf.memory_bytes;
+		return s->held_bytes + more <= s->conf.memory_bytes && s->pool_level < POOL_SCARCE;
 	if (s->held_bytes + more > most)
 		renege(s, w);
 	return s->held_bytes + more <= most;

@@ -88,7 +88,7 @@ void rcv_tune(struct weir_stack *s, struct conn *c, struct work *w, uint32_t byt
 		return;
 	/* copied / past > rcvbuf / (4 * round) */
 	if (w->tune_copied * 4 * round_us > c->rcvbuf * past_us && c->rcvbuf < most &&
-	    s->held_bytes < s->conf.memory_bytes / 2)
+	    s->held_bytes < memory_most(s) / 2)
 		c->rcvbuf = c->rcvbuf < most / 2 ? c->rcvbuf * 2 : most;
 	w->tune_copied = 0;
 	w->tune_at_ns = now_ns;

@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <netinet/udp.h>
 #include <weir/csum.h>
+#include <weir/local.h>
 
 #define UDP_BYTES ((uint32_t)sizeof(struct udphdr))
 
@@ -103,6 +105,10 @@ int udp_send(struct weir_stack *s, struct sock *k, struct rte_mbuf *payload,
 			       .len = htons((uint16_t)bytes)};
 	udp->check = checksum(m, &source, &to->addr);
 	m->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT; /* what it came with is past */
+	/* Routers cut IPv4, and nobody but us IPv6 (RFC 8200 section 4.5). */
+	if (unlikely(s->has_pmtu) && to->addr.family == 6 &&
+	    bytes + sizeof(struct ip6_hdr) > ip_mtu(s, &to->addr))
+		m->ol_flags |= WEIR_LOCAL_MAY_CUT;
 	stack_count(&s->stats.udp_out, 1);
 	stack_count(&s->stats.udp_out_bytes, bytes - UDP_BYTES);
 	if (unlikely(iface != WEIR_NO_IFACE))

@@ -595,12 +595,14 @@ static void test_without_buffers_all_waits_and_then_goes_on(void)
 	CU_ASSERT_EQUAL(weir_send(A, c, text, sizeof(text)), sizeof(text));
 	while (n_taken < TOY_MBUFS && (taken[n_taken] = rte_pktmbuf_alloc(toy_only_pool())) != NULL)
 		n_taken++;
-	pair_run(50 * MS);
-	CU_ASSERT(A->stats.no_mbuf > 0);
 	n = weir_send(A, c, text, 4096); /* what its last buffer has room for */
 	CU_ASSERT(n > 0 && n < 4096);
 	all += (uint64_t)n;
 	CU_ASSERT_EQUAL(weir_send(A, c, text, 4096), -ENOBUFS);
+	pair_run(50 * MS);
+	CU_ASSERT(A->stats.no_mbuf > 0);
+	CU_ASSERT_EQUAL(A->stats.pool_short, 1);
+	CU_ASSERT_EQUAL(weir_send(A, c, text, 4096), -EAGAIN); /* it knows now */
 	CU_ASSERT_EQUAL(error_of(A, c), 0);
 	rte_pktmbuf_free_bulk(taken, n_taken);
 	pair_run(2 * S);

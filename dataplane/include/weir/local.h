@@ -47,6 +47,12 @@ void weir_local_attach(struct weir_shard *s, struct weir_local *l);
 #define WEIR_LOCAL_WAIT_PKTS 16384
 
 /**
+ * In mbuf.ol_flags of such a packet: an IPv6 datagram that its path does not take, which is less
+ * than its link, so it is cut to what all paths take (RFC 8200 section 5: 1,280 bytes).
+ */
+#define WEIR_LOCAL_MAY_CUT RTE_MBUF_F_TX_UDP_SEG
+
+/**
  * Send packets of ours: each begins with its IP header, with room for layer 2 before it.
  * They may be TCP segments of up to 65,535 bytes that are to be cut (weir_offload_is_long()): a
  * port that cannot has it done in software. They are routed in the worker's next pass, and the ones

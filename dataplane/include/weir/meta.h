@@ -40,9 +40,10 @@ enum weir_meta_flag {
 	WEIR_META_RELATED = 1 << 12,   /**< 30_conntrack: an ICMP error about the flow's packets */
 	WEIR_META_REWRITE = 1 << 13,   /**< 30_conntrack, 40_acl: 50_nat has to change it */
 	WEIR_META_REWRITTEN = 1 << 14, /**< 50_nat: its addresses are not those it came with */
-	WEIR_META_MAY_CUT = 1 << 15,   /**< 50_nat: was IPv4 without DF: 60_route may fragment it */
-	WEIR_META_INSPECT = 1 << 16,   /**< 30_conntrack, 40_acl: 45_dpi has to look at it */
-	WEIR_META_KERNEL = 1 << 17,    /**< a whole frame that the kernel sends, to port_out */
+	WEIR_META_MAY_CUT = 1 << 15, /**< 60_route may fragment it (IPv6): 50_nat, was IPv4 without
+				      DF; local.h, longer than its path */
+	WEIR_META_INSPECT = 1 << 16, /**< 30_conntrack, 40_acl: 45_dpi has to look at it */
+	WEIR_META_KERNEL = 1 << 17,  /**< a whole frame that the kernel sends, to port_out */
 	WEIR_META_BROADCAST = 1 << 18, /**< 60_route: to a broadcast address */
 };
 

@@ -170,6 +170,7 @@ struct weir_stack_stats {
 	uint64_t group_reports; /**< groups told to routers: joined, left or answered */
 	uint64_t group_bad;	/**< dropped: such a question that is none, or not of the link */
 	uint64_t no_mbuf;     /**< not sent, or not given to another socket, for want of a buffer */
+	uint64_t pool_short;  /**< times that few buffers were left, and connections slowed down */
 	uint64_t icmp_errors; /**< ICMP errors about packets of ours */
 	uint64_t tcp_in;      /**< segments that came */
 	uint64_t tcp_in_bytes;	  /**< payload that was taken from these, in order */
