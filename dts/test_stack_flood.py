@@ -244,11 +244,12 @@ def test_guessed_cookies_make_no_connection(net: Beyond) -> None:
     assert net.rose("tcp_cookies_in") == 0 and net.rose("tcp_accepted_connections") == 0
 
 
+MBUFS = 5120
 # What is short, and the counter that says so. The pool is the least there may be; memory could take more.
 SHORT = {
     "buffers": (
         {
-            "runtime": {"mbufs": 5120},
+            "runtime": {"mbufs": MBUFS},
             "ports": ports({"mtu": 1500, "rxd": 512, "txd": 512}),
             "stack": {"memory": "64MiB"},
         },
@@ -282,8 +283,11 @@ def test_who_runs_out_of_memory_stays_manageable_and_recovers(
             stack.enter_context(sending(client, size))
         until(lambda: net.rose(counter) > 0, what="something to be short")
         assert len(net.app.ctl("sockets", "proto", "tcp", "state", "ESTAB")) == n
-        held = net.app.metric("weir_pool_used_mbufs") - before
-        assert held > (3000 if short == "buffers" else 700), held
+        used = net.app.metric("weir_pool_used_mbufs")
+        if short == "buffers":  # between the marks: short until a quarter is free, and never dry
+            assert MBUFS * 3 / 4 < used < MBUFS * 31 / 32
+        else:
+            assert used - before > 700
         with ThreadPoolExecutor(n) as pool:
             assert list(pool.map(received, clients)) == [(size, digest_of(size))] * n
         goes_round(net.far, WAN, MIB)
