@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """weir-firewall: connections. What belongs to one passes, what only looks so does not."""
 
+import fcntl
 import random
 import socket
+import struct
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -245,8 +248,18 @@ def test_forged_segments_do_not_disturb_a_running_connection(hosts: Firewall, se
         assert passes(client, accepted, b"still here")
 
 
+def unacknowledged(end: socket.socket) -> int:
+    """Bytes that a socket has sent and its peer has not acknowledged (SIOCOUTQ)."""
+    (n,) = struct.unpack("i", fcntl.ioctl(end, termios.TIOCOUTQ, bytes(4)))
+    return n
+
+
 def lose(end: socket.socket) -> None:
-    """Take a kernel's end of a connection away, so that the other one is told nothing."""
+    """Take a kernel's end of a connection away, so that the other one is told nothing.
+
+    Not before all that it has sent is acknowledged: a late ACK would meet nobody, and be answered.
+    """
+    until(lambda: unacknowledged(end) == 0, what="its peer to acknowledge")
     end.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
     end.close()
 
