@@ -21,8 +21,6 @@
 #include <rte_tcp.h>
 #include <weir/shard.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static const char policy_text[] =
 	"ports: {lan: {device: a}, wan: {device: b}}\n"
 	"zones: {out: {interfaces: wan, antispoof: true, flows: 40}}\n"

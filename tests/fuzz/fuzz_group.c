@@ -14,40 +14,15 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
-#include <rte_eal.h>
-#include <stdio.h>
-#include <stdlib.h>
+
+#include "fuzz_eal.h"
 
 #define GROUPS 3
 /* The longest time that MLD can say is 8,388 s. */
 #define WAIT_MOST (UINT64_C(8400) * 1000000000)
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static struct rte_mempool *pool;
 static unsigned sent;
-
-static void must(bool kept, const char *promise)
-{
-	if (kept)
-		return;
-	fprintf(stderr, "fuzz_group: %s\n", promise);
-	abort();
-}
-
-static void begin(void)
-{
-	static char words[][24] = {"fuzz", "--no-huge", "--no-shconf", "--no-pci",	   "-m",
-				   "64",   "-l",	"0",	       "--log-level=error"};
-	char *args[RTE_DIM(words)];
-
-	for (unsigned i = 0; i < RTE_DIM(args); i++)
-		args[i] = words[i];
-	must(rte_eal_init(RTE_DIM(args), args) >= 0, "EAL begins");
-	pool = rte_pktmbuf_pool_create("fuzz", 511, 0, sizeof(struct weir_meta), 2176,
-				       SOCKET_ID_ANY);
-	must(pool != NULL, "there is memory");
-}
 
 static void output(void *ctx, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -150,8 +125,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 3 || size > 4096)
 		return 0;
-	if (pool == NULL)
-		begin();
+	if (pool == NULL) {
+		fuzz_eal("64");
+		pool = fuzz_pool(511);
+	}
 	conf.pool = pool;
 	must(weir_stack_create(&conf, &s) == 0, "a stack is made");
 	must(weir_socket(s, WEIR_UDP, NULL, &sock) == 0, "there is a socket");

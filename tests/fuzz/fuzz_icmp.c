@@ -14,35 +14,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip6.h>
-#include <rte_eal.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz_eal.h"
 
 static struct rte_mempool *pool;
-
-static void must(bool kept, const char *promise)
-{
-	if (kept)
-		return;
-	fprintf(stderr, "fuzz_icmp: %s\n", promise);
-	abort();
-}
-
-static void begin(void)
-{
-	static char words[][24] = {"fuzz", "--no-huge", "--no-shconf", "--no-pci",	   "-m",
-				   "64",   "-l",	"0",	       "--log-level=error"};
-	char *args[RTE_DIM(words)];
-
-	for (unsigned i = 0; i < RTE_DIM(args); i++)
-		args[i] = words[i];
-	must(rte_eal_init(RTE_DIM(args), args) >= 0, "EAL begins");
-	pool = rte_pktmbuf_pool_create("fuzz", 511, 0, sizeof(struct weir_meta), 2176,
-				       SOCKET_ID_ANY);
-	must(pool != NULL, "there is memory");
-}
 
 static void output(void *ctx, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -99,8 +74,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1u + head || size > 600)
 		return 0;
-	if (pool == NULL)
-		begin();
+	if (pool == NULL) {
+		fuzz_eal("64");
+		pool = fuzz_pool(511);
+	}
 	whole.pool = pool;
 	must(weir_stack_create(&whole, &s) == 0, "a stack is made");
 	must(weir_udp_open(s, &(struct weir_endpoint){.port = 1000}, NULL, &sock) == 0, "it opens");

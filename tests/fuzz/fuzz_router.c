@@ -10,8 +10,6 @@
 #include "fuzz_wire.h"
 #include "toy_paths.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static void free_gen(struct weir_gen *gen)
 {
 	weir_rib_release(fuzz_rib, gen->l3);

@@ -9,19 +9,9 @@
 
 #include "script.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool kept, const char *promise)
-{
-	if (kept)
-		return;
-	fprintf(stderr, "fuzz_script: %s\n", promise);
-	abort();
-}
+#include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

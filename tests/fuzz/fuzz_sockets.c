@@ -12,15 +12,11 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
-#include <rte_eal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/csum.h>
-#include <weir/meta.h>
 #include <weir/socket.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz_eal.h"
 
 #define SOCKETS 8
 #define BUFFERS 255
@@ -30,28 +26,6 @@ enum { OPEN, CLOSE, RECEIVE, SEND, EVENTS, PACKET, POLL, CALLS };
 static struct rte_mempool *pool;
 static struct weir_stack *stack;
 static weir_sock handles[16]; /* open ones, old ones, none */
-
-static void must(bool kept, const char *promise)
-{
-	if (kept)
-		return;
-	fprintf(stderr, "fuzz_sockets: %s\n", promise);
-	abort();
-}
-
-static void begin(void)
-{
-	static char words[][24] = {"fuzz", "--no-huge", "--no-shconf", "--no-pci",	   "-m",
-				   "64",   "-l",	"0",	       "--log-level=error"};
-	char *args[RTE_DIM(words)];
-
-	for (unsigned i = 0; i < RTE_DIM(args); i++)
-		args[i] = words[i];
-	must(rte_eal_init(RTE_DIM(args), args) >= 0, "EAL begins");
-	pool = rte_pktmbuf_pool_create("fuzz", BUFFERS, 0, sizeof(struct weir_meta), 2176,
-				       SOCKET_ID_ANY);
-	must(pool != NULL, "there is memory");
-}
 
 static uint16_t checked(struct rte_mbuf *m)
 {
@@ -197,8 +171,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.sockets = SOCKETS, .socket_pkts = 3, .secret = {1, 2}, .output = output};
 	struct weir_stack_conf whole = conf;
 
-	if (pool == NULL)
-		begin();
+	if (pool == NULL) {
+		fuzz_eal("64");
+		pool = fuzz_pool(BUFFERS);
+	}
 	whole.pool = pool;
 	memset(handles, 0, sizeof(handles));
 	must(weir_stack_create(&whole, &stack) == 0, "a stack is made");

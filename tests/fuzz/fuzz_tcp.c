@@ -14,15 +14,11 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
-#include <rte_eal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/csum.h>
-#include <weir/meta.h>
 #include <weir/socket.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz_eal.h"
 
 #define BUFFERS 255
 #define PEERS	8
@@ -66,28 +62,6 @@ static uint64_t now_ns;
 
 static const struct weir_addr ours = {.family = 4, .bytes = {192, 0, 2, 1}};
 static const struct weir_addr theirs = {.family = 4, .bytes = {192, 0, 2, 2}};
-
-static void must(bool kept, const char *promise)
-{
-	if (kept)
-		return;
-	fprintf(stderr, "fuzz_tcp: %s\n", promise);
-	abort();
-}
-
-static void begin(void)
-{
-	static char words[][24] = {"fuzz", "--no-huge", "--no-shconf", "--no-pci",	   "-m",
-				   "64",   "-l",	"0",	       "--log-level=error"};
-	char *args[RTE_DIM(words)];
-
-	for (unsigned i = 0; i < RTE_DIM(args); i++)
-		args[i] = words[i];
-	must(rte_eal_init(RTE_DIM(args), args) >= 0, "EAL begins");
-	pool = rte_pktmbuf_pool_create("fuzz", BUFFERS, 0, sizeof(struct weir_meta), 2176,
-				       SOCKET_ID_ANY);
-	must(pool != NULL, "there is memory");
-}
 
 /* ---- the wire ---- */
 
@@ -390,8 +364,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				       .output = output,
 				       .way = way};
 
-	if (pool == NULL)
-		begin();
+	if (pool == NULL) {
+		fuzz_eal("64");
+		pool = fuzz_pool(BUFFERS);
+	}
 	conf.pool = pool;
 	now_ns = conf.now_ns;
 	memset(handles, 0, sizeof(handles));

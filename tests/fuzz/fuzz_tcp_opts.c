@@ -9,19 +9,9 @@
 
 #include "tcp/tcp_priv.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool kept, const char *promise)
-{
-	if (kept)
-		return;
-	fprintf(stderr, "fuzz_tcp_opts: %s\n", promise);
-	abort();
-}
+#include "fuzz.h"
 
 static void compare(const struct tcp_opts *a, const struct tcp_opts *b, uint32_t bytes)
 {

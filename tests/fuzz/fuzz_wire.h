@@ -10,14 +10,14 @@
  * right (else hardly any input passes 10_parse); the others are the fuzzer's own.
  */
 
-#include <rte_eal.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weir/rib.h>
 #include <weir/system.h>
+
+#include "fuzz_eal.h"
 
 #define FUZZ_MBUFS     2047
 #define FUZZ_MS	       UINT64_C(1000000)
@@ -29,28 +29,13 @@ static struct weir_system *sys;
 static struct weir_port *port[2];
 static uint64_t fuzz_now_ns;
 
-/* A broken promise ends the run: libFuzzer keeps the input that broke it. */
-static inline void must(bool kept, const char *promise)
-{
-	if (kept)
-		return;
-	fprintf(stderr, "a promise was broken: %s\n", promise);
-	abort();
-}
-
 /* Once: EAL with so much memory, the outside's buffers, an empty routing table. */
 static inline void fuzz_begin(const char *mib)
 {
-	const char *const words[] = {"fuzz", "--no-huge", "--no-shconf", "--no-pci",	     "-m",
-				     mib,    "-l",	  "0",		 "--log-level=error"};
-	static char kept[RTE_DIM(words)][32]; /* EAL may write to them */
-	char *args[RTE_DIM(words)];
 	static const struct weir_rib_conf small = {
 		.routes4 = 256, .routes6 = 256, .groups4 = 64, .groups6 = 256, .numa = -1};
 
-	for (unsigned i = 0; i < RTE_DIM(words); i++)
-		args[i] = strcpy(kept[i], words[i]);
-	must(rte_eal_init(RTE_DIM(args), args) >= 0, "EAL begins");
+	fuzz_eal(mib);
 	wire = rte_pktmbuf_pool_create("wire", FUZZ_MBUFS, 0, sizeof(struct weir_meta),
 				       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	must(wire != NULL && weir_rib_create(&small, &fuzz_rib, NULL) == 0, "there is memory");
