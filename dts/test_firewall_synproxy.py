@@ -2,7 +2,6 @@
 """weir-firewall: the SYN proxy between real hosts. The client is on the left, the server right."""
 
 import socket
-import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,19 +22,17 @@ from weir.firewall import (
     rule,
     steered,
 )
+from weir.flood import FLOOD, NOWHERE, flooded
 from weir.netns import Netns
 from weir.router import LEFT, RIGHT, RIGHT6, WAN, WAN6
 from weir.sut import DROPS
 from weir.wait import until
 
-from scapy.layers.inet import IP, TCP
-from scapy.layers.l2 import Ether
+from scapy.layers.inet import TCP
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 
 MEGABYTE = packets.payload(1 << 20)
-NOWHERE = "198.18.0.0/15"  # whom a flood comes from
-FLOOD = 20_000
 PROXY = rule("proxy", "synproxy", from_="wan", to="lan", proto="tcp")
 
 
@@ -189,47 +186,6 @@ def test_a_first_packet_that_is_lost_comes_again(fw: Firewall, lost: str) -> Non
     fw.app.expect_drops({})
 
 
-def syns(fw: Firewall) -> list[bytes]:
-    """SYNs of as many sources, of a frame that scapy makes; the checksums are of a carry's length."""
-    made = Ether(src=fw.macs()[0], dst=fw.macs()[1]) / IP(src="198.18.0.0", dst=RIGHT)
-    first = bytes(made / TCP(sport=1024, dport=8080, flags="S", seq=7))
-    ip_sum, tcp_sum = (struct.unpack_from(">H", first, at)[0] for at in (24, 50))
-    frames = []
-    for n in range(FLOOD):
-        frame = bytearray(first)
-        for at, value in ((24, less(ip_sum, n)), (28, n), (50, less(tcp_sum, n))):
-            struct.pack_into(">H", frame, at, value)
-        frames.append(bytes(frame))
-    return frames
-
-
-def less(checksum: int, n: int) -> int:
-    """A checksum after a word of what it covers grew from 0 to n."""
-    total = (checksum ^ 0xFFFF) + n
-    return ((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF
-
-
-@contextmanager
-def flooded(fw: Firewall) -> Iterator[None]:
-    """As many SYNs as the line takes, during the block."""
-    frames, over = syns(fw), threading.Event()
-
-    def send() -> None:
-        while not over.is_set():
-            for begin in range(0, FLOOD, 200):
-                fw.tg.send(fw.line.left, frames[begin : begin + 200])
-                if over.is_set():
-                    break
-
-    sender = threading.Thread(target=send, daemon=True)
-    sender.start()
-    try:
-        yield
-    finally:
-        over.set()
-        sender.join(10)
-
-
 def test_a_flood_of_syns_begins_no_flow_while_a_client_is_served(fw: Firewall) -> None:
     """What the proxy is for.
 
@@ -239,7 +195,7 @@ def test_a_flood_of_syns_begins_no_flow_while_a_client_is_served(fw: Firewall) -
     """
     fw.policy([PROXY])
     most = 0
-    with flooded(fw):
+    with flooded(fw.tg, fw.line.left, fw.macs(), RIGHT, 8080):
         for _ in range(3):
             assert fetched(fw, RIGHT) == MEGABYTE
             most = max(most, len(fw.flows()))

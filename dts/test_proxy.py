@@ -485,6 +485,7 @@ def serves(net: Routed, listener: socket.socket) -> None:
             assert near.recv(16) == b"you"
 
 
+@requires(Cap.DNSMASQ)
 def test_a_backend_with_a_name_is_found_by_dns(by_name: Routed) -> None:
     """Happy Eyeballs (RFC 8305) with a real DNS server.
 
@@ -506,6 +507,7 @@ def test_a_backend_with_a_name_is_found_by_dns(by_name: Routed) -> None:
     assert names(by_name, "cached") > 0
 
 
+@requires(Cap.DNSMASQ)
 def test_a_name_that_nobody_knows(by_name: Routed) -> None:
     """What a client sees, and how it is counted.
 

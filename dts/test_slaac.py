@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A host that a router tells its addresses: weir-httpd behind radvd."""
 
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from scapy.layers.inet6 import ICMPv6ND_RA, ICMPv6NDOptPrefixInfo, IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
+pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES, Cap.RADVD)
 
 FIRST, SECOND, FAR = "2001:db8:a::", "2001:db8:c::", "2001:db8:b::2"
 
@@ -69,8 +68,6 @@ class Net:
 
 @pytest.fixture
 def net(tmp_path: Path) -> Iterator[Net]:
-    if shutil.which("radvd") is None:
-        pytest.skip("radvd is not installed")
     conf = tmp_path / "radvd.conf"
     conf.write_text(radvd_conf(advertised(FIRST)), encoding="utf-8")
     with Lab() as lab:

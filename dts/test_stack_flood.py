@@ -5,8 +5,6 @@ import re
 import resource
 import select
 import socket
-import struct
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -17,6 +15,7 @@ import pytest
 from weir.beyond import CHARGEN, ECHO, LONG, Beyond, beyond, dialled, digest_of, goes_round
 from weir.beyond import nothing_is_left, received, sending, shown_by_ss
 from weir.caps import Cap, requires
+from weir.flood import NOWHERE, flooded
 from weir.netns import Netns
 from weir.router import LEFT, WAN, WAN6, ports
 from weir.wait import until
@@ -27,8 +26,6 @@ from scapy.layers.l2 import Ether
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 
 MIB = 1 << 20
-NOWHERE = "198.18.0.0/15"  # whom a flood comes from
-FLOOD = 20_000
 HALF_OPEN = 64
 
 
@@ -160,47 +157,6 @@ def test_a_port_in_time_wait_takes_a_new_connection(httpd: Beyond, address: str)
 # ---- SYNs of nobody ----
 
 
-def less(checksum: int, n: int) -> int:
-    """A checksum after a word of what it covers grew from 0 to n."""
-    total = (checksum ^ 0xFFFF) + n
-    return ((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF
-
-
-def syns(net: Beyond) -> list[bytes]:
-    """SYNs of as many sources, of a frame that scapy makes; the checksums are of a carry's length."""
-    made = Ether(src=net.inward[0], dst=net.inward[1]) / IP(src="198.18.0.0", dst=WAN)
-    first = bytes(made / TCP(sport=1024, dport=ECHO, flags="S", seq=7))
-    ip_sum, tcp_sum = (struct.unpack_from(">H", first, at)[0] for at in (24, 50))
-    frames = []
-    for n in range(FLOOD):
-        frame = bytearray(first)
-        for at, value in ((24, less(ip_sum, n)), (28, n), (50, less(tcp_sum, n))):
-            struct.pack_into(">H", frame, at, value)
-        frames.append(bytes(frame))
-    return frames
-
-
-@contextmanager
-def flooded(net: Beyond) -> Iterator[None]:
-    """As many SYNs as the line takes, during the block."""
-    frames, over = syns(net), threading.Event()
-
-    def send() -> None:
-        while not over.is_set():
-            for begin in range(0, FLOOD, 200):
-                net.tg.send(net.line.left, frames[begin : begin + 200])
-                if over.is_set():
-                    break
-
-    sender = threading.Thread(target=send, daemon=True)
-    sender.start()
-    try:
-        yield
-    finally:
-        over.set()
-        sender.join(10)
-
-
 @pytest.mark.long
 def test_a_client_is_served_while_syns_flood(net: Beyond) -> None:
     """SYN cookies (RFC 4987): what is half open is bounded, and who is real gets in.
@@ -212,7 +168,7 @@ def test_a_client_is_served_while_syns_flood(net: Beyond) -> None:
     """
     rounds, size = (10, MIB) if LONG else (2, 100_000)
     net.app.mark()
-    with flooded(net):
+    with flooded(net.tg, net.line.left, net.inward, WAN, ECHO):
         until(lambda: net.rose("tcp_cookies_out") > 1000, what="a flood")
         for _ in range(rounds):
             goes_round(net.far, WAN, size)

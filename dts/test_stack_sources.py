@@ -125,6 +125,7 @@ def test_who_opens_too_many_in_a_second_is_blocked(net: Routed) -> None:
     assert counted(net, "tcp_source_blocked_total") > 0
 
 
+@requires(Cap.CLIENTS)
 def test_a_flood_of_one_source_is_answered_by_cookies(net: Routed) -> None:
     """half_open: 16, and hping3 in the name of an address that nobody has.
 

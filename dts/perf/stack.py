@@ -13,7 +13,6 @@ In memory. tests/perf/perf_stack: two stacks on one core that hand each other pa
 counted, its medians against what issue 5 allows.
 """
 
-import os
 from functools import partial
 from pathlib import Path
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 AF_XDP = 44
+_PATH = f"{os.environ['PATH']}:/usr/sbin"  # where daemons are, too
 
 
 def _root() -> bool:
@@ -47,18 +48,25 @@ def _testpmd() -> bool:
 
 
 def _tcpdump() -> bool:
-    return shutil.which("tcpdump", path=f"{os.environ['PATH']}:/usr/sbin") is not None
+    return shutil.which("tcpdump", path=_PATH) is not None
 
 
 def _nfdump() -> bool:
     return shutil.which("nfcapd") is not None and shutil.which("nfdump") is not None
 
 
+def _radvd() -> bool:
+    return shutil.which("radvd", path=_PATH) is not None
+
+
+def _dnsmasq() -> bool:
+    return shutil.which("dnsmasq", path=_PATH) is not None
+
+
 def _clients() -> bool:
-    path = f"{os.environ['PATH']}:/usr/sbin"
     programs = ("dig", "hping3", "nmap", "ssh", "traceroute")
     servers = [importlib.util.find_spec(name) for name in ("asyncssh", "pyftpdlib")]
-    return all(shutil.which(name, path=path) for name in programs) and None not in servers
+    return all(shutil.which(name, path=_PATH) for name in programs) and None not in servers
 
 
 class Cap(Enum):
@@ -71,6 +79,8 @@ class Cap(Enum):
     TESTPMD = ("no dpdk-testpmd: apt-get install dpdk", _testpmd)
     TCPDUMP = ("no tcpdump: apt-get install tcpdump", _tcpdump)
     NFDUMP = ("no nfcapd: scripts/fetch-nfdump, and its usr/bin into PATH", _nfdump)
+    RADVD = ("no radvd: apt-get install radvd", _radvd)
+    DNSMASQ = ("no dnsmasq: apt-get install dnsmasq-base", _dnsmasq)
     CLIENTS = ("programs of users and of attackers are missing: apt-get install bind9-dnsutils hping3 "
                "nmap openssh-client python3-asyncssh python3-pyftpdlib traceroute", _clients)  # fmt: skip
 
