@@ -134,9 +134,5 @@ uint64_t weir_stack_poll(struct weir_stack *s, uint64_t now_ns)
 
 void weir_stack_stats(const struct weir_stack *s, struct weir_stack_stats *out)
 {
-	const uint64_t *from = (const uint64_t *)&s->stats;
-	uint64_t *to = (uint64_t *)out;
-
-	for (unsigned i = 0; i < sizeof(*out) / sizeof(*to); i++)
-		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	stack_count_read(&s->stats, out, sizeof(*out));
 }

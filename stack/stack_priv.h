@@ -9,6 +9,8 @@
 #include <weir/stack.h>
 #include <weir/tuple.h>
 
+#include "count_priv.h"
+
 #define SOCK_INDEX_BITS 24
 #define SOCK_NONE	UINT32_MAX /* in place of an index */
 
@@ -111,11 +113,6 @@ static inline struct rte_mbuf *pkt_take(struct pkt_queue *q)
 		q->n--;
 	}
 	return m;
-}
-
-static inline void stack_count(uint64_t *counter, uint64_t n)
-{
-	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
 /* pkt.c: packets of any number of segments, cut at either end. Nobody else may hold them. */

@@ -46,12 +46,14 @@ static struct weir_conn_pool_limits limits_of(const struct proxy_live *l)
 static void follow(struct proxy_worker *w, uint64_t now_ns)
 {
 	const uint64_t version = __atomic_load_n(&w->live.version, __ATOMIC_ACQUIRE);
-	const struct weir_conn_pool_limits limits = limits_of(&w->live);
+	struct weir_conn_pool_limits limits;
 
 	if (likely(w->version == version))
 		return;
 	w->version = version;
 	w->ready_at_ns = 0;
+	w->refill = true;
+	limits = limits_of(&w->live);
 	weir_splicer_set_idle(w->splicer, weir_counted(&w->live.idle_ns));
 	if (w->named != NULL)
 		named_follow(w);
@@ -69,6 +71,13 @@ static void opened(void *ctx, weir_pooled conn, void *user)
 		(struct backend_user){.user = {.is = STACK_OWN, .what = OF_POOL}};
 }
 
+static void closed(void *ctx, weir_pooled conn, void *user)
+{
+	(void)conn;
+	(void)user;
+	((struct proxy_worker *)ctx)->refill = true;
+}
+
 static int take(struct proxy_worker *w, struct proxy_conn *c, weir_pooled pooled, uint64_t now_ns)
 {
 	const int on = 1; /* bytes were cut into segments by who has sent them */
@@ -76,6 +85,7 @@ static int take(struct proxy_worker *w, struct proxy_conn *c, weir_pooled pooled
 	int rc;
 
 	c->pooled = pooled;
+	w->refill = true;
 	rc = weir_conn_pool_look(w->pool, pooled, &info);
 	if (rc == 0)
 		rc = weir_setsockopt(w->stack.stack, info.sock, IPPROTO_TCP, TCP_NODELAY, &on,
@@ -150,23 +160,27 @@ struct proxy_conn *backend_event(struct proxy_worker *w, const struct weir_event
 
 /* ---- connections in advance ---- */
 
-static uint64_t keep_ready(struct proxy_worker *w, uint64_t now_ns)
+/* Some are missing. Returns when it is to be called again at the latest. */
+static uint64_t refill(struct proxy_worker *w, uint64_t now_ns)
 {
 	const uint64_t ready = weir_counted(&w->live.ready);
 	struct weir_conn_pool_stats s;
 	uint64_t has, wanted;
 
-	if (ready == 0)
-		return UINT64_MAX;
 	weir_conn_pool_stats(w->pool, &s);
-	if (s.by_failure > w->failures) { /* the backend refuses: not at once again */
+	if (s.by_failure > w->failures) {	/* the backend refuses: not at once again */
+		if (s.connected > w->connected) /* it has served meanwhile */
+			weir_backoff_reset(&w->backoff);
 		w->failures = s.by_failure;
+		w->connected = s.connected;
 		w->ready_at_ns = now_ns + weir_backoff_next(&w->backoff);
 	}
 	has = s.states[WEIR_POOLED_IDLE] + s.states[WEIR_POOLED_CONNECTING];
 	wanted = ready + s.waiting; /* who waits has begun one */
-	if (has >= wanted)
+	if (ready == 0 || has >= wanted) {
+		w->refill = false;
 		return UINT64_MAX;
+	}
 	if (now_ns < w->ready_at_ns)
 		return w->ready_at_ns;
 	if (weir_conn_pool_prewarm(w->pool, &w->to, (uint32_t)RTE_MIN(wanted - has, AT_ONCE),
@@ -178,14 +192,14 @@ static uint64_t keep_ready(struct proxy_worker *w, uint64_t now_ns)
 
 uint64_t backend_run(struct proxy_worker *w, uint64_t now_ns)
 {
-	uint64_t ready_ns, run_ns;
+	uint64_t refill_ns, run_ns;
 
 	follow(w, now_ns);
 	if (w->named != NULL)
 		return named_run(w, now_ns);
-	ready_ns = keep_ready(w, now_ns);
 	run_ns = weir_conn_pool_run(w->pool, now_ns);
-	return RTE_MIN(ready_ns, run_ns);
+	refill_ns = w->refill ? refill(w, now_ns) : UINT64_MAX;
+	return RTE_MIN(refill_ns, run_ns);
 }
 
 static int open_pool(struct proxy_worker *w, const struct weir_shard *shard,
@@ -201,6 +215,7 @@ static int open_pool(struct proxy_worker *w, const struct weir_shard *shard,
 		.fastopen = conf->proxy.fastopen,
 		.secret = shard->secret,
 		.opened = opened,
+		.closed = closed,
 		.ctx = w,
 	};
 	int rc = weir_backoff_init(&w->backoff, BACKOFF_LEAST_NS, BACKOFF_MOST_NS, shard->worker);
@@ -220,6 +235,7 @@ int backend_open(struct proxy_worker *w, const struct weir_shard *shard,
 
 	backend_follow(w, &conf->proxy);
 	w->version = w->live.version;
+	w->refill = true;
 	w->to.port = (uint16_t)conf->proxy.to_port;
 	return weir_addr_parse(to, strlen(to), &w->to.addr) == 0 ? open_pool(w, shard, conf, why)
 								 : named_open(w, shard, conf, why);

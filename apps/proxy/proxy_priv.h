@@ -53,8 +53,9 @@ struct proxy_worker {
 	uint64_t version;     /* of live that is in force */
 	uint64_t now_ns;      /* of this pass */
 	uint64_t refused;     /* clients for which there was no place, or no way to the backend */
+	bool refill;	      /* connections in advance may be missing */
 	uint64_t ready_at_ns; /* the next ones are made in advance not before that */
-	uint64_t failures;    /* of the pool when that was set */
+	uint64_t failures, connected; /* of the pool when that was set for a refusal */
 	struct weir_backoff backoff;
 };
 

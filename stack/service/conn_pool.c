@@ -31,12 +31,12 @@ static void end_ask(struct weir_conn_pool *p, struct weir_pool_ask *ask, int err
 
 	TAILQ_REMOVE(&h->asks, ask, link);
 	h->waiting--;
-	pool_count(&p->stats.waiting, UINT64_MAX);
+	stack_count(&p->stats.waiting, UINT64_MAX);
 	weir_wheel_cancel(p->wheel, &ask->timer);
 	ask->host = NULL;
 	ask->error = error;
 	TAILQ_INSERT_TAIL(&p->ended, ask, link);
-	pool_count(error == 0 ? &p->stats.given : &p->stats.failed, 1);
+	stack_count(error == 0 ? &p->stats.given : &p->stats.failed, 1);
 }
 
 /* It is somebody's now. */
@@ -44,7 +44,7 @@ static void use(struct weir_conn_pool *p, struct pool_place *c, bool told, uint6
 {
 	pool_change(p, c, WEIR_POOLED_BUSY, now_ns);
 	c->told = told;
-	pool_count(&p->stats.reused, c->uses > 0);
+	stack_count(&p->stats.reused, c->uses > 0);
 	c->uses++;
 }
 
@@ -72,7 +72,7 @@ static void ask_fire(struct weir_timer *t, uint64_t now_ns)
 	struct pool_host *h = ask->host;
 
 	(void)now_ns;
-	pool_count(&p->stats.timed_out, 1);
+	stack_count(&p->stats.timed_out, 1);
 	end_ask(p, ask, -ETIMEDOUT);
 	pool_host_settle(p, h);
 }
@@ -89,8 +89,8 @@ static void wait(struct weir_conn_pool *p, struct pool_host *h, struct weir_pool
 	ask->timer = (struct weir_timer){.fire = ask_fire};
 	TAILQ_INSERT_TAIL(&h->asks, ask, link);
 	h->waiting++;
-	pool_count(&p->stats.waiting, 1);
-	pool_count(&p->stats.waited, 1);
+	stack_count(&p->stats.waiting, 1);
+	stack_count(&p->stats.waited, 1);
 	if (wait_ns != 0)
 		weir_wheel_arm(p->wheel, &ask->timer, weir_deadline_after(now_ns, wait_ns));
 	pool_host_settle(p, h);
@@ -188,11 +188,11 @@ int weir_conn_pool_get(struct weir_conn_pool *p, const struct weir_endpoint *hos
 		return -EALREADY;
 	if (!is_host(host))
 		return -EINVAL;
-	pool_count(&p->stats.asked, 1);
+	stack_count(&p->stats.asked, 1);
 	do { /* once for each idle connection: the last one that is closed may end its host */
 		h = pool_host_get(p, host, now_ns);
 		if (h == NULL) {
-			pool_count(&p->stats.refused, 1);
+			stack_count(&p->stats.refused, 1);
 			return -ENOSPC;
 		}
 		if (TAILQ_EMPTY(&h->idle))
@@ -201,7 +201,7 @@ int weir_conn_pool_get(struct weir_conn_pool *p, const struct weir_endpoint *hos
 	} while (c == NULL);
 	if (c != NULL) {
 		*out = pool_handle(c);
-		pool_count(&p->stats.given, 1);
+		stack_count(&p->stats.given, 1);
 		feed(p, now_ns); /* what was closed has left room */
 		return 0;
 	}
@@ -216,7 +216,7 @@ void weir_conn_pool_cancel(struct weir_conn_pool *p, struct weir_pool_ask *ask, 
 
 	if (ask->pool == NULL)
 		return;
-	pool_count(&p->stats.cancelled, 1);
+	stack_count(&p->stats.cancelled, 1);
 	ask->pool = NULL;
 	if (h == NULL) { /* it has ended, and was not told */
 		TAILQ_REMOVE(&p->ended, ask, link);
@@ -226,7 +226,7 @@ void weir_conn_pool_cancel(struct weir_conn_pool *p, struct weir_pool_ask *ask, 
 	}
 	TAILQ_REMOVE(&h->asks, ask, link);
 	h->waiting--;
-	pool_count(&p->stats.waiting, UINT64_MAX);
+	stack_count(&p->stats.waiting, UINT64_MAX);
 	weir_wheel_cancel(p->wheel, &ask->timer);
 	pool_host_settle(p, h);
 }
@@ -298,12 +298,9 @@ void weir_conn_pool_set_limits(struct weir_conn_pool *p, const struct weir_conn_
 
 static int error_of(struct weir_conn_pool *p, const struct pool_place *c)
 {
-	int value = 0;
-	uint32_t bytes = sizeof(value);
-	const int rc =
-		weir_getsockopt(p->conf.stack, c->sock, SOL_SOCKET, SO_ERROR, &value, &bytes);
+	const int error = service_error(p->conf.stack, c->sock);
 
-	return rc < 0 ? rc : value != 0 ? -value : -ECONNRESET;
+	return error != 0 ? error : -ECONNRESET;
 }
 
 bool weir_conn_pool_event(struct weir_conn_pool *p, const struct weir_event *e, uint64_t now_ns)
@@ -322,7 +319,7 @@ bool weir_conn_pool_event(struct weir_conn_pool *p, const struct weir_event *e, 
 	} else if (ready & WEIR_READY_ERR || weir_sock_active_ns(p->conf.stack, c->sock) == 0) {
 		fail(p, c, error_of(p, c), now_ns);
 	} else if (ready & WEIR_READY_OUT) {
-		pool_count(&p->stats.connected, 1);
+		stack_count(&p->stats.connected, 1);
 		offer(p, c, now_ns);
 	}
 	return true;
@@ -385,11 +382,7 @@ uint16_t weir_conn_pool_walk(const struct weir_conn_pool *p, uint32_t *at,
 
 void weir_conn_pool_stats(const struct weir_conn_pool *p, struct weir_conn_pool_stats *out)
 {
-	const uint64_t *from = (const uint64_t *)&p->stats;
-	uint64_t *to = (uint64_t *)out;
-
-	for (unsigned i = 0; i < sizeof(*out) / sizeof(*to); i++)
-		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	stack_count_read(&p->stats, out, sizeof(*out));
 }
 
 /* ---- birth and death ---- */

@@ -54,7 +54,7 @@ static void leave(struct weir_conn_pool *p, struct pool_place *c)
 		TAILQ_REMOVE(&p->idle, c, idle);
 	}
 	c->host->connecting -= c->state == WEIR_POOLED_CONNECTING;
-	pool_count(&p->stats.states[c->state], UINT64_MAX);
+	stack_count(&p->stats.states[c->state], UINT64_MAX);
 	weir_wheel_cancel(p->wheel, &c->timer);
 }
 
@@ -66,7 +66,7 @@ static void enter(struct weir_conn_pool *p, struct pool_place *c, enum weir_pool
 
 	c->state = (uint8_t)state;
 	c->active_ns = now_ns;
-	pool_count(&p->stats.states[state], 1);
+	stack_count(&p->stats.states[state], 1);
 	if (state == WEIR_POOLED_CONNECTING) {
 		c->host->connecting++;
 		at_ns = l->connect_ns == 0 ? UINT64_MAX
@@ -136,7 +136,7 @@ int pool_begin(struct weir_conn_pool *p, struct pool_host *h, uint64_t now_ns)
 	c->created_ns = now_ns;
 	c->die_ns = die_at(p, now_ns);
 	enter(p, c, WEIR_POOLED_CONNECTING, now_ns);
-	pool_count(&p->stats.opened, 1);
+	stack_count(&p->stats.opened, 1);
 	for (size_t i = 0; i < p->conf.user_bytes; i++)
 		user[i] = 0;
 	if (p->conf.opened != NULL)
@@ -155,10 +155,10 @@ static void count_end(struct weir_conn_pool *p, const struct pool_place *c, uint
 	for (uint64_t below_ns = UINT64_C(1000000000); i + 1 < WEIR_POOL_AGES && age_ns >= below_ns;
 	     below_ns *= 2)
 		i++;
-	pool_count(&p->stats.ages[i], 1);
-	pool_count(&p->stats.age_ns, age_ns);
-	pool_count(&p->stats.closed, 1);
-	pool_count(why, 1);
+	stack_count(&p->stats.ages[i], 1);
+	stack_count(&p->stats.age_ns, age_ns);
+	stack_count(&p->stats.closed, 1);
+	stack_count(why, 1);
 }
 
 void pool_close(struct weir_conn_pool *p, struct pool_place *c, uint64_t *why, uint64_t now_ns)

@@ -81,7 +81,7 @@ struct pool_host *pool_host_get(struct weir_conn_pool *p, const struct weir_endp
 	TAILQ_INIT(&h->idle);
 	TAILQ_INIT(&h->asks);
 	*bucket = h;
-	pool_count(&p->stats.hosts, 1);
+	stack_count(&p->stats.hosts, 1);
 	return h;
 }
 
@@ -94,7 +94,7 @@ static void forget(struct weir_conn_pool *p, struct pool_host *h)
 	*link = h->next;
 	h->next = p->free_hosts;
 	p->free_hosts = h;
-	pool_count(&p->stats.hosts, UINT64_MAX);
+	stack_count(&p->stats.hosts, UINT64_MAX);
 }
 
 void pool_host_settle(struct weir_conn_pool *p, struct pool_host *h)

@@ -5,6 +5,8 @@
 
 #include <weir/conn_pool.h>
 
+#include "service_priv.h"
+
 #define POOLED_INDEX_BITS 24
 #define POOLED_MOST	  (UINT32_C(1) << 20)
 
@@ -55,11 +57,6 @@ struct weir_conn_pool {
 	struct pool_hosts hungry;
 	struct pool_asks ended; /* to be told */
 };
-
-static inline void pool_count(uint64_t *counter, uint64_t n)
-{
-	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
 
 /* ---- conn_pool_host.c ---- */
 

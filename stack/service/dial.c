@@ -13,6 +13,8 @@
 #include <string.h>
 #include <weir/dial.h>
 
+#include "service_priv.h"
+
 #define TICK_NS (UINT64_C(1) << 20)
 /* Timers that fire in one run at most. */
 #define TIMERS 256
@@ -27,11 +29,6 @@ struct weir_dialer {
 	struct weir_wheel *wheel;
 	struct weir_dialer_stats stats;
 };
-
-static void count(uint64_t *counter)
-{
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
-}
 
 /* ---- the end ---- */
 
@@ -56,9 +53,9 @@ static void won(struct weir_dial *d, weir_sock sock, uint64_t now_ns)
 	struct weir_dialer *r = d->dialer;
 	struct weir_endpoint peer = {0};
 
-	count(&r->stats.connected);
+	stack_count(&r->stats.connected, 1);
 	if (weir_getpeername(r->conf.stack, sock, &peer) == 0)
-		count(peer.addr.family == 4 ? &r->stats.ip4 : &r->stats.ip6);
+		stack_count(peer.addr.family == 4 ? &r->stats.ip4 : &r->stats.ip6, 1);
 	let_go(d, sock);
 	d->done(d, 0, sock, now_ns);
 }
@@ -67,7 +64,7 @@ static void lost(struct weir_dial *d, int error, uint64_t now_ns)
 {
 	struct weir_dialer *r = d->dialer;
 
-	count(&r->stats.failed);
+	stack_count(&r->stats.failed, 1);
 	let_go(d, WEIR_NO_SOCK);
 	d->done(d, error, WEIR_NO_SOCK, now_ns);
 }
@@ -110,7 +107,7 @@ static int begin_one(struct weir_dial *d, const struct weir_addr *addr)
 		weir_sock_close(r->conf.stack, sock);
 		return rc;
 	}
-	count(&r->stats.attempts);
+	stack_count(&r->stats.attempts, 1);
 	d->socks[d->n_socks++] = sock;
 	return 0;
 }
@@ -143,17 +140,8 @@ static void limit_fire(struct weir_timer *t, uint64_t now_ns)
 {
 	struct weir_dial *d = (struct weir_dial *)((char *)t - offsetof(struct weir_dial, limit));
 
-	count(&d->dialer->stats.timed_out);
+	stack_count(&d->dialer->stats.timed_out, 1);
 	lost(d, -ETIMEDOUT, now_ns);
-}
-
-static int error_of(struct weir_stack *s, weir_sock sock)
-{
-	int value = 0;
-	uint32_t bytes = sizeof(value);
-	const int rc = weir_getsockopt(s, sock, SOL_SOCKET, SO_ERROR, &value, &bytes);
-
-	return rc < 0 ? rc : value != 0 ? -value : -ECONNRESET;
 }
 
 void weir_dial_event(struct weir_dial *d, const struct weir_event *e, uint64_t now_ns)
@@ -173,7 +161,9 @@ void weir_dial_event(struct weir_dial *d, const struct weir_event *e, uint64_t n
 			won(d, e->sock, now_ns);
 		return;
 	}
-	d->error = error_of(r->conf.stack, e->sock);
+	d->error = service_error(r->conf.stack, e->sock);
+	if (d->error == 0)
+		d->error = -ECONNRESET;
 	weir_sock_close(r->conf.stack, e->sock);
 	d->socks[i] = d->socks[--d->n_socks];
 	attempt(d, now_ns); /* RFC 8305 section 5: at once */
@@ -265,7 +255,7 @@ int weir_dial(struct weir_dialer *r, struct weir_dial *d, const char *name, uint
 		let_go(d, WEIR_NO_SOCK);
 		return rc;
 	}
-	count(&r->stats.begun);
+	stack_count(&r->stats.begun, 1);
 	if (r->conf.connect_ns != 0)
 		weir_wheel_arm(r->wheel, &d->limit,
 			       weir_deadline_after(now_ns, r->conf.connect_ns));
@@ -317,9 +307,5 @@ void weir_dialer_free(struct weir_dialer *r)
 
 void weir_dialer_stats(const struct weir_dialer *r, struct weir_dialer_stats *out)
 {
-	const uint64_t *from = (const uint64_t *)&r->stats;
-	uint64_t *to = (uint64_t *)out;
-
-	for (size_t i = 0; i < sizeof(*out) / sizeof(*to); i++)
-		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	stack_count_read(&r->stats, out, sizeof(*out));
 }

@@ -156,9 +156,10 @@ static void answered(void *ctx, int status, int timeouts, struct ares_addrinfo *
 			name->error = -ENOENT;
 	}
 	ares_freeaddrinfo(ai);
-	resolver_count(name->error == 0		? &r->stats.answered
-		       : name->error == -ENOENT ? &r->stats.negative
-						: &r->stats.failed);
+	stack_count(name->error == 0	     ? &r->stats.answered
+		    : name->error == -ENOENT ? &r->stats.negative
+					     : &r->stats.failed,
+		    1);
 	/* Only what a server has said is kept; who asks after a failure asks anew. */
 	name->until_ns = name->error == 0 || name->error == -ENOENT ? r->now_ns + keep_ns : 0;
 }
@@ -170,7 +171,7 @@ static void question(struct weir_resolver *r, struct resolver_name *name)
 		.ai_flags = ARES_AI_NOSORT, /* sorting would ask the kernel */
 	};
 
-	resolver_count(&r->stats.questions);
+	stack_count(&r->stats.questions, 1);
 	name->asked = true;
 	ares_getaddrinfo(r->channel, name->text, NULL, &hints, answered, name);
 	r->due_ns = 0; /* it has a timeout now */
@@ -191,17 +192,17 @@ int weir_resolve(struct weir_resolver *r, const char *name, uint8_t family,
 	r->now_ns = now_ns;
 	found = place_of(r, text, family);
 	if (found == NULL) {
-		resolver_count(&r->stats.full);
+		stack_count(&r->stats.full, 1);
 		return -ENOSPC;
 	}
-	resolver_count(&r->stats.asked);
+	stack_count(&r->stats.asked, 1);
 	found->used_ns = now_ns;
 	ask->resolver = r;
 	ask->name = found;
 	TAILQ_INSERT_TAIL(&found->asks, ask, link);
 	found->waiting++;
 	if (now_ns < found->until_ns) {
-		resolver_count(&r->stats.cached);
+		stack_count(&r->stats.cached, 1);
 		freshen(r, found);
 	} else if (!found->asked && !found->fresh) {
 		question(r, found);
@@ -254,11 +255,7 @@ uint64_t weir_resolver_run(struct weir_resolver *r, uint64_t now_ns)
 
 void weir_resolver_stats(const struct weir_resolver *r, struct weir_resolver_stats *out)
 {
-	const uint64_t *from = (const uint64_t *)&r->stats;
-	uint64_t *to = (uint64_t *)out;
-
-	for (size_t i = 0; i < sizeof(*out) / sizeof(*to); i++)
-		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	stack_count_read(&r->stats, out, sizeof(*out));
 }
 
 static bool is_valid(const struct weir_resolver_conf *conf)

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <weir/resolver.h>
 
+#include "count_priv.h"
+
 /* Sockets of c-ares at most: one UDP socket and one connection for each server. */
 #define RESOLVER_SOCKS (2 * WEIR_DNS_SERVERS)
 
@@ -50,11 +52,6 @@ struct weir_resolver {
 	uint64_t due_ns; /* of c-ares's next timeout */
 	struct weir_resolver_stats stats;
 };
-
-static inline void resolver_count(uint64_t *counter)
-{
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
-}
 
 /* resolver_ares.c: a channel whose sockets are the stack's. Returns 0 or -errno. */
 int resolver_channel_open(struct weir_resolver *r);

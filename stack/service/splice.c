@@ -13,6 +13,8 @@
 
 #include <rte_mbuf.h>
 
+#include "count_priv.h"
+
 #define TICK_NS (UINT64_C(1) << 20)
 /* Timers that fire in one run at most. */
 #define TIMERS 256
@@ -27,11 +29,6 @@ struct weir_splicer {
 	struct weir_wheel *wheel;
 	struct weir_splice_stats stats;
 };
-
-static void count(uint64_t *counter, uint64_t n)
-{
-	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
 
 /* ---- the end ---- */
 
@@ -51,10 +48,10 @@ static void over(struct weir_splice *p, int error)
 {
 	struct weir_splicer *r = p->splicer;
 
-	count(error == 0	    ? &r->stats.ended
-	      : error == -ETIMEDOUT ? &r->stats.timed_out
-				    : &r->stats.failed,
-	      1);
+	stack_count(error == 0		  ? &r->stats.ended
+		    : error == -ETIMEDOUT ? &r->stats.timed_out
+					  : &r->stats.failed,
+		    1);
 	let_go(p, error == 0 ? weir_stream_close : weir_stream_abort);
 	r->conf.over(r->conf.ctx, p, error);
 }
@@ -63,7 +60,7 @@ void weir_splice_abort(struct weir_splice *p)
 {
 	if (p->splicer == NULL)
 		return;
-	count(&p->splicer->stats.aborted, 1);
+	stack_count(&p->splicer->stats.aborted, 1);
 	let_go(p, weir_stream_abort);
 }
 
@@ -77,7 +74,7 @@ static int64_t give(struct weir_splice *p, int from)
 
 	if (n > 0) {
 		w->bytes += (uint64_t)n;
-		count(&p->splicer->stats.bytes[from], (uint64_t)n);
+		stack_count(&p->splicer->stats.bytes[from], (uint64_t)n);
 	}
 	return n;
 }
@@ -157,7 +154,7 @@ static void wait(struct weir_splice *p, bool no_mbuf, uint64_t now_ns)
 	const struct weir_splicer *r = p->splicer;
 
 	if (no_mbuf) {
-		count(&p->splicer->stats.no_mbuf, 1);
+		stack_count(&p->splicer->stats.no_mbuf, 1);
 		arm(p, now_ns + RETRY_NS, true);
 	} else if (p->way[0].held != NULL || p->way[1].held != NULL) {
 		if (!p->again || !weir_timer_is_armed(&p->timer))
@@ -204,7 +201,7 @@ void weir_splice_begin(struct weir_splicer *r, struct weir_splice *p, struct wei
 		       struct weir_stream *b, uint64_t now_ns)
 {
 	*p = (struct weir_splice){.splicer = r, .end = {a, b}, .timer.fire = fire};
-	count(&r->stats.begun, 1);
+	stack_count(&r->stats.begun, 1);
 	wait(p, false, now_ns);
 }
 
@@ -221,11 +218,7 @@ void weir_splicer_set_idle(struct weir_splicer *r, uint64_t idle_ns)
 
 void weir_splicer_stats(const struct weir_splicer *r, struct weir_splice_stats *out)
 {
-	const uint64_t *from = (const uint64_t *)&r->stats;
-	uint64_t *to = (uint64_t *)out;
-
-	for (unsigned i = 0; i < sizeof(*out) / sizeof(*to); i++)
-		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	stack_count_read(&r->stats, out, sizeof(*out));
 }
 
 int weir_splicer_create(const struct weir_splicer_conf *conf, struct weir_splicer **out)

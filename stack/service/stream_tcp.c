@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <weir/stream.h>
 
+#include "service_priv.h"
+
 static struct weir_stream_tcp *tcp(const struct weir_stream *t)
 {
 	return (struct weir_stream_tcp *)(uintptr_t)t;
@@ -45,12 +47,7 @@ static uint32_t ready(const struct weir_stream *t)
 
 static int error(struct weir_stream *t)
 {
-	int value = 0;
-	uint32_t bytes = sizeof(value);
-	const int rc =
-		weir_getsockopt(tcp(t)->stack, tcp(t)->sock, SOL_SOCKET, SO_ERROR, &value, &bytes);
-
-	return rc < 0 ? rc : -value;
+	return service_error(tcp(t)->stack, tcp(t)->sock);
 }
 
 static uint64_t active_ns(const struct weir_stream *t)

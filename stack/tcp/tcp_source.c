@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #define SKETCH	     4096u
 #define STRIKES_MOST 6
@@ -26,10 +27,10 @@ struct prefix {
 
 struct source {
 	struct prefix prefix;
-	uint64_t spent_ns;   /* its share of the rate is spent up to then */
-	uint64_t blocked_ns; /* until then */
-	struct link idle;    /* without connections: in the order of their end */
-	uint32_t next;	     /* of the same bucket */
+	uint64_t spent_ns;	  /* its share of the rate is spent up to then */
+	uint64_t blocked_ns;	  /* until then */
+	TAILQ_ENTRY(source) idle; /* without connections: in the order of their end */
+	uint32_t next;		  /* of the same bucket */
 	uint32_t conns;
 	uint8_t strikes; /* how often it was blocked */
 };
@@ -38,7 +39,7 @@ struct tcp_sources {
 	struct source *at; /* conf.sources.at_once */
 	uint32_t *buckets;
 	uint32_t mask, touched;
-	struct list idle; /* who has gone first is replaced first */
+	TAILQ_HEAD(, source) idle; /* who has gone first is replaced first */
 	uint64_t step_ns, burst_ns;
 	struct prefix mask4, mask6;
 	struct weir_siphash_key key;
@@ -101,62 +102,39 @@ static struct source *find(struct tcp_sources *t, const struct prefix *p)
 	return i == NONE ? NULL : &t->at[i];
 }
 
-static void idle_remove(struct tcp_sources *t, uint32_t i)
+static void bucket_remove(struct tcp_sources *t, const struct source *src)
 {
-	const struct link l = t->at[i].idle;
+	uint32_t *at = &t->buckets[hash_of(t, &src->prefix) & t->mask];
 
-	if (l.prev == NONE)
-		t->idle.head = l.next;
-	else
-		t->at[l.prev].idle.next = l.next;
-	if (l.next == NONE)
-		t->idle.tail = l.prev;
-	else
-		t->at[l.next].idle.prev = l.prev;
-}
-
-static void idle_put(struct tcp_sources *t, uint32_t i)
-{
-	t->at[i].idle = (struct link){.next = NONE, .prev = t->idle.tail};
-	if (t->idle.tail == NONE)
-		t->idle.head = i;
-	else
-		t->at[t->idle.tail].idle.next = i;
-	t->idle.tail = i;
-}
-
-static void bucket_remove(struct tcp_sources *t, uint32_t i)
-{
-	uint32_t *at = &t->buckets[hash_of(t, &t->at[i].prefix) & t->mask];
-
-	while (*at != i)
+	while (&t->at[*at] != src)
 		at = &t->at[*at].next;
-	*at = t->at[i].next;
+	*at = src->next;
 }
 
 static bool has_place(const struct weir_stack *s, const struct tcp_sources *t)
 {
-	return t->touched < s->conf.sources.at_once || t->idle.head != NONE;
+	return t->touched < s->conf.sources.at_once || !TAILQ_EMPTY(&t->idle);
 }
 
-/* A place for a new one, idle: one that was never used, or that of who has gone first. */
-static uint32_t take_place(struct weir_stack *s, const struct prefix *p)
+/* A place for a new one: one that was never used, or that of who has gone first. */
+static struct source *take_place(struct weir_stack *s, const struct prefix *p)
 {
 	struct tcp_sources *t = s->tcp->sources;
-	uint32_t *bucket = &t->buckets[hash_of(t, p) & t->mask];
-	uint32_t i = t->idle.head;
+	uint32_t *bucket;
+	struct source *src;
 
 	if (t->touched < s->conf.sources.at_once) {
-		i = t->touched++;
+		src = &t->at[t->touched++];
 		stack_count(&s->stats.tcp_sources, 1);
 	} else {
-		idle_remove(t, i);
-		bucket_remove(t, i);
+		src = TAILQ_FIRST(&t->idle);
+		TAILQ_REMOVE(&t->idle, src, idle);
+		bucket_remove(t, src);
 	}
-	t->at[i] = (struct source){.prefix = *p, .next = *bucket};
-	*bucket = i;
-	idle_put(t, i);
-	return i;
+	bucket = &t->buckets[hash_of(t, p) & t->mask];
+	*src = (struct source){.prefix = *p, .next = *bucket};
+	*bucket = (uint32_t)(src - t->at);
+	return src;
 }
 
 /* ---- judgement ---- */
@@ -253,9 +231,10 @@ void source_opened(struct conn *c)
 	p = prefix_of(t, &c->ends, v6);
 	src = find(t, &p);
 	if (src == NULL)
-		src = &t->at[take_place(s, &p)];
-	if (src->conns++ == 0)
-		idle_remove(t, (uint32_t)(src - t->at));
+		src = take_place(s, &p);
+	else if (src->conns == 0)
+		TAILQ_REMOVE(&t->idle, src, idle);
+	src->conns++;
 	count_of(c)->by_source = 1;
 	spend(s, src);
 }
@@ -267,7 +246,7 @@ void source_closed(struct weir_stack *s, const struct ends *e, bool v6)
 	struct source *src = find(t, &p);
 
 	if (--src->conns == 0)
-		idle_put(t, (uint32_t)(src - t->at));
+		TAILQ_INSERT_TAIL(&t->idle, src, idle);
 }
 
 void source_half_open(struct weir_stack *s, const struct ends *e, bool v6, int change)
@@ -310,7 +289,7 @@ int sources_create(struct weir_stack *s)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < buckets; i++)
 		t->buckets[i] = NONE;
-	t->idle = (struct list){NONE, NONE};
+	TAILQ_INIT(&t->idle);
 	t->mask4 = mask_of(96u + (c->prefix4 == 0 ? 32 : c->prefix4));
 	t->mask6 = mask_of(c->prefix6 == 0 ? 64 : c->prefix6);
 	t->step_ns = c->rate == 0 ? 0 : NS_PER_SEC / c->rate;
