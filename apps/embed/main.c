@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/*
- * weir-embed: a stack inside somebody else's program: an epoll loop, a TUN device, and an echo over
- * TCP at all addresses that the kernel routes to the device. No worker, no pipeline, no hugepages.
- */
+/* weir-embed: a stack in a foreign epoll loop, behind a TUN device (docs/guide/stack.md) */
 
+#include <err.h>
 #include <errno.h>
-#include <rte_eal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
-#include <time.h>
+#include <weir/clock.h>
+#include <weir/eal.h>
 #include <weir/socket.h>
 #include <weir/stack_fd.h>
 
@@ -23,12 +20,14 @@ struct peer {
 	struct rte_mbuf *held; /* received, and not taken back yet */
 };
 
-static uint64_t now_ns(void)
+static void welcome(struct weir_stack *s, weir_sock listener)
 {
-	struct timespec t;
+	struct peer *p;
+	weir_sock sock;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	while ((p = calloc(1, sizeof(*p))) != NULL && weir_accept(s, listener, p, &sock, NULL) == 0)
+		;
+	free(p); /* the one that nobody waited for */
 }
 
 static void echo(struct weir_stack *s, weir_sock sock, struct peer *p)
@@ -46,60 +45,47 @@ static void echo(struct weir_stack *s, weir_sock sock, struct peer *p)
 	free(p);
 }
 
-static void serve(struct weir_stack *s, const struct weir_event *e)
-{
-	struct peer *p;
-	weir_sock sock;
-
-	if (e->user != NULL) {
-		echo(s, e->sock, e->user);
-		return;
-	}
-	while ((p = calloc(1, sizeof(*p))) != NULL && weir_accept(s, e->sock, p, &sock, NULL) == 0)
-		;
-	free(p); /* the one that nobody waited for */
-}
-
 int main(int argc, char **argv)
 {
-	char words[][24] = {"embed",	      "--no-huge", "--no-shconf", "--no-pci",
-			    "--no-telemetry", "-m64",	   "-l0",	  "--log-level=error"};
-	char *eal[] = {words[0], words[1], words[2], words[3],
-		       words[4], words[5], words[6], words[7]};
 	struct weir_stack_fd tun = {.fd = argc == 2 ? weir_tun_open(argv[1]) : -EINVAL};
-	struct weir_stack_conf conf = {.sockets = 1,
-				       .socket_pkts = 1,
-				       .connections = 1000,
-				       .now_ns = now_ns(),
-				       .output = weir_stack_fd_output,
-				       .ctx = &tun};
+	struct weir_stack_conf conf = {.sockets = 1, .socket_pkts = 1, .connections = 1000};
 	const struct weir_endpoint at = {.port = PORT};
 	const int loop = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event ready = {.events = EPOLLIN};
 	struct weir_event events[BATCH];
 	struct weir_stack *s;
 	weir_sock listener;
-	uint64_t due_ns;
-	uint16_t n;
+	struct weir_why why;
 
 	if (argc != 2)
-		return fputs("usage: weir-embed TUN\n", stderr), 2;
-	if (tun.fd < 0 || epoll_ctl(loop, EPOLL_CTL_ADD, tun.fd, &ready) < 0)
-		return fprintf(stderr, "weir-embed: no %s: %s\n", argv[1], strerror(-tun.fd)), 1;
-	if (rte_eal_init(RTE_DIM(eal), eal) < 0)
-		return fputs("weir-embed: no EAL\n", stderr), 1;
-	conf.pool = tun.pool = weir_stack_pool("embed", 8191);
+		errx(2, "usage: weir-embed TUN");
+	if (tun.fd < 0)
+		errx(1, "no %s: %s", argv[1], strerror(-tun.fd));
+	if (epoll_ctl(loop, EPOLL_CTL_ADD, tun.fd, &ready) < 0)
+		err(1, "no epoll");
+	if (weir_eal_init(&(struct weir_eal_conf){.hugepages = WEIR_HUGEPAGES_NONE}, &why) < 0)
+		errx(1, "%s", why.text);
+	conf.pool = weir_stack_pool("embed", 8191);
+	conf.output = weir_stack_fd_output;
+	conf.ctx = &tun;
+	conf.now_ns = weir_clock_system_ns();
 	if (conf.pool == NULL || getrandom(&conf.secret, sizeof(conf.secret), 0) < 0)
-		return fputs("weir-embed: no memory\n", stderr), 1;
+		errx(1, "no memory");
 	if (weir_stack_create(&conf, &s) < 0 || weir_socket(s, WEIR_TCP, NULL, &listener) < 0 ||
 	    weir_bind(s, listener, &at) < 0 || weir_listen(s, listener, 128) < 0)
-		return fputs("weir-embed: no stack\n", stderr), 1;
+		errx(1, "no stack");
 	for (;;) {
-		while ((n = weir_stack_events(s, events, BATCH)) > 0)
-			for (uint16_t i = 0; i < n; i++)
-				serve(s, &events[i]);
-		due_ns = weir_stack_poll(s, now_ns());
-		if (epoll_wait(loop, &ready, 1, weir_stack_wait_ms(due_ns, now_ns())) > 0)
-			weir_stack_fd_input(s, &tun, BATCH, now_ns());
+		const uint64_t due_ns = weir_stack_poll(s, weir_clock_system_ns());
+		const uint16_t n = weir_stack_events(s, events, BATCH);
+		/* Who was served may have something to send: then the next round comes at once. */
+		const int wait_ms = weir_stack_wait_ms(n > 0 ? 0 : due_ns, weir_clock_system_ns());
+
+		for (uint16_t i = 0; i < n; i++)
+			if (events[i].user != NULL)
+				echo(s, events[i].sock, events[i].user);
+			else
+				welcome(s, events[i].sock);
+		if (epoll_wait(loop, &ready, 1, wait_ms) > 0)
+			weir_stack_fd_input(s, &tun, BATCH, weir_clock_system_ns());
 	}
 }

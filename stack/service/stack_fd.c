@@ -2,7 +2,7 @@
 
 /* A stack at a file descriptor; the only file of the stack that makes system calls. */
 
-#include <weir/stack_fd.h>
+#include "stack_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include <weir/meta.h>
+#include <weir/stack_fd.h>
 
 #define NS_IN_MS  UINT64_C(1000000)
 #define WAIT_MOST 60000u /* ms */
@@ -48,7 +49,7 @@ unsigned weir_stack_fd_input(struct weir_stack *s, struct weir_stack_fd *f, unsi
 	unsigned n;
 
 	for (n = 0; n < most; n++) {
-		struct rte_mbuf *m = rte_pktmbuf_alloc(f->pool);
+		struct rte_mbuf *m = rte_pktmbuf_alloc(s->conf.pool);
 		ssize_t bytes = -1;
 
 		if (m != NULL)

@@ -17,12 +17,11 @@
 
 /** Where packets come from and go to: weir_stack_conf.ctx of weir_stack_fd_output(). */
 struct weir_stack_fd {
-	int fd;			  /**< a TUN device, or what is like it; the caller's */
-	struct rte_mempool *pool; /**< buffers for what comes; borrowed */
-	uint64_t in_pkts;	  /**< given to the stack */
-	uint64_t refused_pkts;	  /**< of these, not taken: see weir_stack_parse(), or no socket */
-	uint64_t out_pkts;	  /**< written */
-	uint64_t lost_pkts; /**< not written: the descriptor had no room; TCP sends them again */
+	int fd;		       /**< a TUN device, or what is like it; the caller's */
+	uint64_t in_pkts;      /**< given to the stack */
+	uint64_t refused_pkts; /**< of these, not taken: see weir_stack_parse(), or no socket */
+	uint64_t out_pkts;     /**< written */
+	uint64_t lost_pkts;    /**< not written: the descriptor had no room; TCP sends them again */
 };
 
 /** Packet buffers of 2 KiB as a stack wants them. @return NULL: no memory, or no EAL. */
@@ -35,7 +34,8 @@ struct rte_mempool *weir_stack_pool(const char *name, uint32_t mbufs);
 WEIR_MUST_CHECK int weir_tun_open(const char *name);
 
 /**
- * Read packets and give them to a stack, @p most at most, so that others have their turn.
+ * Read packets into buffers of the stack's pool and give them to it, @p most at most, so that
+ * others have their turn.
  * @return how many were read.
  */
 unsigned weir_stack_fd_input(struct weir_stack *s, struct weir_stack_fd *f, unsigned most,
