@@ -62,9 +62,10 @@ def test_an_address_that_linux_has_is_not_used(linux: Line, tmp_path: Path) -> N
         for address in (WAN, WAN6):
             until(lambda: is_(net, address, "duplicate"), what=f"{address} to be a duplicate")
             assert state_of(net, address)["also_at"] == linux.left.mac
+            until(lambda: f"{address} is a dup" in net.app.log, what="the line of the log")
             (said,) = (line for line in net.app.log.splitlines() if f"{address} is a dup" in line)
             assert linux.left.mac in said and linux.wan.mac in said
-        assert net.app.metric("weir_address_duplicates_total") == 2
+        until(lambda: net.app.metric("weir_address_duplicates_total") == 2, what="both counted")
         who_has = packets.who_has(linux.left.mac, (LEFT, WAN))
         assert nothing_answers(net, who_has, ARP)
 

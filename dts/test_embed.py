@@ -43,7 +43,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Netns]:
 def connected(host: Netns, family: int) -> socket.socket:
     with host.inside():
         made = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET)
-    made.settimeout(10)
+    made.settimeout(30)
     made.connect((OURS[family][1], 7))
     return made
 

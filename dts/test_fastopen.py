@@ -273,7 +273,7 @@ def test_a_path_that_drops_such_syns_is_left_alone(proxy: Routed, backend: socke
     proxy.app.mark()
     try:
         assert not passes(proxy, backend)
-        assert rose(proxy, "fastopen_failures") == 1
+        until(lambda: rose(proxy, "fastopen_failures") == 1, what="the failure to be counted")
         assert not passes(proxy, backend)
         assert "packets 1 " in right.run("nft", "list", "table", "inet", "t").stdout
     finally:

@@ -2,6 +2,7 @@
 """weir-firewall: what rules let pass, and what they say to what they do not."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from weir.firewall import (
     rule,
 )
 from weir.router import LAN, LEFT, LEFT6, RIGHT, RIGHT6, WAN, WAN6, Config
+from weir.wait import until
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoRequest, IPv6
@@ -386,13 +388,15 @@ def test_a_limited_rule_matches_only_so_often(fw: Firewall) -> None:
 
     Steps: accept at most 6 at once and 1/s; send the first packets of 40 flows, then 20 more of an
     accepted flow.
-    Check: the first 6 pass and at most 2 more; the others meet the default; the flow is not limited.
+    Check: the first 6 pass and one more a second; the others meet the default; the flow is not limited.
     """
+    begun = time.monotonic()
     fw.policy([rule("few", proto="udp", limit={"rate": "1/s", "burst": 6})])
     sent = [udp(fw, sport=4000 + n) for n in range(40)]
     with fw.tg.capture(fw.line.right, 6) as seen:
         fw.tg.send(fw.line.left, sent)
-    assert sports(seen.packets)[:6] == list(range(4000, 4006)) and 6 <= len(seen) <= 8
+    most = 6 + time.monotonic() - begun
+    assert sports(seen.packets)[:6] == list(range(4000, 4006)) and 6 <= len(seen) <= most
     fw.app.expect_drops({"rule": 40 - len(seen)})
     assert len(fw.sent([sent[0]] * 20)) == 20
 
@@ -401,9 +405,10 @@ def test_a_limit_can_be_of_each_source(fw: Firewall) -> None:
     """One who asks too often does not disturb others; what is over can be the match, too.
 
     Steps: drop what is over 4 at once of each source, accept all; send 10 flows from each of 3.
-    Check: 4 of each pass, one more if a second went by; the others are dropped by the rule.
+    Check: 4 of each pass, one more for each second that went by; the others are dropped by the rule.
     """
     over = rule("over", "drop", limit={"rate": "1/s", "burst": 4, "per": "source", "over": True})
+    begun = time.monotonic()
     fw.policy([over, ALL])
     sources = ["198.51.100.1", "198.51.100.2", "198.51.100.3"]
     sent = [
@@ -412,7 +417,8 @@ def test_a_limit_can_be_of_each_source(fw: Firewall) -> None:
     with fw.tg.capture(fw.line.right, 12) as seen:
         fw.tg.send(fw.line.left, sent)
     by_source = [sum(p[IP].src == src for p in seen) for src in sources]
-    assert all(4 <= n <= 6 for n in by_source)
+    most = 4 + time.monotonic() - begun
+    assert all(4 <= n <= most for n in by_source)
     fw.app.expect_drops({"rule": 30 - len(seen)})
     assert fw.counted()["over"] == 30 - len(seen)
 
@@ -558,10 +564,15 @@ def test_judge_agrees_with_what_becomes_of_any_packet(fw: Firewall) -> None:
             passes.append(sport)
     assert 10 < len(passes) < 70 and len(expected) > 4
     assert sports(fw.sent(sent, want=len(passes))) == passes
-    counts = fw.counted()
     counting = {one["name"] for one in rules if one["action"] == "count"}
-    found = {name: counts[name] - before.get(name, 0) for name in counts if name not in counting}
-    assert {name: n for name, n in found.items() if n} == dict(expected)
+
+    def found() -> dict[str, int]:
+        counts = fw.counted()
+        grown = {n: counts[n] - before.get(n, 0) for n in counts if n not in counting}
+        return {name: n for name, n in grown.items() if n}
+
+    until(lambda: sum(found().values()) >= len(sent), what="each packet to be judged")
+    assert found() == dict(expected)
 
 
 def test_check_names_rules_that_can_never_match(fw: Firewall) -> None:

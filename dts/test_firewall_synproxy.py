@@ -12,6 +12,7 @@ import pytest
 from weir import packets, peers
 from weir.caps import Cap, requires
 from weir.firewall import (
+    WAIT_S,
     Firewall,
     connected,
     dialled,
@@ -85,7 +86,7 @@ def cookies(fw: Firewall) -> dict[str, int]:
 
 def fetched(fw: Firewall, address: str, port: int = 8080) -> bytes:
     name = f"[{address}]" if ":" in address else address
-    return peers.curl(fw.outside, f"http://{name}:{port}/file", timeout=10)
+    return peers.curl(fw.outside, f"http://{name}:{port}/file", timeout=30)
 
 
 @pytest.mark.parametrize("server", ["ip4", "ip6", "forward4", "forward6"])
@@ -288,7 +289,7 @@ def test_any_worker_knows_a_cookie(tmp_path: Path) -> None:
                 with dialled(two.outside, *((WAN, 82) if n % 2 else (RIGHT, 7100))) as client:
                     server, peer = listener.accept()
                     with server:
-                        server.settimeout(5)
+                        server.settimeout(WAIT_S)
                         assert passes(client, server) and peer[0] == LEFT
         assert {flow["worker"] for flow in two.flows()} == {0, 1}
         assert cookies(two) == {"sent": 16, "accepted": 16}

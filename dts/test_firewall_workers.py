@@ -14,6 +14,7 @@ from weir.firewall import (
     FAR6,
     NARROW,
     OUT,
+    WAIT_S,
     Conversation,
     Firewall,
     asked,
@@ -161,7 +162,7 @@ def test_path_mtu_is_found_over_workers(fw: Firewall, server: str) -> None:
             with dialled(fw.inside, server, 7700 + n) as client:
                 accepted, _ = listener.accept()
                 with accepted:
-                    accepted.settimeout(5)
+                    accepted.settimeout(WAIT_S)
                     sender = threading.Thread(target=client.sendall, args=(data,), daemon=True)
                     sender.start()
                     assert read_exactly(accepted, len(data)) == data

@@ -24,7 +24,9 @@ from weir.router import (
     routed,
 )
 from weir.lab import Line
+from weir.netns import Netns
 from weir.tg import TrafficGenerator
+from weir.wait import until
 
 from scapy.layers.inet import ICMP, IP, UDP, IPerror, UDPerror
 from scapy.layers.inet6 import (
@@ -293,8 +295,9 @@ def test_errors_are_limited_and_those_not_sent_are_counted(
     """
     config = {"neighbours": known(line), "limits": {"icmp_errors": "40pps"}}
     with routed(tmp_path, line, config) as net:
-        with tg.capture(line.left, count=200, timeout=1.0) as answers:
+        with tg.capture(line.left) as answers:
             tg.send(line.left, [udp(net, RIGHT, ttl=1)] * 200)
+            until(lambda: net.app.drops_since_start().get("ttl") == 200, what="all to be dropped")
         assert 2 <= len(answers) <= 100
         net.app.expect_drops({"ttl": 200, "error_limit": 200 - len(answers)})
         assert net.app.rose("weir_icmp_errors_sent_packets_total") == len(answers)
@@ -323,6 +326,14 @@ def test_a_file_comes_through_http_unchanged(hosts: Routed, tmp_path: Path, to: 
         assert peers.curl(hosts.line.left.netns, f"http://{to}:8080/file") == content
 
 
+def full_sockets(netns: Netns) -> int:
+    """Datagrams that a kernel dropped because their socket's buffer was full."""
+    four = netns.run("cat", "/proc/self/net/snmp").stdout
+    names, values = (x.split() for x in four.splitlines() if x.startswith("Udp:"))
+    six = dict(x.split() for x in netns.run("cat", "/proc/self/net/snmp6").stdout.splitlines())
+    return int(dict(zip(names, values))["RcvbufErrors"]) + int(six["Udp6RcvbufErrors"])
+
+
 @pytest.mark.parametrize("to", [RIGHT, RIGHT6])
 def test_iperf3_moves_bytes_over_tcp_and_udp(hosts: Routed, to: str) -> None:
     """Some of each, with UDP at a rate that loses nothing.
@@ -332,9 +343,12 @@ def test_iperf3_moves_bytes_over_tcp_and_udp(hosts: Routed, to: str) -> None:
     """
     right, left = hosts.line.right.netns, hosts.line.left.netns
     tcp = peers.iperf3(right, left, to)
+    before = full_sockets(right)
     udp_report = peers.iperf3(right, left, to, "--udp", "--bitrate", "20M", size="1M")
     assert tcp["sum_received"]["bytes"] > 1_000_000
-    assert udp_report["sum"]["packets"] > 300 and udp_report["sum"]["lost_packets"] == 0
+    lost_there = full_sockets(right) - before  # by an iperf3 that was slow to read
+    assert udp_report["sum"]["packets"] > 300
+    assert udp_report["sum"]["lost_packets"] == lost_there
 
 
 def test_each_hop_of_the_way_answers_as_traceroute_expects(hosts: Routed) -> None:

@@ -13,6 +13,7 @@ from weir.firewall import firewall_between_silent_ends
 from weir.lab import Lab, Line, Port
 from weir.router import LAN, LAN6, WAN, WAN6, Config, neighbour
 from weir.tg import TrafficGenerator
+from weir.wait import until
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
@@ -107,8 +108,12 @@ def _pass(line: Line, tg: TrafficGenerator, seed: int, want: Seen | None) -> See
         def ours(packet: Packet, of: dict[int, Packet] = sent) -> bool:
             return (IP in packet or IPv6 in packet) and _number(packet) in of
 
-        with tg.capture(b, due, ours, timeout=10, quiet=0.5) as seen:
+        near = line.wan if inwards else line.lan
+        before = near.counter("rx_packets")
+        with tg.capture(b, due, ours, quiet=0.5) as seen:
             tg.send(a, sent.values())
+            if want is None:
+                until(lambda: near.counter("rx_packets") - before >= COUNT, what="all to be judged")
         out |= {_number(packet): _about(packet) for packet in seen}
     return out
 

@@ -143,7 +143,7 @@ def test_a_lab_leaves_nothing_behind(tg: TrafficGenerator) -> None:
             process = ports[0].netns.popen("sleep", "3600")
             assert ports[0].netns.name in labs.names()
             raise ZeroDivisionError
-    assert process.wait(5) == -signal.SIGKILL
+    assert process.wait(20) == -signal.SIGKILL
     assert [name for name in labs.names() if name.startswith(f"{labs.PREFIX}{os.getpid()}-")] == []
 
 
@@ -174,7 +174,7 @@ def test_what_a_killed_run_left_is_removed_and_a_living_one_is_kept(lab: Lab) ->
         assert labs.remove_leftovers() == []
         assert theirs in labs.names()
         other.kill()
-        other.wait(5)
+        other.wait(20)
     until(
         lambda: not Path(f"/proc/{pid}").exists(), what="the end of the program in the killed lab"
     )
@@ -203,7 +203,7 @@ def test_ctrl_c_removes_the_lab(tmp_path: Path) -> None:
         name = next(line.split()[-1] for line in run.stdout if "-waits" in line)
         assert name in labs.names()
         run.terminate()
-        run.communicate(timeout=20)
+        run.communicate(timeout=40)
     assert run.returncode == pytest.ExitCode.INTERRUPTED
     assert name not in labs.names()
 

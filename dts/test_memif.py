@@ -85,7 +85,7 @@ class Joined:
     east: App
 
     def link_up(self) -> None:
-        until(lambda: self.west.is_ready() and self.east.is_ready(), what="the link")
+        until(lambda: self.west.is_ready() and self.east.is_ready(), timeout=20, what="the link")
 
     def mark(self) -> None:
         self.west.mark()
@@ -184,7 +184,7 @@ def test_each_packet_is_counted_once_at_each_port(
         body = bytes(before[UDP].payload)
         assert bytes(after[UDP].payload)[: len(body)] == body
     ways = ("west wan rx", "west link tx", "east link rx", "east lan tx")
-    assert net.crossed() == {way: 300 for way in ways}
+    until(lambda: net.crossed() == {way: 300 for way in ways}, what="300 at each port")
     net.west.expect_drops({})
     net.east.expect_drops({})
     assert net.west.stop() == 0
@@ -195,7 +195,8 @@ def test_a_killed_client_comes_back(hosts: Joined) -> None:
     """The server notices, says so, and takes the next one, while packets keep coming.
 
     Steps: kill -9 the client under a flow of UDP, three times; start it again.
-    Check: the server is not ready in between; ping gets through after.
+    Check: the server is not ready in between; ping gets through after, once the neighbours are found
+    again: until then the flow pushes it out of the queue of those who wait.
     """
     left, right = hosts.left.netns, hosts.right.netns
     flow = ("iperf3", "--udp", "--bitrate", "100M", "--time", "30", "--client", RIGHT)
@@ -206,6 +207,7 @@ def test_a_killed_client_comes_back(hosts: Joined) -> None:
             assert hosts.west.get("/ready") == (503, "port link is down\n")
             hosts.east.start()
             hosts.link_up()
+            until(lambda: peers.ping(left, RIGHT, count=1, wait=1).received == 1, 20, "a ping")
             assert peers.ping(left, RIGHT).received == 3
 
 

@@ -8,6 +8,7 @@ IPv6 is the same in 2001:db8:1::/64, 2001:db8:2::/64 and 2001:db8:f::/64.
 """
 
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ from weir.wait import until
 
 FAR, FAR6 = "203.0.113.2", "2001:db8:f::2"
 NARROW = 1280
+WAIT_S = 15
+"""How long a socket of ours waits for what must come."""
 
 _CLOSING = ("FIN_WAIT", "CLOSE_WAIT", "LAST_ACK")
 
@@ -125,7 +128,7 @@ class Firewall(Routed):
         batch = packets_ if isinstance(packets_, list) else [packets_]
         count = len(batch) if want is None else want
         quiet = 0.02 if count else 0.1
-        with self.tg.capture(b, count, is_ip, timeout=3, quiet=quiet) as seen:
+        with self.tg.capture(b, count, is_ip, timeout=10, quiet=quiet) as seen:
             self.tg.send(a, batch)
         return seen.packets
 
@@ -196,7 +199,7 @@ def listening(
     with netns.inside():
         made = socket.socket(_family(address), kind)
     with made:
-        made.settimeout(5)
+        made.settimeout(WAIT_S)
         if kind == socket.SOCK_STREAM:  # of UDP two could have the port then, and one of them starve
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((address, port))
@@ -214,7 +217,7 @@ def dialled(netns: Netns, address: str, port: int, source: str = "") -> socket.s
     with netns.inside():
         made = socket.socket(_family(address), socket.SOCK_STREAM)
     try:
-        made.settimeout(5)
+        made.settimeout(WAIT_S)
         if source:
             made.bind((source, 0))
         made.connect((address, port))
@@ -233,8 +236,14 @@ def connected(
         with dialled(client, address, port) as one:
             two, _ = listener.accept()
             with two:
-                two.settimeout(5)
+                two.settimeout(WAIT_S)
                 yield one, two
+
+
+def forsaken(*ends: socket.socket) -> None:
+    """They close by a RST, and send nothing again that was dropped."""
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def passes(a: socket.socket, b: socket.socket, data: bytes = b"hello") -> bool:
@@ -259,7 +268,7 @@ def seen_from(
         with dialled(client, address, port) as one:
             two, peer = listener.accept()
             with two:
-                two.settimeout(5)
+                two.settimeout(WAIT_S)
                 assert passes(one, two)
     return peer[0], peer[1]
 

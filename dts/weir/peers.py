@@ -47,7 +47,7 @@ def ping(
     count: int = 3,
     size: int = 56,
     dont_fragment: bool = False,
-    wait: float = 2,
+    wait: float = 5,
 ) -> Ping:
     """ping to its end, wait seconds for an answer. What was lost is in the result, not an error.
 
@@ -55,8 +55,10 @@ def ping(
     long one, and most requests in one burst, which is below what waits for a neighbour.
     """
     options = ["-M", "do"] if dont_fragment else []
+    burst = min(count, 12)
+    interval = "3" if count == burst else "0.25"
     done = netns.run(
-        "ping", "-n", "-c", str(count), "-l", str(min(count, 12)), "-i", "0.25", "-W", str(wait),
+        "ping", "-n", "-c", str(count), "-l", str(burst), "-i", interval, "-W", str(wait),
         "-s", str(size), *options, to, check=False, timeout=30 + count,
     )  # fmt: skip
     counts = re.search(r"(\d+) packets transmitted, (\d+) received", done.stdout)

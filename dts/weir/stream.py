@@ -65,6 +65,6 @@ def under_load(net: Routed, dst: str = RIGHT) -> Iterator[Stream]:
     with net.tg.capture(net.line.right) as seen:
         with stream:
             yield stream
-        seen.wait(stream.sent, timeout=5)
+        seen.wait(stream.sent, timeout=30)
     assert numbers(seen) == list(range(stream.sent))
     net.app.expect_drops({})

@@ -29,6 +29,7 @@ _PACKET_MR_PROMISC = 1
 _SO_RCVBUFFORCE = 33
 _RCVBUF_BYTES = 64 << 20
 _MTU_MAX = 65536
+_BUSY_S = 5.0  # how long a capture goes on where it never gets quiet
 
 # struct tpacket_auxdata of linux/if_packet.h: status, length, snapped, mac, net, VLAN tag and type.
 _AUXDATA = struct.Struct("=IIIHHHH")
@@ -128,8 +129,7 @@ class TrafficGenerator:
         sock = self._senders[port]
         batch = [packets] if isinstance(packets, (Packet, bytes)) else packets
         count = 0
-        for packet in batch:
-            frame = bytes(packet)
+        for frame in [bytes(packet) for packet in batch]:  # all are made before the first is sent
             until(lambda: _try_send(sock, frame), what=f"room to send at {port.name}")
             count += 1
         return count
@@ -140,7 +140,7 @@ class TrafficGenerator:
         port: Port,
         count: int = 0,
         match: Match | None = None,
-        timeout: float = 5.0,
+        timeout: float = 15.0,
         quiet: float = 0.1,
     ) -> Iterator[Capture]:
         """Capture what comes in at a port during the block and shortly after it.
@@ -152,11 +152,11 @@ class TrafficGenerator:
         try:
             yield seen
             seen.wait(count, timeout)
-            seen.settle(quiet, timeout)
+            seen.settle(quiet, min(timeout, _BUSY_S))
         finally:
             seen.close()
 
-    def ask(self, port: Port, packet: Packet, match: Match, timeout: float = 5.0) -> Packet | None:
+    def ask(self, port: Port, packet: Packet, match: Match, timeout: float = 15.0) -> Packet | None:
         """Send one packet, and return the first one that matches, None if none came in time."""
         with self.capture(port, 1, match, timeout, quiet=0.0) as seen:
             self.send(port, packet)
