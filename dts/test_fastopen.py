@@ -209,7 +209,7 @@ BACKEND = 8080
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routed]:
     config = {
         "runtime": {"workers": [0], "poll": "adaptive"},
-        "proxy": {"to": RIGHT, "to_port": BACKEND, "fastopen": True},
+        "proxy": {"to": RIGHT, "to_port": BACKEND, "fastopen": True, "connect": "3s"},
     }
     with between_kernels(tmp_path_factory.mktemp("proxy"), config, "weir-proxy") as made:
         yield made
@@ -278,3 +278,25 @@ def test_a_path_that_drops_such_syns_is_left_alone(proxy: Routed, backend: socke
         assert "packets 1 " in right.run("nft", "list", "table", "inet", "t").stdout
     finally:
         right.run("nft", "delete", "table", "inet", "t")
+
+
+def test_a_backend_that_is_gone_is_given_up(proxy: Routed, backend: socket.socket) -> None:
+    """proxy.connect, for a connection that is in use before its SYN is answered.
+
+    Steps: begin anew, without what is known of paths; let one client through for the cookie; drop all
+    that comes to the backend, and connect; let it pass again.
+    Check: that client is reset, because a connection timed out; the next one gets its answer.
+    """
+    right = proxy.line.right.netns
+    proxy.app.stop()
+    proxy.app.start()
+    passes(proxy, backend)
+    right.run("nft", "-f", "-", stdin="table inet t { chain c { type filter hook input priority 0; tcp dport 8080 drop; }; }")
+    proxy.app.mark()
+    try:
+        with fast(proxy, WAN) as near, pytest.raises(ConnectionResetError):
+            near.recv(1)
+        until(lambda: rose(proxy, "timed_out_connections") == 1, what="the count")
+    finally:
+        right.run("nft", "delete", "table", "inet", "t")
+    passes(proxy, backend)

@@ -50,8 +50,7 @@ static const struct weir_conf_key proxy_keys[] = {
 	{WEIR_CONF_KEY(struct proxy_section, fastopen), .type = WEIR_CONF_BOOL, .def = "false",
 	 .doc = "Bring a client's first bytes to the backend with the SYN (TCP fast open, RFC "
 		"7413), once it has given a cookie. The network may deliver a SYN twice, so only "
-		"for requests that are harmless twice. `connect` is not heeded then: TCP gives up. "
-		"Not with a name."},
+		"for requests that are harmless twice. Not with a name."},
 	{WEIR_CONF_KEY(struct proxy_section, ready), .type = WEIR_CONF_UINT, .def = "0",
 	 .max = CONNECTIONS_MOST, .live = true,
 	 .doc = "Connections to the backend that each worker makes in advance, so that a client "

@@ -101,13 +101,19 @@ static uint64_t die_at(const struct weir_conn_pool *p, uint64_t now_ns)
 			   : weir_deadline_after(now_ns, age_ns - (age_ns >> 11) * dice);
 }
 
+/* It is used before the server answers, so the limit of that stays with it. */
 static int choose_fastopen(struct weir_conn_pool *p, weir_sock sock)
 {
 	const int on = 1;
+	int rc;
 
-	return p->conf.fastopen ? weir_setsockopt(p->conf.stack, sock, IPPROTO_TCP,
-						  TCP_FASTOPEN_CONNECT, &on, sizeof(on))
-				: 0;
+	if (!p->conf.fastopen)
+		return 0;
+	rc = weir_sock_deadline(p->conf.stack, sock, WEIR_DEADLINE_CONNECT,
+				p->conf.limits.connect_ns);
+	return rc < 0 ? rc
+		      : weir_setsockopt(p->conf.stack, sock, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on,
+					sizeof(on));
 }
 
 int pool_begin(struct weir_conn_pool *p, struct pool_host *h, uint64_t now_ns)

@@ -336,6 +336,8 @@ static uint32_t send_segment(struct conn *c, struct work *w, struct rte_mbuf *da
 	if (g->flags & SEG_SYN) {
 		if (again) /* a middlebox may drop who asks: RFC 3168 section 6.1.1.1 */
 			c->flags &= ~CONN_ECN_ASKED;
+		else
+			count_of(c)->acked_tick = tick_of(s->now_ns);
 		send_syn(c, m, g->seq);
 		w->gives_cookie = false; /* once: what is sent again says less, as Linux's does */
 	} else {

@@ -110,7 +110,7 @@ struct conn_count {
 	uint32_t in_segs, out_segs, resent_segs;
 	uint32_t began_tick;	/* when, tick_of() */
 	uint32_t data_tick;	/* when bytes came last */
-	uint32_t acked_tick;	/* when bytes of ours were acknowledged last, or sent after rest */
+	uint32_t acked_tick;	/* when of ours was acknowledged last, or sent after rest */
 	uint32_t answered_tick; /* when something outside of the window was answered last */
 	uint16_t mss_most;	/* payload of a segment as the peer and TCP_MAXSEG have it */
 	uint8_t by_source;	/* its source knows of it (tcp_source.c) */

@@ -50,11 +50,18 @@ static uint64_t keepalive_at(const struct conn *c, const struct settings *set, u
 	return heard + set->keep_idle_s * S_NS + c->probes * (set->keep_interval_s * S_NS);
 }
 
+/* Something of ours is to be acknowledged, a SYN also; not one that waits for its data. */
+static bool waits_for_ack(const struct conn *c)
+{
+	const struct work *w = work_of(c);
+
+	return w != NULL && (w->flight.n > 0 || w->unsent.n > 0) && !syn_is_held(c);
+}
+
 /* RFC 5482, TCP_USER_TIMEOUT. */
 static uint64_t user_timeout_at(const struct conn *c, uint64_t now_ns)
 {
-	const struct work *w = work_of(c);
-	const uint64_t ns = w == NULL || (w->flight.n == 0 && w->unsent.n == 0) ? 0 : uto_ns(c);
+	const uint64_t ns = waits_for_ack(c) ? uto_ns(c) : 0;
 
 	return ns == 0 ? UINT64_MAX : ns_of_tick(count_of(c)->acked_tick, now_ns) + ns;
 }
@@ -62,12 +69,12 @@ static uint64_t user_timeout_at(const struct conn *c, uint64_t now_ns)
 static uint64_t deadline_at(const struct conn *c, const struct settings *set, uint64_t now_ns)
 {
 	const struct conn_count *n = count_of(c);
-	const struct work *w = work_of(c);
 	const uint64_t *ns = set->deadline_ns;
 	uint64_t at;
 
 	if (likely((set->user_timeout_ms | set->uto | ns[WEIR_DEADLINE_IDLE] |
-		    ns[WEIR_DEADLINE_READ] | ns[WEIR_DEADLINE_WRITE]) == 0))
+		    ns[WEIR_DEADLINE_READ] | ns[WEIR_DEADLINE_WRITE] | ns[WEIR_DEADLINE_CONNECT]) ==
+		   0))
 		return UINT64_MAX;
 	at = user_timeout_at(c, now_ns);
 
@@ -75,8 +82,10 @@ static uint64_t deadline_at(const struct conn *c, const struct settings *set, ui
 		at = RTE_MIN(at, ns_of_tick(c->heard_tick, now_ns) + ns[WEIR_DEADLINE_IDLE]);
 	if (ns[WEIR_DEADLINE_READ] != 0)
 		at = RTE_MIN(at, ns_of_tick(n->data_tick, now_ns) + ns[WEIR_DEADLINE_READ]);
-	if (ns[WEIR_DEADLINE_WRITE] != 0 && w != NULL && (w->flight.n > 0 || w->unsent.n > 0))
+	if (ns[WEIR_DEADLINE_WRITE] != 0 && waits_for_ack(c))
 		at = RTE_MIN(at, ns_of_tick(n->acked_tick, now_ns) + ns[WEIR_DEADLINE_WRITE]);
+	if (ns[WEIR_DEADLINE_CONNECT] != 0 && c->state == TCPS_SYN_SENT && waits_for_ack(c))
+		at = RTE_MIN(at, ns_of_tick(n->acked_tick, now_ns) + ns[WEIR_DEADLINE_CONNECT]);
 	return at;
 }
 

@@ -119,6 +119,7 @@ static const struct name names[] = {
 	NAME(WEIR_DEADLINE_READ),
 	NAME(WEIR_DEADLINE_WRITE),
 	NAME(WEIR_DEADLINE_IDLE),
+	NAME(WEIR_DEADLINE_CONNECT),
 };
 
 static const struct name errors[] = {

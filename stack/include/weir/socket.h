@@ -297,10 +297,11 @@ int weir_sock_watch(struct weir_stack *s, weir_sock sock, uint32_t mask, bool le
 
 /** What a connection may wait for. */
 enum weir_deadline {
-	WEIR_DEADLINE_READ,  /**< nothing was received for so long */
-	WEIR_DEADLINE_WRITE, /**< data waits to be acknowledged, and nothing was for so long */
-	WEIR_DEADLINE_IDLE,  /**< neither sent nor received */
-	WEIR_DEADLINES,	     /**< how many there are */
+	WEIR_DEADLINE_READ,    /**< nothing was received for so long */
+	WEIR_DEADLINE_WRITE,   /**< data waits to be acknowledged, and nothing was for so long */
+	WEIR_DEADLINE_IDLE,    /**< neither sent nor received */
+	WEIR_DEADLINE_CONNECT, /**< its SYN has left, and is not answered; with fast open, too */
+	WEIR_DEADLINES,	       /**< how many there are */
 };
 
 /**
