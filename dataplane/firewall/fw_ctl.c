@@ -36,6 +36,11 @@ uint32_t fw_now_s(const struct weir_run *run)
 	return (uint32_t)(weir_run_now_ns(run) / WEIR_NS_PER_S);
 }
 
+uint32_t fw_next_s(const struct weir_run *run)
+{
+	return fw_now_s(run) + 1;
+}
+
 const char *fw_zone_name(const struct weir_policy *p, uint8_t zone)
 {
 	return zone < p->n_zones ? p->zone[zone].name : "?";

@@ -16,6 +16,8 @@ struct weir_run;
 const struct weir_policy *fw_policy_now(const struct weir_run *run);
 /* The clock of the sets. */
 uint32_t fw_now_s(const struct weir_run *run);
+/* The second that begins next: what ends N seconds after it is there for N seconds at least. */
+uint32_t fw_next_s(const struct weir_run *run);
 /* "lan"; "?" for what is no zone. */
 const char *fw_zone_name(const struct weir_policy *p, uint8_t zone);
 /* "accept", "drop", ... */

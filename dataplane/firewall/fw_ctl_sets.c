@@ -77,7 +77,7 @@ static int list_entry(void *ctx, const struct weir_prefix *prefix, uint32_t unti
 		return 1;
 	j = json_pack("{s:s}", "prefix", weir_prefix_format(prefix, text));
 	if (until_s != WEIR_SET_FOREVER)
-		json_object_set_new(j, "left_s", json_integer(until_s - list->now_s));
+		json_object_set_new(j, "left_s", json_integer(until_s - list->now_s - 1));
 	return json_array_append_new(list->out, j);
 }
 
@@ -173,15 +173,17 @@ static int read_change(struct weir_run *run, const struct weir_ctl_request *rq, 
 	return rc == 0 ? parse_entries(entries, c, why) : rc;
 }
 
-static int add_entries(const struct change *c, uint32_t now_s, struct weir_why *why)
+static int add_entries(const struct change *c, const struct weir_run *run, struct weir_why *why)
 {
-	weir_set_expire(c->set, now_s); /* what has ended makes room */
+	const uint32_t next_s = fw_next_s(run);
+
+	weir_set_expire(c->set, fw_now_s(run)); /* what has ended makes room */
 	for (size_t i = 0; i < c->n; i++) {
 		const struct entry *e = &c->entry[i];
 		const uint32_t timeout_s = e->timeout_s == 0 ? (uint32_t)c->timeout_s
 							     : e->timeout_s;
 		const int rc = weir_set_add(c->set, &e->prefix,
-					    timeout_s == 0 ? WEIR_SET_FOREVER : now_s + timeout_s);
+					    timeout_s == 0 ? WEIR_SET_FOREVER : next_s + timeout_s);
 
 		if (rc < 0)
 			return weir_why(why, rc, "set %s is full: %zu of %zu were added", c->name,
@@ -199,7 +201,7 @@ int fw_ctl_set_add(void *ctx, const struct weir_ctl_request *rq, json_t **reply,
 
 	if (rc == 0) {
 		fw_push_before_set(run->fw, c.set);
-		rc = add_entries(&c, fw_now_s(run), why);
+		rc = add_entries(&c, run, why);
 	}
 	if (rc == 0)
 		*reply = json_pack("{s:I}", "added", (json_int_t)c.n);

@@ -5,6 +5,7 @@
  * that weirctl has added to it; any other is filled anew.
  */
 
+#include "fw_ctl_priv.h"
 #include "fw_priv.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <weir/clock.h>
 #include <weir/error.h>
 #include <weir/gen.h>
 
@@ -83,8 +83,7 @@ static int fill(struct fw_build *b, const struct weir_set_section *c, struct wei
 	}
 	if (c->file == NULL)
 		return 0;
-	rc = weir_set_load_file(set, c->file,
-				(uint32_t)(weir_run_now_ns(b->fw->run) / WEIR_NS_PER_S), &told);
+	rc = weir_set_load_file(set, c->file, fw_next_s(b->fw->run), &told);
 	if (rc < 0)
 		weir_conf_fail(why, b->file, c->at.line, "sets.%s.file: %s", c->name, told.text);
 	return rc;

@@ -94,6 +94,30 @@ static void test_an_entrys_own_timeout_comes_before_that_of_all(void)
 	toy_end();
 }
 
+static void test_an_entry_is_there_for_all_of_its_timeout(void)
+{
+	struct weir_addr addr;
+	struct weir_prefix at;
+	const struct weir_set *set;
+	struct fw_set *const *sets;
+	uint32_t before_s, after_s;
+	size_t n;
+
+	toy_begin(TEXT);
+	CU_ASSERT_EQUAL_FATAL(weir_addr_parse("1.1.1.1", 7, &addr), 0);
+	before_s = fw_now_s(&world.fw.run);
+	expect_number(fw_ctl_set_add,
+		      "{\"name\": \"s\", \"timeout_s\": 1, \"entries\": [\"1.1.1.1\"]}", "added",
+		      1);
+	after_s = fw_now_s(&world.fw.run);
+	sets = fw_sets(world.fw.run.fw, &n);
+	CU_ASSERT_EQUAL_FATAL(n, 1);
+	set = sets[0]->set;
+	CU_ASSERT_TRUE(weir_set_find(set, &addr, before_s + 1, &at)); /* perhaps for no time yet */
+	CU_ASSERT_FALSE(weir_set_find(set, &addr, after_s + 2, &at));
+	toy_end();
+}
+
 static void test_a_request_with_a_wrong_entry_changes_nothing(void)
 {
 	toy_begin(TEXT);
@@ -138,5 +162,6 @@ static void test_a_full_set_says_how_many_went_in(void)
 
 WEIR_TESTS("firewall/ctl_sets", TEST(entries_are_added_listed_and_taken_out),
 	   TEST(an_entrys_own_timeout_comes_before_that_of_all),
+	   TEST(an_entry_is_there_for_all_of_its_timeout),
 	   TEST(a_request_with_a_wrong_entry_changes_nothing),
 	   TEST(a_full_set_says_how_many_went_in))
