@@ -16,7 +16,7 @@ from weir.router import Routed, between_hosts, between_silent_ends
 from weir.sut import Sut
 from weir.tg import TrafficGenerator
 
-_LIMIT_S = 60
+_LIMIT_S = 120
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -144,7 +144,6 @@ def missed(fw: Firewall) -> int:
     return int(fw.app.metric("weir_port_rx_missed_packets_total"))
 
 
-@pytest.mark.limit(60)
 def test_a_hot_drop_rule_goes_into_the_driver_and_comes_back(fw: Firewall) -> None:
     """Its packets cost the workers nothing then, and not one is counted twice or lost.
 
@@ -158,11 +157,11 @@ def test_a_hot_drop_rule_goes_into_the_driver_and_comes_back(fw: Firewall) -> No
     udp = frames_to(fw, UDP(sport=1, dport=9999) / Raw(b"x" * 72), lambda n: f"8.8.{n % 250}.1")
     fw.app.reload(pushed(fw, [FLOOD, WEB]))
     with flooding(fw, udp) as flood:
-        until(lambda: in_driver(fw), timeout=10, what="the rule in the driver")
+        until(lambda: in_driver(fw), what="the rule in the driver")
         assert fetches(fw)
         fw.app.mark()
         there = state(fw)["packets"]
-        until(lambda: state(fw)["packets"] > there + 5000, timeout=10, what="drops in the driver")
+        until(lambda: state(fw)["packets"] > there + 5000, what="drops in the driver")
         assert fetches(fw)
         assert fw.app.drops_since_start() == {}
         assert fw.app.rose("weir_port_rx_packets_total") < 1000
@@ -173,7 +172,7 @@ def test_a_hot_drop_rule_goes_into_the_driver_and_comes_back(fw: Firewall) -> No
             lambda: fw.app.log.count("rule flood: back from the driver") == came_back + 1,
             what="the rule to come back",
         )
-        until(lambda: in_driver(fw), timeout=10, what="the rule in the driver once more")
+        until(lambda: in_driver(fw), what="the rule in the driver once more")
         assert fetches(fw)
         sent = flood.stop()
 
@@ -183,14 +182,13 @@ def test_a_hot_drop_rule_goes_into_the_driver_and_comes_back(fw: Firewall) -> No
     until(is_told_of, what="the counter to be what was sent")
     (row,) = [one for one in fw.app.ask("rules") if one["name"] == "flood"]
     assert row["driver_rules"] == 2 and row["idle_s"] < 5
-    until(lambda: not in_driver(fw), timeout=10, what="the cold rule to come back")
+    until(lambda: not in_driver(fw), what="the cold rule to come back")
     assert is_told_of()
     (row,) = [one for one in fw.app.ask("rules") if one["name"] == "flood"]
     assert "driver_rules" not in row and row["bytes"] == row["packets"] * 100
     assert fw.app.metric("weir_driver_rules") == 0
 
 
-@pytest.mark.limit(60)
 def test_a_hot_drop_rule_of_a_vlan_leaves_other_frames_of_the_port_alone(tmp_path: Path) -> None:
     """The same packets come with the VLAN's tag, with another tag, and with none.
 
@@ -212,9 +210,9 @@ def test_a_hot_drop_rule_of_a_vlan_leaves_other_frames_of_the_port_alone(tmp_pat
         tagged = frames_to(fw, plain, lambda n: f"8.8.{n % 250}.1", vlan=100)
         strange = frames_to(fw, plain, lambda n: f"8.8.{n % 250}.1", vlan=101)[:50]
         with flooding(fw, tagged) as flood:
-            until(lambda: in_driver(fw), timeout=10, what="the rule in the driver")
+            until(lambda: in_driver(fw), what="the rule in the driver")
             there = state(fw)["packets"]
-            until(lambda: state(fw)["packets"] > there + 1000, timeout=10, what="drops there")
+            until(lambda: state(fw)["packets"] > there + 1000, what="drops there")
             fw.app.mark()
             assert len(fw.sent(untagged)) == 50
             fw.sent(strange, want=0)
@@ -223,7 +221,6 @@ def test_a_hot_drop_rule_of_a_vlan_leaves_other_frames_of_the_port_alone(tmp_pat
         until(lambda: counted(fw) == sent - missed(fw), what="the counter to be what was sent")
 
 
-@pytest.mark.limit(60)
 def test_a_port_whose_driver_cannot_drop_keeps_its_hot_rules_and_says_so(tmp_path: Path) -> None:
     """af_packet knows no rules.
 
@@ -237,7 +234,7 @@ def test_a_port_whose_driver_cannot_drop_keeps_its_hot_rules_and_says_so(tmp_pat
         fw.app.reload(pushed(fw, [HERE]))
         udp = frames_to(fw, UDP(sport=1, dport=9999), lambda n: f"8.8.{n % 250}.1")
         with flooding(fw, udp) as flood:
-            until(lambda: "why" in state(fw), timeout=10, what="the reason")
+            until(lambda: "why" in state(fw), what="the reason")
             sent = flood.stop()
         assert "cannot drop by rules" in state(fw)["why"] and not in_driver(fw)
         until(lambda: counted(fw) == sent - missed(fw), what="the counter to be what was sent")
@@ -245,7 +242,6 @@ def test_a_port_whose_driver_cannot_drop_keeps_its_hot_rules_and_says_so(tmp_pat
         assert fw.app.log.count(told) == 1
 
 
-@pytest.mark.limit(60)
 def test_a_hot_rule_stays_with_the_workers_where_answers_may_match_it(fw: Firewall) -> None:
     """And it is said why.
 
@@ -258,11 +254,11 @@ def test_a_hot_rule_stays_with_the_workers_where_answers_may_match_it(fw: Firewa
     udp = frames_to(fw, UDP(sport=1, dport=9999), lambda n: f"8.8.{n % 250}.2")
     fw.app.reload(pushed(fw, [FLOOD, WEB, OUT]))
     with flooding(fw, udp) as flood:
-        until(lambda: "why" in state(fw), timeout=10, what="the reason")
+        until(lambda: "why" in state(fw), what="the reason")
         assert "rule out lets flows begin" in state(fw)["why"] and not in_driver(fw)
         assert "not left to the driver: rule out" in fw.app.log
         fw.app.reload(pushed(fw, [FLOOD, WEB]))
-        until(lambda: in_driver(fw), timeout=10, what="the rule in the driver")
+        until(lambda: in_driver(fw), what="the rule in the driver")
         sent = flood.stop()
     until(
         lambda: counted(fw) - before == sent - (missed(fw) - lost),
@@ -301,7 +297,6 @@ def test_a_prefix_that_floods_leaves_room_for_others(fw: Firewall) -> None:
     assert 20 <= len(let_in()) <= 20 * (ended - begun + 2)
 
 
-@pytest.mark.limit(90)
 def test_a_million_addresses_are_listed_and_dropped(tmp_path: Path) -> None:
     """One set, one lookup, seconds to load.
 

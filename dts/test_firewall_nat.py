@@ -274,7 +274,7 @@ def test_ip6_clients_reach_ip4_servers(fw: Firewall, tmp_path: Path, server: str
 def routers(fw: Firewall, to: str, ttl: int) -> list[str]:
     """Who tells ping that its hop limit ran out; ping prints what its kernel ties to its socket."""
     done = fw.inside.run(
-        "ping", "-n", "-c", "1", "-W", "5", "-t", str(ttl), to, check=False, timeout=10
+        "ping", "-n", "-c", "1", "-W", "5", "-t", str(ttl), to, check=False, timeout=20
     )
     return re.findall(r"From ([\da-f.:]+):? icmp_seq=1 Time (?:to live )?exceeded", done.stdout)
 

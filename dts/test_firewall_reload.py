@@ -428,7 +428,7 @@ def test_an_entry_with_a_timeout_goes_by_itself(fw: Firewall) -> None:
     assert not arrives(fw, "198.51.100.8", 7411)
     fw.app.ask("set_add", name="bad", entries=["198.51.100.8"], timeout_s=1)
     sport = iter(range(7412, 8412))
-    until(lambda: arrives(fw, "198.51.100.8", next(sport)), timeout=10, what="its end")
+    until(lambda: arrives(fw, "198.51.100.8", next(sport)), what="its end")
     assert [one["prefix"] for one in fw.app.ask("set_list", name="bad")] == ["192.0.2.1/32"]
 
 

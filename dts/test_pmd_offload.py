@@ -122,7 +122,7 @@ def test_a_kernel_takes_what_was_asked_to_be_finished(
         receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with receiver:
         receiver.bind((RIGHT, PORT))
-        receiver.settimeout(5)
+        receiver.settimeout(15)
         with summing(linked, tmp_path):
             tg.send(linked.left, bad)
             assert [len(receiver.recv(2000)) for _ in range(100)] == list(range(100, 200))

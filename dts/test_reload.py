@@ -100,7 +100,7 @@ def test_a_route_that_moves_under_load_moves_every_packet(fresh: Routed) -> None
         with stream:
             fresh.app.reload(config(fresh, routes=default_via(OTHER[0])))
             stream.goes_on()
-        seen.wait(stream.sent, timeout=5)
+        seen.wait(stream.sent, timeout=30)
     assert numbers(seen) == list(range(stream.sent))
     went = [p.dst for p in seen]
     change = went.index(OTHER[1])
@@ -178,8 +178,9 @@ def test_a_bad_configuration_changes_nothing(fresh: Routed, what: str) -> None:
             what="the refusal",
         )
     assert fresh.app.metric("weir_generation") == generation
-    log = fresh.app.log
-    assert log.count("reload refused, the old configuration stays") >= 2 and word in log
+    told = "reload refused, the old configuration stays"
+    until(lambda: fresh.app.log.count(told) >= 2, what="the lines of the log")
+    assert word in fresh.app.log
 
 
 def test_broken_yaml_is_refused_with_its_line(fresh: Routed) -> None:

@@ -22,6 +22,7 @@ from weir.router import (
     ports,
 )
 from weir.sut import Sut
+from weir.wait import until
 
 from scapy.layers.inet import UDP
 from scapy.layers.inet6 import (
@@ -79,6 +80,12 @@ def by_worker(net: Routed) -> Counter[str]:
     return routed
 
 
+def routed_since(net: Routed, before: Counter[str], count: int) -> Counter[str]:
+    """The same since before, once it is so many: what has come was not counted yet, perhaps."""
+    until(lambda: (by_worker(net) - before).total() >= count, what=f"{count} to be counted")
+    return by_worker(net) - before
+
+
 def there(net: Routed, n: int, six: bool = False) -> Packet:
     pair = (LEFT6, RIGHT6) if six else (LEFT, RIGHT)
     return packets.udp(net.inward, pair, sport=20_000 + n, dport=5000 + n % 7, size=40)
@@ -111,7 +118,7 @@ def test_all_flows_go_through_in_order_and_both_workers_have_some(
     for packet in seen:
         turns[packet[UDP].sport].append(bytes(packet[UDP].payload)[0])
     assert len(turns) == 100 and all(order == [0, 1, 2, 3] for order in turns.values())
-    routed = by_worker(layout) - before
+    routed = routed_since(layout, before, 400)
     assert routed.total() == 400 and min(routed["0"], routed["1"]) >= 80, routed
     assert layout.app.drops_since_start() == {}
 
@@ -132,7 +139,7 @@ def test_both_directions_of_a_flow_have_one_worker(layout: Routed, six: bool) ->
         with layout.tg.capture(layout.line.left, count=5, quiet=0.0) as came:
             layout.tg.send(layout.line.right, [back(layout, n, six)] * 5)
         assert (len(went), len(came)) == (5, 5)
-        routed = by_worker(layout) - before
+        routed = routed_since(layout, before, 10)
         assert list(routed.values()) == [10], f"flow {n}: {routed}"
         owners += routed
     assert set(owners) == {"0", "1"}
@@ -162,11 +169,13 @@ def test_what_one_worker_learns_of_a_neighbour_helps_the_other(hosts: Routed) ->
     with hosts.tg.capture(hosts.line.right, 60, lambda p: UDP in p) as seen:
         hosts.tg.send(hosts.line.left, flows)
     assert len({p[UDP].sport for p in seen}) == 60
-    known = [one for one in hosts.app.ctl("neighbours") if one["address"] == RIGHT]
-    assert {(one["worker"], one["mac"]) for one in known} == {
-        (0, hosts.line.right.mac),
-        (1, hosts.line.right.mac),
-    }
+
+    def known() -> set[tuple[int, str]]:
+        all_ = hosts.app.ctl("neighbours")
+        return {(one["worker"], one["mac"]) for one in all_ if one["address"] == RIGHT}
+
+    want = {(worker, hosts.line.right.mac) for worker in (0, 1)}
+    until(lambda: known() == want, what="both to list it")
 
 
 @HOSTS

@@ -79,7 +79,7 @@ def all_echo(socks: list[socket.socket], text: bytes) -> None:
     for fd in by_fd:
         poll.register(fd, select.EPOLLOUT)
     while want:
-        events = poll.poll(10)
+        events = poll.poll(30)
         assert events, f"{len(want)} connections get no answer"
         for fd, mask in events:
             if mask & select.EPOLLOUT:
@@ -116,13 +116,16 @@ def test_a_storm_of_short_connections_reuses_ports(httpd: Beyond, address: str) 
     """
     host = f"[{address}]" if ":" in address else address
     seconds = 60 if LONG else 1
-    done = httpd.far.run(
-        "wrk", "-t1", "-c32", f"-d{seconds}s", "-H", "Connection: close", f"http://{host}/health",
-        timeout=20 + seconds,
-    )  # fmt: skip
-    assert "Socket errors" not in done.stdout and "Non-2xx" not in done.stdout, done.stdout
-    served = re.search(r"(\d+) requests in", done.stdout)
-    assert served is not None and int(served[1]) > 1000, done.stdout
+    total = 0
+    while total <= 1000:  # in the first second, unless the machine stood still
+        done = httpd.far.run(
+            "wrk", "-t1", "-c32", f"-d{seconds}s", "--timeout", "20s", "-H", "Connection: close",
+            f"http://{host}/health", timeout=20 + seconds,
+        )  # fmt: skip
+        assert "Socket errors" not in done.stdout and "Non-2xx" not in done.stdout, done.stdout
+        served = re.search(r"(\d+) requests in", done.stdout)
+        assert served is not None, done.stdout
+        total += int(served[1])
     assert httpd.metric("tcp_time_wait_connections") <= 4096
     nothing_is_left(httpd)
 
@@ -140,7 +143,7 @@ def test_a_port_in_time_wait_takes_a_new_connection(httpd: Beyond, address: str)
         with httpd.far.inside():
             sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         with sock:
-            sock.settimeout(3)
+            sock.settimeout(20)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(("", 30000))
             sock.connect((address, 80))
@@ -237,8 +240,9 @@ def test_who_runs_out_of_memory_stays_manageable_and_recovers(
         for client in clients:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
             stack.enter_context(sending(client, size))
-        until(lambda: net.rose(counter) > 0, what="something to be short")
-        assert len(net.app.ctl("sockets", "proto", "tcp", "state", "ESTAB")) == n
+        until(lambda: net.rose(counter) > 0, 30, "something to be short")
+        which = ("sockets", "proto", "tcp", "state", "ESTAB")
+        until(lambda: len(net.app.ctl(*which)) == n, what="the last handshake")
         used = net.app.metric("weir_pool_used_mbufs")
         if short == "buffers":  # between the marks: short until a quarter is free, and never dry
             assert MBUFS * 3 / 4 < used < MBUFS * 31 / 32

@@ -95,7 +95,7 @@ def test_downloads_come_over_a_lossy_path(httpd: Beyond, percent: int) -> None:
     size = 16 * SIZES[percent] if LONG else SIZES[percent]
     block = b"".join(b"%04x" % n + b"0" * 59 + b"\n" for n in range(1024))
     with lossy(httpd.gate, percent):
-        body = peers.curl(httpd.far, f"http://{WAN}/bytes/{size}", timeout=500 if LONG else 20)
+        body = peers.curl(httpd.far, f"http://{WAN}/bytes/{size}", timeout=500 if LONG else 60)
     assert body == (block * (size // len(block) + 1))[:size]
 
 

@@ -12,6 +12,7 @@ from weir import peers
 from weir.caps import Cap, requires
 from weir.lab import Lab
 from weir.router import LEFT, LEFT6, WAN, WAN6, Config, Routed, give_addresses, routed
+from weir.wait import until
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 
@@ -42,7 +43,7 @@ def net(tmp_path: Path) -> Iterator[Routed]:
             yield made
 
 
-def connected(net: Routed, address: str, timeout: float = 5) -> socket.socket:
+def connected(net: Routed, address: str, timeout: float = 20) -> socket.socket:
     """A connection from an address of the left host."""
     with net.line.left.netns.inside():
         made = socket.socket()
@@ -78,13 +79,13 @@ def test_a_source_has_as_many_connections_as_it_may(net: Routed) -> None:
     """
     held = [connected(net, ANYBODY[0]) for _ in range(4)]
     assert is_silent(net, ANYBODY[0])
-    assert counted(net, "tcp_source_connections_total") > 0
+    until(lambda: counted(net, "tcp_source_connections_total") > 0, what="the fifth to be counted")
     held.append(connected(net, ANYBODY[1]))
     held.pop(0).close()
     held.append(connected(net, ANYBODY[0]))
     held += [connected(net, TRUSTED) for _ in range(10)]
     assert is_silent(net, DENIED)
-    assert counted(net, "tcp_source_denied_total") > 0
+    until(lambda: counted(net, "tcp_source_denied_total") > 0, what="the denied one to be counted")
     held.append(connected(net, "10.0.1.66"))
     for sock in held:
         sock.sendall(b"GET /health HTTP/1.1\r\nHost: w\r\n\r\n")
@@ -100,7 +101,7 @@ def test_no_more_sources_than_may_be_at_once(net: Routed) -> None:
     """
     held = [connected(net, address) for address in ANYBODY]
     assert is_silent(net, LEFT)
-    assert counted(net, "tcp_sources_full_total") > 0
+    until(lambda: counted(net, "tcp_sources_full_total") > 0, what="the fourth to be counted")
     held.pop().close()
     connected(net, LEFT).close()
     for sock in held:
@@ -115,9 +116,10 @@ def test_who_opens_too_many_in_a_second_is_blocked(net: Routed) -> None:
     Check: the first is blocked after its burst, the other is not; the block ends.
     """
     opened = 0
-    while not is_silent(net, ANYBODY[0]):
-        opened += 1
-        assert opened < 200
+    while counted(net, "tcp_source_blocks_total") == 0:
+        while not is_silent(net, ANYBODY[0]):
+            opened += 1
+            assert opened < 200
     assert opened > 6
     assert counted(net, "tcp_source_blocks_total") == 1
     connected(net, ANYBODY[1]).close()
@@ -136,8 +138,8 @@ def test_a_flood_of_one_source_is_answered_by_cookies(net: Routed) -> None:
     with peers.running(net.line.left.netns, *argv) as flood:
         assert peers.curl(net.line.left.netns, f"http://{WAN}/health")
         flood.wait(20)
+    until(lambda: counted(net, "tcp_source_challenged_total") >= 300, what="the challenges")
     assert counted(net, "tcp_half_open_connections") <= 16
-    assert counted(net, "tcp_source_challenged_total") >= 300
     assert peers.curl(net.line.left.netns, f"http://{WAN}/health")
     assert counted(net, "tcp_source_blocks_total") == 0
 

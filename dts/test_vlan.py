@@ -171,10 +171,10 @@ def test_a_vlan_is_asked_for_neighbours_with_its_tag(counted: Routed) -> None:
     mac, ip = "02:00:00:00:02:33", "10.200.0.33"
     with tg.capture(line.left, count=1) as asked:
         tg.send(line.right, packets.udp((line.right.mac, line.lan.mac), (RIGHT, ip)))
-    (question,) = asked
+    question = asked[0]  # after a second it asks again
     assert tags_of(question) == TAGS["200"]
     assert (question[ARP].psrc, question[ARP].pdst) == ("10.200.0.1", ip)
     arp = ARP(op="is-at", hwsrc=mac, psrc=ip, hwdst=line.wan.mac, pdst="10.200.0.1")
-    with tg.capture(line.left, count=1) as seen:
+    with tg.capture(line.left, count=1, match=lambda p: UDP in p) as seen:
         tg.send(line.left, tagged(Ether(src=mac, dst=line.wan.mac) / arp, [200]))
     assert [(p.dst, tags_of(p), p[IP].dst) for p in seen] == [(mac, TAGS["200"], ip)]

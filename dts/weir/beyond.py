@@ -179,7 +179,7 @@ def reordering(gate: Netns, one_of: int, what: str = "meta l4proto tcp") -> Iter
 
 
 def dialled(
-    netns: Netns, address: str, port: int = ECHO, timeout: float = 20.0, source: str = ""
+    netns: Netns, address: str, port: int = ECHO, timeout: float = 40.0, source: str = ""
 ) -> socket.socket:
     """A TCP connection from inside a namespace; the caller closes it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -239,7 +239,7 @@ def sending(sock: socket.socket, size: int) -> Iterator[None]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     yield
-    thread.join(10)
+    thread.join(30)
     assert not thread.is_alive() and not failed, f"not all was sent: {failed}"
 
 
@@ -255,6 +255,6 @@ def shown_by_ss(netns: Netns, sock: socket.socket) -> str:
     return netns.run("ss", "-Htinoa", f"sport = :{port}").stdout
 
 
-def nothing_is_left(net: Beyond, timeout: float = 10.0) -> None:
+def nothing_is_left(net: Beyond, timeout: float = 30.0) -> None:
     """All connections are gone, and no buffer is held by what was."""
     until(lambda: net.connections() == 0, timeout, "the end of all connections")

@@ -38,7 +38,7 @@ class Netns:
         return ["nsenter", f"--net={self.path}", "setpriv", "--pdeathsig", "KILL", *argv]
 
     def run(
-        self, *argv: str, check: bool = True, timeout: float = 30.0, stdin: str | None = None
+        self, *argv: str, check: bool = True, timeout: float = 60.0, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end. A failure raises AssertionError with all that it said."""
         done = subprocess.run(

@@ -15,7 +15,7 @@ from weir.wait import until
 
 
 @contextmanager
-def running(netns: Netns, *argv: str, grace: float = 5.0) -> Iterator[subprocess.Popen[str]]:
+def running(netns: Netns, *argv: str, grace: float = 20.0) -> Iterator[subprocess.Popen[str]]:
     """A program that runs during the block, and is ended after it."""
     process = netns.popen(*argv)
     try:
@@ -87,7 +87,7 @@ def http_server(netns: Netns, directory: Path, port: int = 8080) -> Iterator[Non
         yield
 
 
-def curl(netns: Netns, url: str, timeout: float = 20.0) -> bytes:
+def curl(netns: Netns, url: str, timeout: float = 40.0) -> bytes:
     """The body of a URL; any failure is an AssertionError."""
     done = subprocess.run(
         netns.command("curl", "-sSfg", "--max-time", str(timeout), url),
@@ -115,7 +115,7 @@ def iperf3(
             "--json",
             *options,
             check=False,
-            timeout=30,
+            timeout=60,
         )
     report = json.loads(done.stdout)
     assert "error" not in report, f"iperf3 to {to}: {report['error']}"
@@ -139,7 +139,7 @@ def testpmd(
             until(
                 lambda: process.poll() is not None
                 or "NIC statistics for port" in log.read_text(errors="replace"),
-                timeout=20,
+                timeout=40,
                 what="testpmd",
             )
             assert process.poll() is None, f"testpmd ended:\n{log.read_text(errors='replace')}"

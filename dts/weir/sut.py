@@ -102,7 +102,7 @@ class App:
     def start(
         self,
         args: tuple[str, ...] = (),
-        timeout: float = 20.0,
+        timeout: float = 40.0,
         ready: Callable[["App"], bool] | None = None,
         env: tuple[str, ...] = (),
     ) -> None:
@@ -118,7 +118,7 @@ class App:
         until(lambda: self._is_up(ready or App.is_ready), timeout, f"{self.name} to be ready")
         self._before = {} if ready else self.metrics()
 
-    def run(self, *args: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, timeout: float = 40.0) -> subprocess.CompletedProcess[str]:
         """Run it to its end, which is due soon; any status."""
         config = ("-c", str(self.config_file)) if self._has_config else ()
         return self.netns.run(program(self.name), *config, *args, check=False, timeout=timeout)
@@ -139,7 +139,7 @@ class App:
     def get(self, path: str) -> tuple[int, str]:
         """GET from the management address: status and body."""
         with self.netns.inside():
-            connection = http.client.HTTPConnection("127.0.0.1", self.HTTP_PORT, timeout=5)
+            connection = http.client.HTTPConnection("127.0.0.1", self.HTTP_PORT, timeout=15)
             try:
                 connection.request("GET", path)
                 response = connection.getresponse()
@@ -147,7 +147,7 @@ class App:
             finally:
                 connection.close()
 
-    def ctl(self, *command: str, timeout: float = 10.0) -> Any:
+    def ctl(self, *command: str, timeout: float = 30.0) -> Any:
         """What `weirctl --json COMMAND` answers."""
         answer = self.netns.run(
             program("weirctl"), "-s", str(self.socket), "--json", *command, timeout=timeout
@@ -163,7 +163,7 @@ class App:
     def ask(self, command: str, **args: Any) -> Any:
         """What the control socket answers to a command; a refusal is an AssertionError."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(10)
+            client.settimeout(30)
             client.connect(str(self.socket))
             client.sendall(json.dumps({"cmd": command, "args": args}).encode() + b"\n")
             answer = json.loads(client.makefile().readline())
@@ -203,7 +203,7 @@ class App:
         drops = self.since_start(DROPS, "reason")
         return {reason: n for reason, n in drops.items() if not reason.endswith("_done")}
 
-    def expect_drops(self, expected: dict[str, int], timeout: float = 5.0) -> None:
+    def expect_drops(self, expected: dict[str, int], timeout: float = 15.0) -> None:
         """These drops and no others, once the packets that are under way have arrived."""
         try:
             until(lambda: self.drops_since_start() == expected, timeout, "the drops")
@@ -221,12 +221,12 @@ class App:
         assert self._process is not None, f"{self.name} was not started"
         self._process.send_signal(number)
 
-    def wait(self, timeout: float = 10.0) -> int:
+    def wait(self, timeout: float = 30.0) -> int:
         """The exit status, which must come in time."""
         assert self._process is not None, f"{self.name} was not started"
         return self._process.wait(timeout)
 
-    def stop(self, timeout: float = 10.0) -> int:
+    def stop(self, timeout: float = 30.0) -> int:
         """SIGTERM: it drains and ends. Returns the exit status."""
         self.signal(signal.SIGTERM)
         return self.wait(timeout)
@@ -251,7 +251,7 @@ class Sut:
         config: dict[str, Any] | None,
         netns: Netns,
         args: tuple[str, ...] = (),
-        timeout: float = 20.0,
+        timeout: float = 40.0,
         ready: Callable[[App], bool] | None = None,
     ) -> App:
         """An app with a configuration (None: it takes none), ready for traffic. See App.start()."""

@@ -101,7 +101,7 @@ class Testpmd:
         """The end of what it said so far, for until_it_says()."""
         return self.log_file.stat().st_size
 
-    def until_it_says(self, pattern: str, since: int = 0, timeout: float = 10.0) -> re.Match[str]:
+    def until_it_says(self, pattern: str, since: int = 0, timeout: float = 30.0) -> re.Match[str]:
         """The first match; its end before that is an error."""
 
         def said() -> re.Match[str] | None:
@@ -121,10 +121,10 @@ class Testpmd:
         self._at += len(found[0].encode(errors="replace"))
         return found[1]
 
-    def wait_for_prompt(self, timeout: float = 30.0) -> None:
+    def wait_for_prompt(self, timeout: float = 60.0) -> None:
         self.greeting = self._answer(timeout)
 
-    def tell(self, line: str, timeout: float = 20.0) -> str:
+    def tell(self, line: str, timeout: float = 60.0) -> str:
         """Give a command, and return what it answered once there is a prompt again."""
         assert self._process.stdin is not None
         self._at = self.here()  # what packets made it say meanwhile is no answer
@@ -158,11 +158,12 @@ class Testpmd:
         assert found is not None, f"no {key} in:\n{text}"
         return found[1]
 
-    def received(self, count: int, since: int, timeout: float = 10.0) -> list[Received]:
+    def received(self, count: int, since: int, timeout: float = 30.0) -> list[Received]:
         """What came since a byte of the log, once count packets did; `set verbose 1` before."""
 
         def came() -> list[Received]:
-            return read_verbose(self.read(since))
+            text = self.read(since)  # its last line may be under way
+            return read_verbose(text[: text.rfind("\n") + 1])
 
         until(lambda: len(came()) >= count, timeout, f"{count} packets in testpmd's words")
         return came()

@@ -10,7 +10,7 @@ T = TypeVar("T")
 _STEP_S = 0.01
 
 
-def until(predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
+def until(predicate: Callable[[], T], timeout: float = 20.0, what: str = "") -> T:
     """The first true value of predicate(), asked every 10 ms.
 
     Raises TimeoutError, which names what was waited for and the last value, after timeout seconds.
