@@ -99,6 +99,23 @@ class App:
         assert self._process is not None, f"{self.name} was not started"
         return self._process.pid
 
+    def waits(self) -> str:
+        """How long each of its threads has had a processor, and has waited for one.
+
+        A worker that waits for seconds answers late, whatever it does: the machine is busy.
+        """
+        if self._process is None:
+            return ""
+        found = []
+        for task in Path(f"/proc/{self.pid}").glob("task/*"):
+            try:
+                ran, waited = (task / "schedstat").read_text().split()[:2]
+                name = (task / "comm").read_text().strip()
+            except OSError:
+                continue  # it has ended meanwhile
+            found.append(f"{name} ran {int(ran) / 1e9:.1f} s, waited {int(waited) / 1e9:.1f} s")
+        return "; ".join(found)
+
     def start(
         self,
         args: tuple[str, ...] = (),
@@ -272,5 +289,7 @@ class Sut:
             app.kill()
 
     def report(self) -> str:
-        """What the apps of this test logged, for the report of a failure."""
-        return "\n".join(f"--- {app.name}: {app.log_file}\n{app.log[-8000:]}" for app in self._apps)
+        """What the apps of this test logged, and whether they had to wait for a processor."""
+        return "\n".join(
+            f"--- {app.name}: {app.log_file}\n{app.log[-8000:]}{app.waits()}" for app in self._apps
+        )
