@@ -7,9 +7,11 @@ import pytest
 
 from weir import peers
 from weir.beyond import LONG, Beyond, beyond, dialled, digest_of, goes_round, lossy
-from weir.beyond import DISCARD, nothing_is_left, received, reordering, sending
+from weir.beyond import DISCARD, nftables, nothing_is_left, received, reordering, sending
 from weir.caps import Cap, requires
+from weir.netns import Netns
 from weir.router import WAN, WAN6
+from weir.wait import until
 
 pytestmark = requires(Cap.NETNS, Cap.AF_XDP, Cap.HUGEPAGES)
 
@@ -81,6 +83,29 @@ def test_uploads_arrive_over_a_lossy_path(net: Beyond, percent: int) -> None:
             assert received(sock)[0] == 0
     assert net.rose("tcp_in_bytes") == size
     assert net.rose("tcp_disordered_segments") > 0 or percent == 0
+
+
+def _of_kernel(netns: Netns, counter: str) -> int:
+    return int(netns.run("nstat", "-asz", counter).stdout.split()[-2])
+
+
+def test_linux_is_told_what_it_has_sent_again_for_nothing(net: Beyond) -> None:
+    """Duplicates from long below the window (RFC 2883): what Linux's recovery is undone by.
+
+    Steps: send five segments whose acknowledgements the gate drops, until Linux has run into a
+    timeout; let them pass.
+    Check: Linux sends the first one again, and is told by a DSACK that we had it.
+    """
+    with dialled(net.far, WAN, DISCARD) as sock:
+        timeouts = _of_kernel(net.far, "TcpExtTCPTimeouts")
+        with nftables(net.gate, "forward priority 0", f"tcp sport {DISCARD} counter drop"):
+            sock.sendall(bytes(5 * 1448))
+            until(
+                lambda: _of_kernel(net.far, "TcpExtTCPTimeouts") > timeouts, 5, "a timeout of Linux"
+            )
+            told = _of_kernel(net.far, "TcpExtTCPDSACKRecv")
+        until(lambda: _of_kernel(net.far, "TcpExtTCPDSACKRecv") > told, 5, "a DSACK")
+    nothing_is_left(net)
 
 
 @pytest.mark.long

@@ -13,18 +13,10 @@
 #include <netinet/in.h>
 
 #define PAWS_TICKS   (24u * 86400 * TICKS_S) /* RFC 7323 section 5.5 */
-#define QUICK_SEGS   16			     /* acknowledged at once, so that the peer may grow */
 #define CHALLENGES_S 512
 
 /* What goes on after a step. */
 enum step { GO_ON, DONE };
-
-/* An ACK leaves with the next poll, unless a segment with bytes does. */
-static void ack_now(struct conn *c)
-{
-	c->flags |= CONN_ACK_NOW;
-	conn_dirty(c);
-}
 
 /*
  * RFC 5961 section 7: no more than so many a second, for all connections; how many cannot be
@@ -245,6 +237,7 @@ static void trim(struct conn *c, struct segment *g)
 static void answer_unwanted(struct conn *c, const struct segment *g)
 {
 	struct conn_count *n = count_of(c);
+	struct work *w = work_of(c);
 	const uint32_t tick = tick_of(c->stack->now_ns);
 
 	if (g->flags & TCP_RST)
@@ -256,6 +249,8 @@ static void answer_unwanted(struct conn *c, const struct segment *g)
 	if (g->bytes == 0 && tick - n->answered_tick < TICKS_S / 2)
 		return;
 	n->answered_tick = tick;
+	if (w != NULL && rcv_again(c, w, g))
+		ack_lost(w);
 	ack_now(c);
 }
 
@@ -423,33 +418,10 @@ static void note_marks(struct conn *c, const struct segment *g)
 		c->flags |= CONN_ECE_DUE;
 }
 
-/* RFC 9293 section 3.8.6.3, RFC 5681 section 4.2: every second full segment, and after a while. */
-static void plan_ack(struct conn *c, struct work *w, enum rcv_what what, bool had_holes)
-{
-	struct weir_stack *s = c->stack;
-
-	if (what != RCV_IN_ORDER || had_holes || c->flags & (CONN_QUICKACK | CONN_FIN_IN) ||
-	    count_of(c)->in_segs <= QUICK_SEGS || c->rcv_nxt - c->rcv_acked > c->mss_in) {
-		ack_now(c);
-		return;
-	}
-	if (w->ack_at_ns == 0) {
-		w->ack_at_ns = s->now_ns + DELAYED_ACK_NS;
-		conn_arm_at(c, w->ack_at_ns);
-	}
-}
-
 /* Who has closed takes no more: RFC 9293 section 3.6.1, RFC 2525 section 2.17. */
 static bool is_deaf(const struct conn *c, const struct segment *g)
 {
 	return (c->flags & CONN_ORPHAN) && g->bytes > 0 && seq_lt(c->rcv_nxt, g->seq + g->bytes);
-}
-
-/* What was merged counts as it was sent: by us, or before us (by a port, or a peer's) by its size.
- */
-static uint32_t segs_in(const struct conn *c, const struct segment *g)
-{
-	return g->each_bytes <= c->mss_in ? g->segs : packets_of(g->bytes, c->mss_in);
 }
 
 static enum step take_text(struct conn *c, struct segment *g)
@@ -459,7 +431,6 @@ static enum step take_text(struct conn *c, struct segment *g)
 	uint32_t bytes;
 	struct work *w;
 	enum rcv_what what;
-	bool had_holes;
 
 	if (g->bytes == 0 && !(g->flags & TCP_FIN)) {
 		if (seq_lt(g->seq, c->rcv_nxt)) /* a probe of life (section 3.8.4) */
@@ -481,11 +452,10 @@ static enum step take_text(struct conn *c, struct segment *g)
 		ack_now(c);
 		return DONE;
 	}
+	ack_before(c, w, g);
 	note_marks(c, g);
-	count_of(c)->in_segs += segs_in(c, g);
-	had_holes = w->early.n > 0;
 	what = rcv_take(s, c, w, g);
-	plan_ack(c, w, what, had_holes);
+	ack_after(c, w, g, what);
 	if (c->rcv_nxt == before)
 		return GO_ON;
 	bytes = c->rcv_nxt - before - !!(c->flags & CONN_FIN_IN);

@@ -192,16 +192,16 @@ uint32_t conn_window(const struct conn *c)
 	return RTE_MAX(room, offered); /* what was offered is not taken back */
 }
 
-/* As the header says it; what it says is what may come. */
-static uint16_t offer(struct conn *c)
+/* As the header says it, of who acknowledges @ack; what it says is what may come. */
+static uint16_t offer(struct conn *c, uint32_t ack)
 {
 	const uint32_t most = (uint32_t)UINT16_MAX << c->scale_in;
-	const uint32_t room = RTE_MIN(conn_window(c), most);
+	const uint32_t room = RTE_MIN(c->rcv_nxt - ack + conn_window(c), most);
 	/* What was offered may be no multiple of the scale: rounded up, it is not taken back. */
-	const uint32_t up = seq_lt(c->rcv_nxt + (room >> c->scale_in << c->scale_in), c->rcv_adv);
+	const uint32_t up = seq_lt(ack + (room >> c->scale_in << c->scale_in), c->rcv_adv);
 	const uint32_t wnd = RTE_MIN((room >> c->scale_in) + up, (uint32_t)UINT16_MAX);
 
-	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (wnd << c->scale_in));
+	c->rcv_adv = seq_max(c->rcv_adv, ack + (wnd << c->scale_in));
 	return (uint16_t)wnd;
 }
 
@@ -249,9 +249,9 @@ struct tcp_opts syn_opts(struct weir_stack *s, const struct conn *c)
 /* ---- a connection's segments ---- */
 
 /* An ACK has left. */
-static void acknowledged(struct conn *c, struct work *w)
+static void acknowledged(struct conn *c, struct work *w, uint32_t ack)
 {
-	c->rcv_acked = c->rcv_nxt;
+	c->rcv_acked = ack;
 	c->flags &= ~CONN_ACK_NOW;
 	if (w != NULL)
 		w->ack_at_ns = 0;
@@ -262,7 +262,8 @@ static uint8_t mark_flags(struct conn *c)
 	return c->flags & CONN_ECE_DUE ? TCP_ECE : 0;
 }
 
-bool conn_send_bare(struct conn *c, uint32_t seq, uint8_t flags)
+/* A segment without bytes that acknowledges what is below @ack. */
+static bool send_bare(struct conn *c, uint32_t seq, uint32_t ack, uint8_t flags)
 {
 	struct work *w = work_of(c);
 	struct rte_mbuf *m = new_packet(c->stack);
@@ -272,13 +273,18 @@ bool conn_send_bare(struct conn *c, uint32_t seq, uint8_t flags)
 		return false;
 	emit(c->stack, &c->ends, c->flags & CONN_V6, m,
 	     &(struct head){.seq = seq,
-			    .ack = c->rcv_nxt,
-			    .wnd = flags & TCP_RST ? 0 : offer(c),
+			    .ack = ack,
+			    .wnd = flags & TCP_RST ? 0 : offer(c, ack),
 			    .flags = flags | (flags & TCP_RST ? 0 : mark_flags(c)),
 			    .tos = settings_of(c)->tos},
 	     &opts);
-	acknowledged(c, w);
+	acknowledged(c, w, ack);
 	return true;
+}
+
+bool conn_send_bare(struct conn *c, uint32_t seq, uint8_t flags)
+{
+	return send_bare(c, seq, c->rcv_nxt, flags);
 }
 
 static void send_syn(struct conn *c, struct rte_mbuf *m, uint32_t seq)
@@ -297,7 +303,7 @@ static void send_syn(struct conn *c, struct rte_mbuf *m, uint32_t seq)
 			    .tos = settings_of(c)->tos},
 	     &opts);
 	if (answers)
-		acknowledged(c, work_of(c));
+		acknowledged(c, work_of(c), c->rcv_nxt);
 }
 
 static void count_sent(struct conn *c, const struct rte_mbuf *data, uint32_t packets, bool again)
@@ -350,9 +356,9 @@ static uint32_t send_segment(struct conn *c, struct work *w, struct rte_mbuf *da
 				h.flags |= TCP_CWR;
 			c->flags &= ~CONN_CWR_DUE;
 		}
-		h.wnd = offer(c);
+		h.wnd = offer(c, c->rcv_nxt);
 		emit(s, &c->ends, c->flags & CONN_V6, m, &h, &opts);
-		acknowledged(c, w);
+		acknowledged(c, w, c->rcv_nxt);
 	}
 	count_sent(c, with != NULL ? with : data, packets, again);
 	w->sent_ns = s->now_ns;
@@ -627,6 +633,11 @@ static uint32_t ack_seq(const struct conn *c)
 	return c->state >= TCPS_ESTABLISHED && seq_lt(edge, c->snd_nxt) ? edge : c->snd_nxt;
 }
 
+bool conn_acknowledge(struct conn *c, uint32_t ack)
+{
+	return send_bare(c, ack_seq(c), ack, TCP_ACK);
+}
+
 /* One SYN was all that was on its way, and what it has told is in struct conn: rest begins now. */
 static void rest_after_syn(struct conn *c)
 {
@@ -648,7 +659,7 @@ void conn_output(struct conn *c)
 	if (w != NULL && (w->flight.n > 0 || w->unsent.n > 0))
 		send_queued(c, w);
 	if (c->flags & CONN_ACK_NOW && c->state >= TCPS_SYN_RECEIVED) {
-		if (conn_send_bare(c, ack_seq(c), TCP_ACK))
+		if (conn_acknowledge(c, c->rcv_nxt))
 			rest_after_syn(c);
 		else
 			conn_dirty(c);

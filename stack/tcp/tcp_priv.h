@@ -208,6 +208,9 @@ enum rcv_what {
  */
 enum rcv_what rcv_take(struct weir_stack *s, struct conn *c, struct work *w, struct segment *seg);
 
+/* What of a segment is below RCV.NXT becomes a DSACK. @return whether any is. */
+bool rcv_again(const struct conn *c, struct work *w, const struct segment *seg);
+
 /* The oldest packet that is ready, the caller's from now on; NULL: none. */
 struct rte_mbuf *rcv_pop(struct weir_stack *s, struct work *w);
 /* The oldest bytes, by copying. @return how many. */
@@ -551,12 +554,25 @@ void conn_fire(struct weir_timer *t, uint64_t now_ns);
 /* Half-open ones and TIME-WAIT. @return when the next is due. */
 uint64_t small_run(struct weir_stack *s);
 
+/* ---- tcp_ack.c: when what has come is acknowledged ---- */
+
+/* An ACK leaves with the next poll, unless a segment with bytes does. */
+void ack_now(struct conn *c);
+/* Something is missing, or came twice: some segments are acknowledged at once. */
+void ack_lost(struct work *w);
+/* @g is about to be taken: what is due before it has an ACK of its own while something is lost. */
+void ack_before(struct conn *c, const struct work *w, const struct segment *g);
+/* It was taken. Counts it in conn_count.in_segs. */
+void ack_after(struct conn *c, struct work *w, const struct segment *g, enum rcv_what what);
+
 /* ---- tcp_output.c ---- */
 
 /* Send what may be sent now: what is lost, what is new, an ACK. */
 void conn_output(struct conn *c);
 /* One segment without bytes: ACK, a probe of the window or of life. False: no buffer. */
 bool conn_send_bare(struct conn *c, uint32_t seq, uint8_t flags);
+/* An ACK at once, of what is below @ack: of all, or of a part of what has come. */
+bool conn_acknowledge(struct conn *c, uint32_t ack);
 /* One without a connection. */
 void tcp_reply(struct weir_stack *s, const struct ends *e, bool v6, uint32_t seq, uint32_t ack,
 	       uint8_t flags, uint16_t wnd, const struct tcp_opts *opts);

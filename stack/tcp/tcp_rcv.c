@@ -427,16 +427,24 @@ nothing:
 	return RCV_NOTHING;
 }
 
+bool rcv_again(const struct conn *c, struct work *w, const struct segment *seg)
+{
+	const uint32_t end = seg->seq + seg->bytes + !!(seg->flags & TCP_FIN);
+
+	if (seg->seq == end || !seq_lt(seg->seq, c->rcv_nxt))
+		return false;
+	note_duplicate(w, seg->seq, seq_lt(end, c->rcv_nxt) ? end : c->rcv_nxt);
+	return true;
+}
+
 enum rcv_what rcv_take(struct weir_stack *s, struct conn *c, struct work *w, struct segment *seg)
 {
 	const uint16_t fin = seg->flags & TCP_FIN ? SEG_FIN : 0;
 	const uint32_t end = seg->seq + seg->bytes + (fin != 0);
-	const bool is_below = seq_lt(seg->seq, c->rcv_nxt);
+	const bool is_below = rcv_again(c, w, seg);
 	struct rte_mbuf *m = seg->m;
 
 	seg->m = NULL;
-	if (is_below)
-		note_duplicate(w, seg->seq, seq_lt(end, c->rcv_nxt) ? end : c->rcv_nxt);
 	if (seq_le(end, c->rcv_nxt) || seg->seq == end || c->flags & CONN_FIN_IN) {
 		rte_pktmbuf_free(m);
 		return RCV_NOTHING;

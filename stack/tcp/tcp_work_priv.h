@@ -96,6 +96,7 @@ struct work {
 	bool gives_cookie;	 /* with the SYN-ACK: what the peer has shown is an old one */
 	struct seq_range dsack;	 /* to be told once; from == to: none */
 	weir_sock fast_listener; /* counts it as pending; WEIR_NO_SOCK: none does */
+	uint32_t quick_segs;	 /* so many more are acknowledged at once: something was lost */
 	struct mtu_search mtu;
 
 	struct loss loss __rte_cache_aligned;
