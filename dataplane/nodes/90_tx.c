@@ -40,7 +40,8 @@ static struct rte_mbuf *in_one_piece(struct weir_shard *s, struct rte_mbuf *m)
 		memcpy(rte_pktmbuf_append(copy, seg->data_len), rte_pktmbuf_mtod(seg, const void *),
 		       seg->data_len);
 	*weir_meta(copy) = *weir_meta(m);
-	copy->ol_flags |= m->ol_flags & WEIR_OFFLOAD_TX; /* checksums are still to be made */
+	/* checksums are still to be made */
+	copy->ol_flags |= m->ol_flags & (WEIR_OFFLOAD_TX | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
 	copy->tx_offload = m->tx_offload;
 	weir_count(&s->counters.tx_copied, 1);
 	rte_pktmbuf_free(m);

@@ -191,11 +191,13 @@ static void test_a_checksum_that_was_asked_for_is_made(void)
 static void test_a_copied_chain_keeps_what_was_asked_for_it(void)
 {
 	struct rte_mbuf *m = frame(0, 50), *tail = frame(0, 14);
+	const struct rte_ipv4_hdr *ip;
 	uint8_t verdict;
 
 	set_up(1, 0);
 	memset(rte_pktmbuf_mtod_offset(m, void *, 14), 0, 36);
 	*rte_pktmbuf_mtod_offset(m, uint8_t *, 14) = 0x45;
+	*rte_pktmbuf_mtod_offset(m, uint8_t *, 17) = 50;
 	*rte_pktmbuf_mtod_offset(m, uint8_t *, 23) = 17;
 	m->buf_len = (uint16_t)(m->data_off + m->data_len);
 	CU_ASSERT_EQUAL(rte_pktmbuf_chain(m, tail), 0);
@@ -203,6 +205,9 @@ static void test_a_copied_chain_keeps_what_was_asked_for_it(void)
 	judge(&m, &verdict, 1);
 	CU_ASSERT_EQUAL(shard.counters.tx_copied, 1);
 	CU_ASSERT_EQUAL(shard.counters.csum_software, 2);
+	ip = rte_pktmbuf_mtod_offset(taken[0][0], const struct rte_ipv4_hdr *, 14);
+	CU_ASSERT_EQUAL(rte_ipv4_cksum(ip), 0);
+	CU_ASSERT_EQUAL(rte_ipv4_udptcp_cksum_verify(ip, ip + 1), 0);
 	tear_down(&m, &verdict, 1);
 }
 
