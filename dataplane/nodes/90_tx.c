@@ -56,10 +56,16 @@ static uint32_t frame_bytes(const struct rte_mbuf *m)
 	return (uint32_t)(m->l2_len + m->l3_len + m->l4_len) + m->tso_segsz;
 }
 
+static inline bool asks(const struct rte_mbuf *m)
+{
+	return m->ol_flags & (WEIR_OFFLOAD_TX | RTE_MBUF_F_TX_TCP_SEG);
+}
+
 /* What an odd frame needs before its port can take it; DROP if it cannot be sent at all. */
-static __rte_noinline enum weir_drop fit(struct weir_shard *s, const struct weir_port *p,
+static __rte_noinline enum weir_drop fit(struct weir_shard *s, const struct weir_queue *q,
 					 struct rte_mbuf **pkt)
 {
+	struct weir_port *p = q->port;
 	struct rte_mbuf *m = *pkt;
 
 	if (frame_bytes(m) > (uint32_t)p->mtu + L2_MAX)
@@ -72,13 +78,14 @@ static __rte_noinline enum weir_drop fit(struct weir_shard *s, const struct weir
 	}
 	if (m->ol_flags & WEIR_OFFLOAD_TX)
 		weir_count(&s->counters.csum_software, weir_offload_finish(m, p->caps));
+	if (asks(m) && p->prepare != NULL && p->prepare(p, q->queue, pkt, 1) == 0)
+		return WEIR_DROP_TX_REFUSED;
 	return WEIR_DROP_NONE;
 }
 
 static inline bool odd(const struct rte_mbuf *m, const struct weir_port *p)
 {
-	return m->nb_segs > 1 || (m->ol_flags & (WEIR_OFFLOAD_TX | RTE_MBUF_F_TX_TCP_SEG)) ||
-	       m->pkt_len > p->mtu;
+	return m->nb_segs > 1 || asks(m) || m->pkt_len > p->mtu;
 }
 
 /* Give frames to the worker that has a queue where we have none. */
@@ -115,7 +122,7 @@ static __rte_noinline void send_pieces(struct weir_shard *s, const struct weir_q
 	rte_pktmbuf_free(m);
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *p = piece[i];
-		const enum weir_drop why = fit(s, q->port, &p);
+		const enum weir_drop why = fit(s, q, &p);
 
 		if (why != WEIR_DROP_NONE)
 			weir_drop(s, p, why);
@@ -165,7 +172,7 @@ static void send_to_one(struct weir_shard *s, struct rte_mbuf **pkts, uint8_t *v
 				send_pieces(s, q, m);
 				continue;
 			}
-			why = fit(s, q->port, &m);
+			why = fit(s, q, &m);
 		}
 		if (unlikely(why != WEIR_DROP_NONE))
 			weir_drop(s, m, why);

@@ -25,6 +25,12 @@ uint16_t port_eth_tx(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts
 	return rte_eth_tx_burst(p->dpdk_id, queue, pkts, n);
 }
 
+/* virtio, for one, has the length in the pseudo header's sum of what it cuts; mbuf has not. */
+uint16_t port_eth_prepare(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	return rte_eth_tx_prepare(p->dpdk_id, queue, pkts, n);
+}
+
 static int stats(struct weir_port *p, struct weir_port_stats *out)
 {
 	struct rte_eth_stats s;

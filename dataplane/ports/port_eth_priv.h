@@ -58,6 +58,7 @@ static inline struct port_eth *port_eth(struct weir_port *p)
 extern const struct weir_port_ops port_eth_ops;
 uint16_t port_eth_rx(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 uint16_t port_eth_tx(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+uint16_t port_eth_prepare(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 
 /* port_eth_probe.c */
 

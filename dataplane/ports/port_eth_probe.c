@@ -161,6 +161,7 @@ static struct port_eth *allocate(const struct weir_port_conf *conf, uint16_t id)
 	e->port = (struct weir_port){
 		.rx = port_eth_rx,
 		.tx = port_eth_tx,
+		.prepare = port_eth_prepare,
 		.id = id,
 		.dpdk_id = UINT16_MAX,
 		.numa = -1,

@@ -301,7 +301,69 @@ static void test_without_buffers_a_long_segment_is_dropped_by_name(void)
 	tear_down(&m, &verdict, 1);
 }
 
-WEIR_TESTS("nodes/tx", TEST(a_long_segment_goes_whole_to_a_port_that_cuts),
+/* ---- drivers that prepare what asks for their engines ---- */
+
+static unsigned prepared;
+static bool refuses;
+
+static uint16_t toy_prepare(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	CU_ASSERT_EQUAL(n, 1);
+	CU_ASSERT_EQUAL(queue, p->id);
+	CU_ASSERT_EQUAL(pkts[0]->l2_len, RTE_ETHER_HDR_LEN);
+	CU_ASSERT_EQUAL(pkts[0]->ol_flags & RTE_MBUF_F_TX_IP_CKSUM, 0); /* that one is made */
+	prepared++;
+	return refuses ? 0 : n;
+}
+
+/* A frame that asks nothing, and a long segment, by a port that cuts, or by one that makes sums. */
+static void send_prepared(uint32_t caps, uint8_t *verdict)
+{
+	struct rte_mbuf *pkts[] = {frame(0, 60), long_segment(false, 4000, 2000, 1448, 0)};
+
+	set_up(64, 0);
+	weir_meta(pkts[1])->port_out = 0;
+	prepared = 0;
+	port[0].caps = caps | WEIR_PORT_TX_SEGS;
+	port[0].prepare = toy_prepare;
+	judge(pkts, verdict, 2);
+	port[0].prepare = NULL;
+	port[0].caps = 0;
+	tear_down(pkts, verdict, 2);
+}
+
+static void test_a_driver_prepares_what_asks_for_its_engines_and_nothing_else(void)
+{
+	uint8_t verdict[2];
+
+	refuses = false;
+	send_prepared(WEIR_PORT_TSO, verdict);
+	CU_ASSERT_EQUAL(prepared, 1);
+	CU_ASSERT_EQUAL(n_taken[0], 2);
+	send_prepared(WEIR_PORT_TX_CSUM_L4, verdict);
+	CU_ASSERT_EQUAL(prepared, 3);
+	CU_ASSERT_EQUAL(n_taken[0], 4);
+	send_prepared(0, verdict); /* software has made all */
+	CU_ASSERT_EQUAL(prepared, 0);
+	CU_ASSERT_EQUAL(n_taken[0], 4);
+}
+
+static void test_what_a_driver_refuses_to_prepare_is_dropped_by_name(void)
+{
+	uint8_t verdict[2];
+
+	refuses = true;
+	send_prepared(WEIR_PORT_TSO, verdict);
+	CU_ASSERT_EQUAL(n_taken[0], 1);
+	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_TX_REFUSED], 1);
+	send_prepared(WEIR_PORT_TX_CSUM_L4, verdict);
+	CU_ASSERT_EQUAL(n_taken[0], 1);
+	CU_ASSERT_EQUAL(shard.counters.drops[WEIR_DROP_TX_REFUSED], 3); /* each piece */
+}
+
+WEIR_TESTS("nodes/tx", TEST(a_driver_prepares_what_asks_for_its_engines_and_nothing_else),
+	   TEST(what_a_driver_refuses_to_prepare_is_dropped_by_name),
+	   TEST(a_long_segment_goes_whole_to_a_port_that_cuts),
 	   TEST(a_long_segment_is_cut_for_a_port_that_does_not),
 	   TEST(pieces_that_a_port_does_not_take_are_dropped_one_by_one),
 	   TEST(a_long_segment_of_long_pieces_is_dropped_by_name),

@@ -78,6 +78,13 @@ struct weir_port {
 	uint16_t (*rx)(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
 	/** Send; those taken are the port's. @return how many were taken. The queue's worker. */
 	uint16_t (*tx)(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n);
+	/**
+	 * Before tx, for packets that ask for what the port does (mbuf.ol_flags): headers become as
+	 * its device wants them. NULL: they are. @return how many it can send, from the first on;
+	 * all stay the caller's. The queue's worker.
+	 */
+	uint16_t (*prepare)(struct weir_port *p, uint16_t queue, struct rte_mbuf **pkts,
+			    uint16_t n);
 	uint32_t caps;			 /**< enum weir_port_cap */
 	uint16_t id;			 /**< index among weir's ports */
 	uint16_t dpdk_id;		 /**< ethdev port id, UINT16_MAX: none */
