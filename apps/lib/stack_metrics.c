@@ -33,9 +33,13 @@
 	COUNT(icmp_errors, "icmp_errors", "errors", "ICMP errors about packets of ours.",          \
 	      "Look for routers that drop on the path.")                                           \
 	COUNT(tcp_in, "tcp_in_segments", "segments", "Segments that came.", NULL)                  \
+	COUNT(tcp_merged, "tcp_merged_segments", "segments",                                       \
+	      "Of these, that followed another so closely that both were one.", NULL)              \
 	COUNT(tcp_in_bytes, "tcp_in_bytes", "bytes", "Payload taken from these, in order.", NULL)  \
 	COUNT(tcp_out, "tcp_out_segments", "segments", "Segments sent.", NULL)                     \
 	COUNT(tcp_out_bytes, "tcp_out_bytes", "bytes", "Payload of these.", NULL)                  \
+	COUNT(tcp_long, "tcp_long_packets", "packets",                                             \
+	      "Packets of several segments, left to a port that cuts them.", NULL)                 \
 	COUNT(tcp_resent, "tcp_resent_segments", "segments", "Segments sent again.",               \
 	      "Some are how TCP finds its speed; many: look for losses on the path.")              \
 	COUNT(tcp_rto, "tcp_rto", NULL, "Retransmission timers that ran out.",                     \

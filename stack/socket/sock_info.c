@@ -71,7 +71,8 @@ static void info_of_work(const struct conn *c, const struct work *w, struct tcp_
 
 	i->tcpi_snd_cwnd = w->cc.cwnd_bytes / mss;
 	i->tcpi_snd_ssthresh = ssthresh(w->cc.ssthresh_bytes, mss);
-	i->tcpi_unacked = w->flight.n;
+	/* a long one is as many as the port makes of it */
+	i->tcpi_unacked = RTE_MAX(w->flight.n, (w->flight.bytes + mss - 1) / mss);
 	i->tcpi_sacked = w->sacked_bytes / mss;
 	i->tcpi_lost = w->lost_bytes / mss;
 	i->tcpi_retrans = w->resent_bytes / mss;

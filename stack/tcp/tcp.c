@@ -336,17 +336,21 @@ void tcp_input(struct weir_stack *s, struct rte_mbuf **pkts, uint16_t n)
 	stack_count(&s->stats.tcp_in, n);
 	for (uint32_t from = 0; from < n; from += BURST) {
 		const uint32_t most = RTE_MIN(n - from, BURST);
-		uint16_t have = 0;
+		uint16_t have = 0, merged = 0;
 
 		for (uint32_t i = 0; i < most; i++) {
 			if (read_segment(s, pkts[from + i], &g[have])) {
-				if (have == 0 || !segment_merge(&g[have - 1], &g[have]))
+				if (have > 0 && segment_merge(&g[have - 1], &g[have]))
+					merged++;
+				else
 					have++;
 				continue;
 			}
 			stack_count(&s->stats.tcp_bad, 1);
 			rte_pktmbuf_free(pkts[from + i]);
 		}
+		if (merged > 0)
+			stack_count(&s->stats.tcp_merged, merged);
 		if (have > 1)
 			fetch_burst(s->tcp, g, have);
 		for (uint16_t i = 0; i < have; i++)

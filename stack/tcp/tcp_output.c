@@ -125,10 +125,12 @@ static void emit(struct weir_stack *s, const struct ends *e, bool v6, struct rte
 			       .window = htons(h->wnd)};
 	((uint8_t *)tcp)[13] = h->flags;
 	memcpy(tcp + 1, text, opt_bytes);
-	if (h->cut_bytes != 0)
+	if (h->cut_bytes != 0) {
 		ask_to_cut(m, tcp, e, v6, h);
-	else
+		stack_count(&s->stats.tcp_long, 1);
+	} else {
 		tcp->check = weir_csum_finish(weir_csum_add(pseudo(e, v6, m->pkt_len), sum_of(m)));
+	}
 	stack_count(&s->stats.tcp_out, 1);
 	ip_send_tcp(s, m, e->ours, e->peer, v6, h->tos);
 }

@@ -140,7 +140,8 @@ static struct claim *parse_claim(struct lexer *l)
 	char word[WORD_MOST];
 	unsigned i = 0;
 
-	if (!lex_word(l, word) || strncmp(word, "tcpi_", 5) != 0)
+	if (!lex_word(l, word) ||
+	    (strncmp(word, "tcpi_", 5) != 0 && strncmp(word, "weir_tcp_", 9) != 0))
 		lex_wrong(l,
 			  "only 'assert tcpi_MEMBER == NUMBER' is supported between %%{ and }%%");
 	c->member = keep(l, word);

@@ -12,6 +12,7 @@
 #define TALKS_MOST 256
 #define FDS_MOST   512
 #define STAMPS	   512
+#define BURST_MOST 64
 
 /* What has come out of the stack and was not looked at yet. */
 struct sent {
@@ -48,6 +49,8 @@ struct runner {
 	uint64_t begin_ns, now_ns, due_ns;
 	struct sent sent[SENT_MOST];
 	unsigned sent_from, sent_n;
+	struct rte_mbuf *burst[BURST_MOST]; /* segments that come together, not given yet */
+	uint16_t n_burst;
 	struct talk talks[TALKS_MOST];
 	unsigned n_talks;
 	struct talk *talk; /* the current one, of lines that name no ports; NULL: none yet */
@@ -107,7 +110,10 @@ void print_seg(char *out, size_t room, const struct seg *g);
 
 /* ---- expect.c ---- */
 
+/* A segment that comes; it joins the burst. An ICMP error is given to the stack. */
 int run_in(struct runner *r, const struct seg *g);
+/* Give the burst to the stack. */
+int run_burst(struct runner *r);
 int run_out(struct runner *r, const struct event *e);
 /* What was sent and no line has asked for. */
 int run_rest(struct runner *r);

@@ -13,9 +13,18 @@
 
 /* ---- what is set for the whole of a script: --name=value ---- */
 
+/* Whether the port cuts long segments, and if so what the lines of a script are. */
+enum tso {
+	TSO_NONE,
+	TSO_WHOLE, /* what the port is given */
+	TSO_CUT,   /* what it makes of that */
+};
+
 struct settings {
 	bool v6, verbose;
 	bool ecn, pacing;
+	bool burst;	     /* segments of one time come in one burst */
+	uint8_t tso;	     /* enum tso */
 	uint8_t mtu_probing; /* as weir_stack_conf has it */
 	uint16_t mtu_bytes, base_mss;
 	uint16_t bind_port, connect_port;

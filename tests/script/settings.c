@@ -52,6 +52,8 @@ static const struct number numbers[] = {
 	NUMBER("--weir_memory", memory_bytes, 1 << 30),
 	NUMBER("--weir_ecn", ecn, 1),
 	NUMBER("--weir_pacing", pacing, 1),
+	NUMBER("--weir_burst", burst, 1),
+	NUMBER("--weir_tso", tso, TSO_CUT),
 };
 
 static void store(struct settings *s, const struct number *n, uint64_t value)
@@ -64,6 +66,8 @@ static void store(struct settings *s, const struct number *n, uint64_t value)
 		memcpy(p, &(uint32_t){(uint32_t)value}, sizeof(uint32_t));
 	else if (n->bytes == sizeof(uint16_t))
 		memcpy(p, &(uint16_t){(uint16_t)value}, sizeof(uint16_t));
+	else if (n->most > 1)
+		memcpy(p, &(uint8_t){(uint8_t)value}, sizeof(uint8_t));
 	else
 		memcpy(p, &(bool){value != 0}, sizeof(bool));
 }

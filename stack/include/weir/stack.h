@@ -173,9 +173,11 @@ struct weir_stack_stats {
 	uint64_t pool_short;  /**< times that few buffers were left, and connections slowed down */
 	uint64_t icmp_errors; /**< ICMP errors about packets of ours */
 	uint64_t tcp_in;      /**< segments that came */
+	uint64_t tcp_merged;  /**< of these, that were merged into the one before them */
 	uint64_t tcp_in_bytes;	  /**< payload that was taken from these, in order */
 	uint64_t tcp_out;	  /**< segments sent */
 	uint64_t tcp_out_bytes;	  /**< payload of these */
+	uint64_t tcp_long;	  /**< packets of several segments, left to the port to be cut */
 	uint64_t tcp_resent;	  /**< segments sent again */
 	uint64_t tcp_rto;	  /**< retransmission timers that ran out */
 	uint64_t tcp_probes;	  /**< tail loss probes (RFC 8985) */
