@@ -15,7 +15,6 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-#include <weir/clock.h>
 #include <weir/error.h>
 #include <weir/gen.h>
 
@@ -23,8 +22,8 @@
 #define SOCKETS_MAX 100000
 /* Sockets that a worker looks at in one pass. */
 #define PART 64
-/* How long a worker may take to answer. */
-#define PATIENCE_NS (2 * WEIR_NS_PER_S)
+/* For how many milliseconds a worker is waited for; while nobody runs, none of them goes by. */
+#define PATIENCE_MS 2000
 
 /* Which sockets; what is 0 or NULL is not looked at. */
 struct wanted {
@@ -123,14 +122,14 @@ static int ask_worker(struct weir_run *run, struct stack_worker *w, struct stack
 		      struct weir_why *why)
 {
 	struct weir_engine *e = weir_system_engine(weir_run_system(run), w->shard->worker);
-	const uint64_t until_ns = weir_run_now_ns(run) + PATIENCE_NS;
 	const struct timespec ms = {.tv_nsec = 1000000};
+	unsigned waited_ms = 0;
 
 	atomic_store_explicit(&w->ask, ask, memory_order_release);
 	while (!atomic_load_explicit(&ask->done, memory_order_acquire)) {
 		weir_engine_kick(e);
 		nanosleep(&ms, NULL);
-		if (weir_run_now_ns(run) < until_ns)
+		if (++waited_ms < PATIENCE_MS)
 			continue;
 		atomic_store_explicit(&w->ask, NULL, memory_order_release);
 		weir_gens_synchronize(weir_system_gens(weir_run_system(run)));

@@ -23,8 +23,8 @@
 
 /* Flows in one answer, of all workers. */
 #define FLOWS_MAX 100000
-/* How long a worker may take to answer. */
-#define PATIENCE_NS (2 * WEIR_NS_PER_S)
+/* For how many milliseconds a worker is waited for; while nobody runs, none of them goes by. */
+#define PATIENCE_MS 2000
 
 const struct weir_policy *fw_policy_now(const struct weir_run *run)
 {
@@ -148,14 +148,14 @@ int fw_ask_worker(struct weir_run *run, uint16_t worker, struct weir_flow_ask *a
 		  struct weir_why *why)
 {
 	struct weir_engine *e = weir_system_engine(run->system, worker);
-	const uint64_t until_ns = weir_run_now_ns(run) + PATIENCE_NS;
 	const struct timespec ms = {.tv_nsec = 1000000};
+	unsigned waited_ms = 0;
 
 	weir_flow_ask_post(weir_engine_shard(e)->tracker->flows, ask);
 	while (!weir_flow_ask_done(ask)) {
 		weir_engine_kick(e);
 		nanosleep(&ms, NULL);
-		if (weir_run_now_ns(run) > until_ns) {
+		if (++waited_ms > PATIENCE_MS) {
 			weir_flow_ask_post(weir_engine_shard(e)->tracker->flows, NULL);
 			weir_gens_synchronize(weir_system_gens(run->system));
 			if (weir_flow_ask_done(ask))
