@@ -575,8 +575,9 @@ def test_a_full_disk_stops_nothing(fw: Firewall, place: Path) -> None:
     sent = [
         packets.udp(fw.macs(False), (RIGHT, LEFT), sport=2000 + n, dport=9) for n in range(1000)
     ]
-    seen = fw.sent(sent, inwards=False)
-    assert len({p.sport for p in seen if p.dport == 9}) == 1000
+    for at in range(0, len(sent), 200):  # parts of what a ring has room for
+        seen = fw.sent(sent[at : at + 200], inwards=False)
+        assert len({p.sport for p in seen if p.dport == 9}) == 200
     got = fetched(fw)
     until(lambda: fw.app.metric("weir_record_file_failing") == 1, what="the disk to be full")
     (place / "filler").unlink()

@@ -100,11 +100,9 @@ def test_linux_is_told_what_it_has_sent_again_for_nothing(net: Beyond) -> None:
         timeouts = _of_kernel(net.far, "TcpExtTCPTimeouts")
         with nftables(net.gate, "forward priority 0", f"tcp sport {DISCARD} counter drop"):
             sock.sendall(bytes(5 * 1448))
-            until(
-                lambda: _of_kernel(net.far, "TcpExtTCPTimeouts") > timeouts, 5, "a timeout of Linux"
-            )
+            until(lambda: _of_kernel(net.far, "TcpExtTCPTimeouts") > timeouts, what="a timeout")
             told = _of_kernel(net.far, "TcpExtTCPDSACKRecv")
-        until(lambda: _of_kernel(net.far, "TcpExtTCPDSACKRecv") > told, 5, "a DSACK")
+        until(lambda: _of_kernel(net.far, "TcpExtTCPDSACKRecv") > told, what="a DSACK")
     nothing_is_left(net)
 
 

@@ -155,17 +155,23 @@ def test_top_shows_rates_stage_by_stage(net: Routed) -> None:
     Check: each refresh has the stages, the ports and a rate above 0 for wan.
     """
     argv = (program("weirctl"), "-s", str(net.app.socket), "top", "-i", "0.3", "-n", "2")
-    with net.line.sut.popen(*argv, stdout=subprocess.PIPE) as top:
-        some, pace = [packets.udp(net.inward, (LEFT, RIGHT))] * 20, threading.Event()
-        while top.poll() is None:
-            net.tg.send(net.line.left, some)
-            pace.wait(0.01)
-        assert top.stdout is not None
-        text = top.stdout.read()
-    assert top.returncode == 0
-    assert text.count("60_route") == 2 and text.count("dropped") == 2
-    rates = re.findall(r"^wan +up +([\d.]+)", text, re.M)
-    assert len(rates) == 2 and all(float(rate) > 0 for rate in rates)
+    some, pace = [packets.udp(net.inward, (LEFT, RIGHT))] * 20, threading.Event()
+
+    def rates() -> list[float]:
+        """What two refreshes say of wan while we send."""
+        with net.line.sut.popen(*argv, stdout=subprocess.PIPE) as top:
+            while top.poll() is None:
+                net.tg.send(net.line.left, some)
+                pace.wait(0.01)
+            assert top.stdout is not None
+            text = top.stdout.read()
+        assert top.returncode == 0
+        assert text.count("60_route") == 2 and text.count("dropped") == 2
+        found = re.findall(r"^wan +up +([\d.]+)", text, re.M)
+        assert len(found) == 2
+        return [float(rate) for rate in found]
+
+    until(lambda: all(rate > 0 for rate in rates()), what="a sender that does not stand still")
 
 
 def test_every_table_fits_100_columns_and_has_no_colours_in_a_pipe(net: Routed) -> None:

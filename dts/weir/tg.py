@@ -7,6 +7,7 @@ such a socket, and names them beside the packet; they are put back.
 """
 
 import errno
+import itertools
 import select
 import socket
 import struct
@@ -29,6 +30,7 @@ _PACKET_MR_PROMISC = 1
 _SO_RCVBUFFORCE = 33
 _RCVBUF_BYTES = 64 << 20
 _MTU_MAX = 65536
+_PART = 64
 _BUSY_S = 5.0  # how long a capture goes on where it never gets quiet
 
 # struct tpacket_auxdata of linux/if_packet.h: status, length, snapped, mac, net, VLAN tag and type.
@@ -127,11 +129,13 @@ class TrafficGenerator:
         if port not in self._senders:
             self._senders[port] = _open(port, 0)
         sock = self._senders[port]
-        batch = [packets] if isinstance(packets, (Packet, bytes)) else packets
+        batch = iter([packets] if isinstance(packets, (Packet, bytes)) else packets)
         count = 0
-        for frame in [bytes(packet) for packet in batch]:  # all are made before the first is sent
-            until(lambda: _try_send(sock, frame), what=f"room to send at {port.name}")
-            count += 1
+        # Those of a part are made before the first of it is sent: they come close together.
+        while part := [bytes(packet) for packet in itertools.islice(batch, _PART)]:
+            for frame in part:
+                until(lambda: _try_send(sock, frame), what=f"room to send at {port.name}")
+            count += len(part)
         return count
 
     @contextmanager
