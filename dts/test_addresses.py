@@ -85,7 +85,7 @@ def test_linux_finds_our_addresses_taken(linux: Line, tmp_path: Path) -> None:
         shown = ("ip", "-6", "address", "show", "dev", left.name)
         until(lambda: "dadfailed" in left.netns.run(*shown).stdout, what="dadfailed")
         until(lambda: is_(net, WAN, "preferred"), 15, f"{WAN} to be preferred")
-        asked = left.netns.run("arping", "-D", "-I", left.name, "-c", "1", WAN, check=False)
+        asked = left.netns.run("arping", "-D", "-I", left.name, "-c", "3", WAN, check=False)
         assert asked.returncode == 1, asked.stdout
         assert is_(net, WAN6, "preferred") and is_(net, WAN, "preferred")
 
