@@ -258,7 +258,8 @@ def test_tcp_finds_the_mtu_of_the_path(hosts: Routed, to: str) -> None:
     """
     left, right = hosts.line.left.netns, hosts.line.right.netns
     hosts.app.mark()
-    report = peers.iperf3(right, left, to, size="2M")
+    # With small buffers: what is in them when all was written does not arrive any more.
+    report = peers.iperf3(right, left, to, "-w", "128K", size="2M")
     assert report["sum_received"]["bytes"] > 500_000
     assert f"mtu {NARROW}" in left.run("ip", "route", "get", to).stdout
     assert hosts.app.drops_since_start().get("frag_needed", 0) >= 1
