@@ -42,6 +42,8 @@
 #define EVENTS	  8
 /* Passes that a worker makes at its end at most, so that what is inside gets out. */
 #define DRAIN_PASSES 16
+/* For so long an answer of a worker is waited for. */
+#define PATIENCE_MS 2000
 
 struct weir_engine {
 	struct weir_shard shard;
@@ -422,6 +424,20 @@ void weir_engine_kick(struct weir_engine *e)
 	/* A full counter (EAGAIN) wakes as well. */
 	if (atomic_load(&e->asleep) && write(e->kick_fd, &one, sizeof(one)) < 0)
 		return;
+}
+
+/* Milliseconds of waiting are counted, not those that pass: while nobody runs, none goes by. */
+bool weir_engine_await(struct weir_engine *e, bool (*done)(const void *ask), const void *ask)
+{
+	const struct timespec ms = {.tv_nsec = 1000000};
+
+	for (unsigned waited_ms = 0; !done(ask); waited_ms++) {
+		if (waited_ms == PATIENCE_MS)
+			return false;
+		weir_engine_kick(e);
+		nanosleep(&ms, NULL);
+	}
+	return true;
 }
 
 void weir_engine_watch(struct weir_engine *e, const struct weir_watch *w)

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <weir/error.h>
 #include <weir/gen.h>
 
@@ -22,8 +21,6 @@
 #define SOCKETS_MAX 100000
 /* Sockets that a worker looks at in one pass. */
 #define PART 64
-/* For how many milliseconds a worker is waited for; while nobody runs, none of them goes by. */
-#define PATIENCE_MS 2000
 
 /* Which sockets; what is 0 or NULL is not looked at. */
 struct wanted {
@@ -118,26 +115,24 @@ bool stack_answer(struct stack_worker *w, uint64_t now_ns)
 
 /* ---- the control thread's ---- */
 
+static bool is_answered(const void *ask)
+{
+	return atomic_load_explicit(&((const struct stack_ask *)ask)->done, memory_order_acquire);
+}
+
 static int ask_worker(struct weir_run *run, struct stack_worker *w, struct stack_ask *ask,
 		      struct weir_why *why)
 {
 	struct weir_engine *e = weir_system_engine(weir_run_system(run), w->shard->worker);
-	const struct timespec ms = {.tv_nsec = 1000000};
-	unsigned waited_ms = 0;
 
 	atomic_store_explicit(&w->ask, ask, memory_order_release);
-	while (!atomic_load_explicit(&ask->done, memory_order_acquire)) {
-		weir_engine_kick(e);
-		nanosleep(&ms, NULL);
-		if (++waited_ms < PATIENCE_MS)
-			continue;
-		atomic_store_explicit(&w->ask, NULL, memory_order_release);
-		weir_gens_synchronize(weir_system_gens(weir_run_system(run)));
-		if (!atomic_load_explicit(&ask->done, memory_order_acquire))
-			return weir_why(why, -ETIMEDOUT, "worker %u does not answer",
-					w->shard->worker);
-	}
-	return 0;
+	if (weir_engine_await(e, is_answered, ask))
+		return 0;
+	atomic_store_explicit(&w->ask, NULL, memory_order_release);
+	weir_gens_synchronize(weir_system_gens(weir_run_system(run)));
+	return is_answered(ask)
+		       ? 0
+		       : weir_why(why, -ETIMEDOUT, "worker %u does not answer", w->shard->worker);
 }
 
 static json_t *end_json(const struct weir_endpoint *e)

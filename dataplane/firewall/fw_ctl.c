@@ -11,7 +11,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <weir/clock.h>
 #include <weir/error.h>
 #include <weir/log.h>
@@ -23,8 +22,6 @@
 
 /* Flows in one answer, of all workers. */
 #define FLOWS_MAX 100000
-/* For how many milliseconds a worker is waited for; while nobody runs, none of them goes by. */
-#define PATIENCE_MS 2000
 
 const struct weir_policy *fw_policy_now(const struct weir_run *run)
 {
@@ -144,26 +141,25 @@ static json_t *flow_json(const struct weir_run *run, const struct weir_flow_view
 	return j;
 }
 
+static bool is_answered(const void *ask)
+{
+	return weir_flow_ask_done(ask);
+}
+
 int fw_ask_worker(struct weir_run *run, uint16_t worker, struct weir_flow_ask *ask,
 		  struct weir_why *why)
 {
 	struct weir_engine *e = weir_system_engine(run->system, worker);
-	const struct timespec ms = {.tv_nsec = 1000000};
-	unsigned waited_ms = 0;
+	struct weir_flow_table *flows = weir_engine_shard(e)->tracker->flows;
 
-	weir_flow_ask_post(weir_engine_shard(e)->tracker->flows, ask);
-	while (!weir_flow_ask_done(ask)) {
-		weir_engine_kick(e);
-		nanosleep(&ms, NULL);
-		if (++waited_ms > PATIENCE_MS) {
-			weir_flow_ask_post(weir_engine_shard(e)->tracker->flows, NULL);
-			weir_gens_synchronize(weir_system_gens(run->system));
-			if (weir_flow_ask_done(ask))
-				return 0;
-			return weir_why(why, -ETIMEDOUT, "worker %u does not answer", worker);
-		}
-	}
-	return 0;
+	weir_flow_ask_post(flows, ask);
+	if (weir_engine_await(e, is_answered, ask))
+		return 0;
+	weir_flow_ask_post(flows, NULL);
+	weir_gens_synchronize(weir_system_gens(run->system));
+	return weir_flow_ask_done(ask)
+		       ? 0
+		       : weir_why(why, -ETIMEDOUT, "worker %u does not answer", worker);
 }
 
 static int parse_filter(const char *addr, const char *proto, json_int_t port,

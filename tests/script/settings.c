@@ -66,10 +66,8 @@ static void store(struct settings *s, const struct number *n, uint64_t value)
 		memcpy(p, &(uint32_t){(uint32_t)value}, sizeof(uint32_t));
 	else if (n->bytes == sizeof(uint16_t))
 		memcpy(p, &(uint16_t){(uint16_t)value}, sizeof(uint16_t));
-	else if (n->most > 1)
+	else /* a bool, too: 0 or 1 */
 		memcpy(p, &(uint8_t){(uint8_t)value}, sizeof(uint8_t));
-	else
-		memcpy(p, &(bool){value != 0}, sizeof(bool));
 }
 
 static const char *set_number(struct settings *s, const struct number *n, const char *value)

@@ -275,6 +275,27 @@ static void test_a_sleeping_engine_wakes_when_its_stack_is_due(void)
 	tear_down();
 }
 
+static bool is_called_more(const void *calls)
+{
+	return atomic_load(&ticker.calls) > *(const unsigned *)calls;
+}
+
+static void test_an_answer_is_waited_for_and_not_for_ever(void)
+{
+	pthread_t thread;
+	unsigned calls = 0;
+
+	set_up(WEIR_POLL_ADAPTIVE);
+	ticker = (struct ticker){.local = {.poll = tick}};
+	weir_local_attach(weir_engine_shard(engine), &ticker.local);
+	CU_ASSERT_FALSE(weir_engine_await(engine, is_called_more, &calls)); /* nobody runs it */
+	begin(&thread);
+	for (calls = 0; calls < 20; calls++)
+		CU_ASSERT_TRUE(weir_engine_await(engine, is_called_more, &calls));
+	end(thread);
+	tear_down();
+}
+
 static void test_a_wrong_engine_is_refused_with_a_sentence(void)
 {
 	struct weir_why why = {""};
@@ -293,4 +314,5 @@ WEIR_TESTS("dataplane/engine", TEST(a_pass_takes_a_burst_and_counts_it_once),
 	   TEST(one_that_was_stopped_before_takes_nothing_in),
 	   TEST(a_stack_is_called_once_in_each_pass_and_says_when_again),
 	   TEST(a_sleeping_engine_wakes_when_its_stack_is_due),
+	   TEST(an_answer_is_waited_for_and_not_for_ever),
 	   TEST(a_wrong_engine_is_refused_with_a_sentence))

@@ -96,6 +96,13 @@ WEIR_MUST_CHECK uint64_t weir_engine_due_ns(const struct weir_engine *e);
 void weir_engine_stop(struct weir_engine *e);
 /** Wake it if it sleeps. Any thread. */
 void weir_engine_kick(struct weir_engine *e);
+/**
+ * Wait for its answer to what it was asked, for two seconds at most. Any thread but the engine's.
+ * @param done  Whether it has answered; called by this thread, with @p ask.
+ * @return false: it has not, and may still; whoever asked takes the question back.
+ */
+WEIR_MUST_CHECK bool weir_engine_await(struct weir_engine *e, bool (*done)(const void *ask),
+				       const void *ask);
 
 /** Watch its stages (NULL: stop). It is seen from the next pass; see weir_gens_synchronize(). */
 void weir_engine_watch(struct weir_engine *e, const struct weir_watch *w);
